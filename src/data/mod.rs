@@ -1,0 +1,11 @@
+//! Plain data that flows between the stages. No behaviour beyond construction and access.
+
+mod bounding_box;
+mod estimate;
+mod keypoint;
+mod stamp;
+
+pub use bounding_box::BoundingBox;
+pub use estimate::{Covariance, JointEstimate, JointState, MeasuredKeypoint, PersonEstimate, PoseEstimate, TrackId};
+pub use keypoint::{Detection, Keypoint, KeypointsInImage, PersonKeypoints};
+pub use stamp::Stamp;

@@ -1,0 +1,60 @@
+//! What the core asks of an inference engine: tensors in, tensors out. Engines live in `adapters`.
+
+use ndarray::{ArrayD, ArrayViewD};
+
+/// Element type of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ElementType {
+    /// 32-bit float.
+    F32,
+    /// Unsigned byte.
+    U8,
+}
+
+/// Name, element type and shape of a graph's input or output; `None` is a dynamic dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Name in the graph.
+    pub name: String,
+    /// Element type.
+    pub element_type: ElementType,
+    /// Dimensions.
+    pub shape: Vec<Option<usize>>,
+}
+
+/// A borrowed input tensor.
+#[derive(Clone, Debug)]
+pub enum TensorView<'a> {
+    /// 32-bit floats.
+    F32(ArrayViewD<'a, f32>),
+    /// Unsigned bytes.
+    U8(ArrayViewD<'a, u8>),
+}
+
+/// A network that failed to run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("network {network}: {reason}")]
+pub struct NetworkError {
+    /// Which network.
+    pub network: String,
+    /// What the engine said.
+    pub reason: String,
+}
+
+/// A network that is loaded and ready to run.
+pub trait Network: Send {
+    /// The graph's inputs, in the order [`Network::run`] takes them.
+    fn inputs(&self) -> &[TensorSpec];
+
+    /// The graph's outputs, in the order [`Network::run`] gives them.
+    fn outputs(&self) -> &[TensorSpec];
+
+    /// The execution provider that really took the graph, e.g. `cpu` or `cuda`.
+    fn provider(&self) -> &str;
+
+    /// Runs the network once.
+    ///
+    /// # Errors
+    /// [`NetworkError`] when the engine refuses the inputs or fails.
+    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayD<f32>>, NetworkError>;
+}

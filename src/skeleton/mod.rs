@@ -1,0 +1,7 @@
+//! The body: the internal joint set, the layouts of 2D detectors and how they map onto it.
+
+mod joint;
+mod layout;
+
+pub use joint::{BONES, JOINT_COUNT, Joint, JointArray};
+pub use layout::{KeypointLayout, UnknownLayout};
