@@ -1,1 +1,5 @@
 //! Cameras and rigid geometry.
+
+mod virtual_camera;
+
+pub use virtual_camera::VirtualCamera;

@@ -1,1 +1,3 @@
 //! The stages of the pipeline, one file each.
+
+pub mod window;
