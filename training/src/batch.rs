@@ -1,0 +1,178 @@
+//! Drawn scenes as tensors, through the very `window` stage that the pipeline uses.
+//!
+//! Rows are time-major: row `t * batch + clip`. Loss rows are pairs of neighbouring samples, one pair in
+//! every [`PAIR_PERIOD`] samples: neighbours differ too little for each of them to be worth the arithmetic of
+//! the head, and a pair is what the velocity loss needs.
+
+use nalgebra::Vector3;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use stridepose::geometry::VirtualCamera;
+use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
+use stridepose::stages::window::{self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleKind};
+
+use crate::mocap::{Clip, Split};
+use crate::network::LOOKAHEADS;
+use crate::noise::{self, DetectorNoise, NoiseSettings};
+use crate::occlusion;
+use crate::scene::{self, Scene, SceneSettings};
+
+/// One pair of loss rows in this many samples.
+pub const PAIR_PERIOD: usize = 6;
+/// Values of one target pose.
+pub const POSE_VALUES: usize = JOINT_COUNT * 3;
+
+/// One batch: features of every sample, targets of the loss rows.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Clips.
+    pub clips: usize,
+    /// Samples a clip.
+    pub length: usize,
+    /// `[length * clips, FEATURE_COUNT]`.
+    pub features: Vec<f32>,
+    /// `[loss rows * clips, LOOKAHEADS, POSE_VALUES]`: root-relative joints in the virtual camera, m.
+    pub targets: Vec<f32>,
+    /// `[loss rows * clips, LOOKAHEADS]`: 1 where the target exists, 0 before the clip's start.
+    pub weights: Vec<f32>,
+}
+
+/// Everything a clip is drawn with.
+#[derive(Clone, Debug)]
+pub struct BatchSettings {
+    /// Clips a batch.
+    pub clips: usize,
+    /// Samples a clip, a multiple of [`PAIR_PERIOD`].
+    pub length: usize,
+    /// Motion and camera.
+    pub scene: SceneSettings,
+    /// Detector.
+    pub noise: NoiseSettings,
+    /// Share of clips of people who mostly stand (`reactidle`).
+    pub standing_share: f64,
+}
+
+/// Motion capture of one split, drawn by length.
+pub struct Corpus<'a> {
+    moving: Vec<(&'a Clip, usize)>,
+    standing: Vec<(&'a Clip, usize)>,
+}
+
+impl<'a> Corpus<'a> {
+    /// The clips of `split`.
+    pub fn new(clips: &'a [Clip], split: Split) -> Self {
+        let of = |standing: bool| {
+            let mut end = 0;
+            clips
+                .iter()
+                .filter(|clip| clip.split == split && (clip.source == "reactidle") == standing)
+                .map(|clip| {
+                    end += clip.poses.len();
+                    (clip, end)
+                })
+                .collect()
+        };
+        Self { moving: of(false), standing: of(true) }
+    }
+
+    fn draw(&self, standing_share: f64, rng: &mut impl Rng) -> &'a Clip {
+        let standing = self.moving.is_empty() || (!self.standing.is_empty() && rng.random_bool(standing_share));
+        let clips = if standing { &self.standing } else { &self.moving };
+        let total = clips[clips.len() - 1].1;
+        let at = rng.random_range(0..total);
+        clips[clips.partition_point(|&(_, end)| end <= at)].0
+    }
+}
+
+/// Draws batch number `step` of the run with `seed`: the same numbers whenever it is asked for.
+pub fn draw(
+    corpus: &Corpus<'_>,
+    noise: &DetectorNoise,
+    settings: &BatchSettings,
+    severity: f64,
+    seed: u64,
+    step: u64,
+) -> Batch {
+    let (clips, length) = (settings.clips, settings.length);
+    let loss_rows = length / PAIR_PERIOD * 2;
+    let mut batch = Batch {
+        clips,
+        length,
+        features: vec![0.0; length * clips * FEATURE_COUNT],
+        targets: vec![0.0; loss_rows * clips * LOOKAHEADS.len() * POSE_VALUES],
+        weights: vec![0.0; loss_rows * clips * LOOKAHEADS.len()],
+    };
+    for clip in 0..clips {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((clip as u64) << 48));
+        let scene = scene::draw(corpus.draw(settings.standing_share, &mut rng), length, &settings.scene, &mut rng);
+        let mut keypoints = noise::detect(&scene, noise, &settings.noise, &mut rng);
+        occlusion::mask_layout(&mut keypoints, draw_layout(&mut rng));
+        occlusion::occlude(&mut keypoints, severity, &mut rng);
+        let rows = observe(&scene, &keypoints);
+        write_clip(&mut batch, clip, &rows);
+    }
+    batch
+}
+
+fn draw_layout(rng: &mut impl Rng) -> KeypointLayout {
+    match rng.random_range(0..20) {
+        0..5 => KeypointLayout::H36m17,
+        5..8 => KeypointLayout::Halpe26,
+        _ => KeypointLayout::Coco17,
+    }
+}
+
+/// One sample as the network meets it.
+pub struct ObservedRow {
+    /// Input of the network.
+    pub features: [f32; FEATURE_COUNT],
+    /// The person's virtual camera.
+    pub camera: VirtualCamera,
+    /// What the network is to answer: root-relative joints in the virtual camera, m.
+    pub target: JointArray<Vector3<f64>>,
+    /// Whether the person was ever seen up to this sample.
+    pub valid: bool,
+}
+
+/// Runs the pipeline's `window` stage over a scene.
+pub fn observe(scene: &Scene, keypoints: &[KeypointsOnPlane]) -> Vec<ObservedRow> {
+    let mut memory = BodyMemory::default();
+    let nowhere = VirtualCamera::looking_at(nalgebra::Point2::origin(), 0.2);
+    let mut rows = Vec::with_capacity(keypoints.len());
+    for ((joints, keypoints), step_secs) in scene.joints_in_camera.iter().zip(keypoints).zip(&scene.step_secs) {
+        let sample = Sample { keypoints: *keypoints, step_secs: *step_secs, kind: SampleKind::Keep };
+        let camera = memory.update(&sample);
+        let mut features = [0.0; FEATURE_COUNT];
+        if let Some(camera) = &camera {
+            window::write_features(&memory, camera, &sample, &mut features);
+        }
+        let seen_in = camera.unwrap_or(nowhere);
+        let rotation = seen_in.virtual_from_camera();
+        let target = scene::from_root(joints).map(|joint| rotation * joint);
+        rows.push(ObservedRow { features, camera: seen_in, target, valid: camera.is_some() });
+    }
+    rows
+}
+
+fn write_clip(batch: &mut Batch, clip: usize, rows: &[ObservedRow]) {
+    for (time, row) in rows.iter().enumerate() {
+        let at = (time * batch.clips + clip) * FEATURE_COUNT;
+        batch.features[at..at + FEATURE_COUNT].copy_from_slice(&row.features);
+    }
+    for (loss_row, time) in loss_times(batch.length).enumerate() {
+        for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
+            let Some(row) = time.checked_sub(lookahead).map(|time| &rows[time]).filter(|row| row.valid) else { continue };
+            let at = (loss_row * batch.clips + clip) * LOOKAHEADS.len() + head;
+            batch.weights[at] = 1.0;
+            let target = &mut batch.targets[at * POSE_VALUES..(at + 1) * POSE_VALUES];
+            for (values, joint) in target.chunks_exact_mut(3).zip(&row.target) {
+                values.copy_from_slice(&[joint.x as f32, joint.y as f32, joint.z as f32]);
+            }
+        }
+    }
+}
+
+/// Times of the loss rows: the last two of every [`PAIR_PERIOD`] samples.
+pub fn loss_times(length: usize) -> impl Iterator<Item = usize> {
+    (0..length).filter(|time| time % PAIR_PERIOD >= PAIR_PERIOD - 2)
+}

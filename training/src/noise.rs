@@ -1,0 +1,276 @@
+//! From true keypoints to those of a real detector: jitter correlated in time, rare large jumps, left and
+//! right leg swapped, a constant offset of definition, and a score that falls with the error.
+//!
+//! Statistics per joint come from a file measured on a real detector (`detection_noise.json`: radial error
+//! quantiles as a fraction of the pelvis–thorax length, autocorrelation at 50 Hz). Of the jitter's variance
+//! 82 % decays with a time constant of 0.78 s and the rest is white, which is what the autocorrelations at
+//! lags 1, 5 and 25 (0.86, 0.72, 0.43) say. The score model is
+//! `score = clip(0.028 / (d + 0.028) + 1.1 d + N(-0.005, 0.14), 0, 1)` with d in half person crops.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nalgebra::{Point2, Vector2};
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+use serde::Deserialize;
+use stridepose::skeleton::{JOINT_COUNT, Joint, JointArray};
+use stridepose::stages::window::{KeypointOnPlane, KeypointsOnPlane};
+
+use crate::scene::Scene;
+
+const SLOW_SHARE_OF_VARIANCE: f64 = 0.82;
+const SLOW_TIME_CONSTANT_SECS: f64 = 0.78;
+const RAYLEIGH_MEDIAN: f64 = 1.177;
+const JUMP_MEAN_SECS: f64 = 0.25;
+const SWAP_MEAN_SECS: f64 = 0.15;
+/// Half a person crop is about this many pelvis–thorax lengths.
+const TORSOS_PER_HALF_CROP: f64 = 2.1;
+
+/// Error statistics of one joint, in pelvis–thorax lengths.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct JointNoise {
+    /// Median radial error.
+    pub median: f64,
+    /// Share of errors above half a pelvis–thorax length.
+    pub outlier_gt_half_torso: f64,
+}
+
+/// Error statistics of a detector.
+#[derive(Clone, Debug)]
+pub struct DetectorNoise {
+    joints: JointArray<JointNoise>,
+    leg_swap_rate: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Joint(JointNoise),
+    Rate(f64),
+}
+
+#[derive(Deserialize)]
+struct NoiseFile {
+    joints: BTreeMap<String, Entry>,
+}
+
+/// A noise file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct NoiseFileError {
+    path: PathBuf,
+    reason: String,
+}
+
+impl DetectorNoise {
+    /// Reads a noise file. Joints it lacks (the midline) take the thorax's statistics.
+    ///
+    /// # Errors
+    /// [`NoiseFileError`] when the file cannot be read or lacks the thorax.
+    pub fn load(path: &Path) -> Result<Self, NoiseFileError> {
+        let refuse = |reason: String| NoiseFileError { path: path.to_owned(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let file: NoiseFile = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let joint = |name: &str| match file.joints.get(name) {
+            Some(Entry::Joint(noise)) => Some(*noise),
+            _ => None,
+        };
+        let thorax = joint("thorax").ok_or_else(|| refuse("no statistics for \"thorax\"".into()))?;
+        let leg_swap_rate = match file.joints.get("leg_left_right_swap_rate") {
+            Some(Entry::Rate(rate)) => *rate,
+            _ => return Err(refuse("no \"leg_left_right_swap_rate\"".into())),
+        };
+        Ok(Self { joints: Joint::ALL.map(|of| joint(of.name()).unwrap_or(thorax)), leg_swap_rate })
+    }
+}
+
+/// How a clip's detector is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct NoiseSettings {
+    /// Jitter is scaled by a factor drawn log-uniformly from this range for each clip.
+    pub scale: (f64, f64),
+    /// Standard deviation of the constant offset of each joint, pelvis–thorax lengths.
+    pub definition_offset: f64,
+    /// Share of clips whose scores are warped (raised to a power) or carry no information.
+    pub strange_scores: f64,
+}
+
+/// A detector with a character of its own, for one clip.
+struct ClipDetector {
+    scale: f64,
+    offset: JointArray<Vector2<f64>>,
+    score_power: f64,
+    score_floor: f64,
+    gives_spread: bool,
+}
+
+/// What a detector reports of `scene`, a row per sample.
+pub fn detect(scene: &Scene, noise: &DetectorNoise, settings: &NoiseSettings, rng: &mut impl Rng) -> Vec<KeypointsOnPlane> {
+    let detector = ClipDetector::draw(settings, rng);
+    let mut jitter = JointArray::<Jitter>::default();
+    let mut swap = Episode::default();
+    let mut rows = Vec::with_capacity(scene.keypoints.len());
+    for (row, step_secs) in scene.step_secs.iter().enumerate() {
+        let swapped = swap.advance(noise.leg_swap_rate * detector.scale, SWAP_MEAN_SECS, *step_secs, rng);
+        let torso = torso_on_plane(scene, row);
+        let keypoints: KeypointsOnPlane = std::array::from_fn(|joint| {
+            let error = jitter[joint].advance(&noise.joints[joint], detector.scale, *step_secs, rng);
+            let target = if swapped && is_leg(Joint::ALL[joint]) { Joint::ALL[joint].mirrored().index() } else { joint };
+            let seen = scene.keypoints[row][target].or(scene.keypoints[row][joint])?;
+            let truth = scene.keypoints[row][joint]?;
+            let point = seen + (error + detector.offset[joint]) * torso;
+            let wrong_by = ((seen - truth) / torso + error).norm() / TORSOS_PER_HALF_CROP;
+            let spread = detector.gives_spread.then(|| {
+                let blur: f64 = rng.sample(StandardNormal);
+                torso * noise.joints[joint].median * detector.scale * (0.4 * blur).exp() * (1.0 + wrong_by)
+            });
+            Some(KeypointOnPlane { point, score: detector.score(wrong_by, rng), spread })
+        });
+        rows.push(keypoints);
+    }
+    rows
+}
+
+impl ClipDetector {
+    fn draw(settings: &NoiseSettings, rng: &mut impl Rng) -> Self {
+        let (low, high) = settings.scale;
+        let strange = rng.random_bool(settings.strange_scores);
+        Self {
+            scale: low * (high / low).powf(rng.random::<f64>()),
+            offset: std::array::from_fn(|_| normal2(rng) * settings.definition_offset),
+            score_power: if strange { 4.0_f64.powf(rng.random_range(-1.0..1.0)) } else { 1.0 },
+            score_floor: if strange { rng.random_range(0.0..1.0) } else { 0.0 },
+            gives_spread: rng.random_bool(0.4),
+        }
+    }
+
+    fn score(&self, wrong_by_half_crops: f64, rng: &mut impl Rng) -> f64 {
+        let d = wrong_by_half_crops.min(0.6);
+        let normal: f64 = rng.sample(StandardNormal);
+        let score = (0.028 / (d + 0.028) + 1.1 * d - 0.005 + 0.14 * normal).clamp(0.0, 1.0);
+        let warped = score.powf(self.score_power);
+        self.score_floor + (1.0 - self.score_floor) * warped
+    }
+}
+
+/// Error of one joint over time, pelvis–thorax lengths.
+#[derive(Clone, Copy, Default)]
+struct Jitter {
+    slow: Option<Vector2<f64>>,
+    jump: Episode,
+    jump_by: Vector2<f64>,
+}
+
+impl Jitter {
+    fn advance(&mut self, noise: &JointNoise, scale: f64, step_secs: f64, rng: &mut impl Rng) -> Vector2<f64> {
+        let sigma = noise.median / RAYLEIGH_MEDIAN * scale;
+        let keep = (-step_secs / SLOW_TIME_CONSTANT_SECS).exp();
+        let slow = match self.slow {
+            Some(slow) => slow * keep + normal2(rng) * (1.0 - keep * keep).sqrt(),
+            None => normal2(rng),
+        };
+        self.slow = Some(slow);
+        let was_jumping = self.jump.on;
+        // Jumps of 0.3 to 1.2 torsos: about three in four are above half a torso.
+        let jumping = self.jump.advance(noise.outlier_gt_half_torso * 1.33 * scale, JUMP_MEAN_SECS, step_secs, rng);
+        if jumping && !was_jumping {
+            let angle = rng.random_range(0.0..std::f64::consts::TAU);
+            self.jump_by = Vector2::new(angle.cos(), angle.sin()) * rng.random_range(0.3..1.2);
+        }
+        let jump = if jumping { self.jump_by } else { Vector2::zeros() };
+        slow * (sigma * SLOW_SHARE_OF_VARIANCE.sqrt())
+            + normal2(rng) * (sigma * (1.0 - SLOW_SHARE_OF_VARIANCE).sqrt())
+            + jump
+    }
+}
+
+/// Something that is on for a share of the time, in episodes of a mean duration.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Episode {
+    on: bool,
+    started: bool,
+}
+
+impl Episode {
+    /// One step of the two-state chain whose stationary share of "on" is `share`.
+    pub(crate) fn advance(&mut self, share: f64, mean_secs: f64, step_secs: f64, rng: &mut impl Rng) -> bool {
+        let share = share.clamp(0.0, 0.95);
+        let leave = (step_secs / mean_secs).min(1.0);
+        let probability_on = match (self.started, self.on) {
+            (false, _) => share,
+            (true, true) => 1.0 - leave,
+            (true, false) => (leave * share / (1.0 - share)).min(1.0),
+        };
+        self.started = true;
+        self.on = rng.random_bool(probability_on);
+        self.on
+    }
+}
+
+fn normal2(rng: &mut impl Rng) -> Vector2<f64> {
+    Vector2::new(rng.sample(StandardNormal), rng.sample(StandardNormal))
+}
+
+const fn is_leg(joint: Joint) -> bool {
+    matches!(joint, Joint::RKnee | Joint::RAnkle | Joint::LKnee | Joint::LAnkle)
+}
+
+/// Pelvis–thorax length on the z = 1 plane, not foreshortened.
+fn torso_on_plane(scene: &Scene, row: usize) -> f64 {
+    let joints = &scene.joints_in_camera[row];
+    let (pelvis, thorax) = (joints[Joint::Pelvis.index()], joints[Joint::Thorax.index()]);
+    (thorax - pelvis).norm() / pelvis.z.max(0.3)
+}
+
+/// Keypoints without any error and with full score: for tests and for the noise-free column of tables.
+pub fn perfect(scene: &Scene) -> Vec<KeypointsOnPlane> {
+    let keypoint = |point: Point2<f64>| KeypointOnPlane { point, score: 1.0, spread: None };
+    scene.keypoints.iter().map(|row| std::array::from_fn::<_, JOINT_COUNT, _>(|joint| row[joint].map(keypoint))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use nalgebra::Vector3;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    const ANKLE: JointNoise = JointNoise { median: 0.054, outlier_gt_half_torso: 0.025 };
+
+    fn still_person(rows: usize) -> Scene {
+        let joints: JointArray<Vector3<f64>> =
+            std::array::from_fn(|joint| Vector3::new(0.1 * joint as f64 - 0.8, 0.05 * joint as f64, 4.0));
+        Scene {
+            joints_in_camera: vec![joints; rows],
+            keypoints: vec![joints.map(|joint| Some(Point2::new(joint.x / joint.z, joint.y / joint.z))); rows],
+            step_secs: vec![1.0 / 30.0; rows],
+        }
+    }
+
+    #[test]
+    fn errors_have_the_measured_quantiles() {
+        let scene = still_person(60_000);
+        let noise = DetectorNoise { joints: [ANKLE; JOINT_COUNT], leg_swap_rate: 0.0 };
+        let settings = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
+        let rows = detect(&scene, &noise, &settings, &mut ChaCha8Rng::seed_from_u64(5));
+        let torso = torso_on_plane(&scene, 0);
+        let mut errors: Vec<f64> =
+            rows.iter().zip(&scene.keypoints).map(|(row, truth)| (row[3].unwrap().point - truth[3].unwrap()).norm() / torso).collect();
+        errors.sort_by(f64::total_cmp);
+        let (median, p99) = (errors[errors.len() / 2], errors[errors.len() * 99 / 100]);
+        let jumps = errors.iter().filter(|&&error| error > 0.5).count() as f64 / errors.len() as f64;
+        assert!((median - 0.054).abs() < 0.006, "median {median}");
+        assert!((0.6..1.2).contains(&p99), "p99 {p99}");
+        assert!((0.015..0.035).contains(&jumps), "{jumps} above half a torso");
+    }
+
+    #[test]
+    fn scores_fall_with_the_error() {
+        let detector = ClipDetector { scale: 1.0, offset: [Vector2::zeros(); JOINT_COUNT], score_power: 1.0, score_floor: 0.0, gives_spread: false };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut mean = |d: f64| (0..2000).map(|_| detector.score(d, &mut rng)).sum::<f64>() / 2000.0;
+        assert!(mean(0.0) > mean(0.03) && mean(0.03) > mean(0.15));
+    }
+}

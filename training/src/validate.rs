@@ -1,0 +1,1 @@
+//! Errors on persons that training never saw.
