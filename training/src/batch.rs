@@ -40,10 +40,11 @@ pub struct Batch {
 /// Everything a clip is drawn with.
 #[derive(Clone, Debug)]
 pub struct BatchSettings {
-    /// Clips a batch.
-    pub clips: usize,
-    /// Samples a clip, a multiple of [`PAIR_PERIOD`].
-    pub length: usize,
+    /// Samples a batch, about.
+    pub samples: usize,
+    /// Samples a clip, cycled through from step to step; each a multiple of [`PAIR_PERIOD`]. Short clips give
+    /// many people a batch, long ones reach as far back as the widest branch does.
+    pub lengths: Vec<usize>,
     /// Motion and camera.
     pub scene: SceneSettings,
     /// Detector.
@@ -93,7 +94,8 @@ pub fn draw(
     seed: u64,
     step: u64,
 ) -> Batch {
-    let (clips, length) = (settings.clips, settings.length);
+    let length = settings.lengths[step as usize % settings.lengths.len()];
+    let clips = (settings.samples / length).max(1);
     let loss_rows = length / PAIR_PERIOD * 2;
     let mut batch = Batch {
         clips,

@@ -16,11 +16,13 @@
 
 pub mod batch;
 pub mod body;
+pub mod export;
 pub mod loss;
 pub mod mocap;
 pub mod network;
 pub mod noise;
 pub mod occlusion;
+pub mod onnx;
 pub mod scene;
 pub mod train;
 pub mod validate;

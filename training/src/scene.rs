@@ -111,7 +111,7 @@ impl Camera {
     /// Aims at the person in the middle of the clip, more or less.
     fn draw(world: &[WorldPose], rng: &mut impl Rng) -> Self {
         let root = world[world.len() / 2][Joint::Pelvis.index()];
-        let distance = 1.6 * (9.0_f64 / 1.6).powf(rng.random::<f64>());
+        let distance = 1.6 * (14.0_f64 / 1.6).powf(rng.random::<f64>());
         let azimuth = rng.random_range(0.0..std::f64::consts::TAU);
         let height = if rng.random_bool(0.8) { rng.random_range(0.4..2.0) } else { rng.random_range(0.1..3.2) };
         let position = Vector3::new(root.x + distance * azimuth.cos(), root.y + distance * azimuth.sin(), height);

@@ -152,6 +152,17 @@ fn optimizer(network: &LifterNetwork) -> ModuleOptimizer {
     }
 }
 
+/// Loads the network of a checkpoint for use, without gradients.
+///
+/// # Errors
+/// When the folder holds no checkpoint or a damaged one.
+pub fn load(folder: &Path) -> anyhow::Result<(LifterNetwork, CheckpointState)> {
+    let state = read_state(folder)?.with_context(|| format!("{} holds no checkpoint (no state.json)", folder.display()))?;
+    let network = LifterNetwork::new(&state.size, &Device::flex());
+    let network = network.try_load_file(folder.join("network")).map_err(|error| anyhow::anyhow!("checkpoint network: {error:?}"))?;
+    Ok((network.valid(), state))
+}
+
 fn read_state(folder: &Path) -> anyhow::Result<Option<CheckpointState>> {
     let path = folder.join("state.json");
     match std::fs::read_to_string(&path) {

@@ -1,1 +1,174 @@
-//! Errors on persons that training never saw.
+//! Errors on persons that training never saw, under stated conditions, and the calibration of the scale
+//! that the network states.
+
+use burn::prelude::*;
+use nalgebra::Vector3;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
+use stridepose::stages::window::FEATURE_COUNT;
+
+use crate::batch::{self, ObservedRow};
+use crate::mocap::{Clip, Split};
+use crate::network::{HEAD_VALUES, LOOKAHEADS, LifterNetwork, Rows};
+use crate::noise::{self, DetectorNoise, NoiseSettings};
+use crate::occlusion;
+use crate::scene::{self, SceneSettings};
+
+/// Samples of a validation scene; the first [`WARM_UP`] are not scored.
+const LENGTH: usize = 120;
+const WARM_UP: usize = 30;
+/// Scenes are forwarded together in batches of this many.
+const SCENES_AT_ONCE: usize = 16;
+
+/// What the detector sees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Hidden {
+    /// Each keypoint on its own with this probability.
+    Share(f64),
+    /// A run of this many samples without any keypoint; scored at its last sample.
+    Gap(usize),
+}
+
+/// One row of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Condition {
+    /// Joints the detector has.
+    pub layout: KeypointLayout,
+    /// What is hidden.
+    pub hidden: Hidden,
+    /// Playback speed.
+    pub speed: f64,
+}
+
+/// Mean errors under one condition.
+#[derive(Clone, Debug, Serialize)]
+pub struct Score {
+    /// Poses scored.
+    pub poses: usize,
+    /// Root-relative MPJPE of each head, mm.
+    pub mpjpe_mm: Vec<f64>,
+    /// MPJPE after the best similarity (PA-MPJPE) of the first head, mm.
+    pub pa_mpjpe_mm: f64,
+}
+
+/// One scored sample: truth and answer in the virtual camera, m.
+pub struct Scored {
+    /// Head index into [`LOOKAHEADS`].
+    pub head: usize,
+    /// True root-relative joints.
+    pub truth: JointArray<Vector3<f64>>,
+    /// Answered root-relative joints.
+    pub answer: JointArray<Vector3<f64>>,
+    /// Stated Laplace scales (lateral, depth), m.
+    pub scale: JointArray<(f64, f64)>,
+}
+
+/// Draws `scenes_per_clip` scenes of each validation clip that `of` accepts, in random cameras with the
+/// measured noise, and returns every scored sample. The bodies are the recorded ones.
+pub fn answer(
+    network: &LifterNetwork,
+    image_strides: &[usize],
+    clips: &[Clip],
+    of: impl Fn(&Clip) -> bool,
+    noise: &DetectorNoise,
+    condition: &Condition,
+    scenes_per_clip: usize,
+    mut visit: impl FnMut(&Scored),
+) {
+    let device = Device::flex();
+    let network = network.valid();
+    let settings = SceneSettings { speed: (condition.speed, condition.speed * (1.0 + 1e-9)), retarget: false, stamp_jitter: 0.0, mirror: false };
+    let detector = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
+    let gap_end = LENGTH - 1;
+    let mut drawn: Vec<Vec<ObservedRow>> = Vec::new();
+    let mut flush = |drawn: &mut Vec<Vec<ObservedRow>>| {
+        let scenes = drawn.len();
+        if scenes == 0 {
+            return;
+        }
+        let mut features = vec![0.0_f32; LENGTH * scenes * FEATURE_COUNT];
+        for (scene, rows) in drawn.iter().enumerate() {
+            for (time, row) in rows.iter().enumerate() {
+                features[(time * scenes + scene) * FEATURE_COUNT..][..FEATURE_COUNT].copy_from_slice(&row.features);
+            }
+        }
+        let features = Tensor::<1>::from_data(TensorData::from(features.as_slice()), &device).reshape([LENGTH * scenes, FEATURE_COUNT]);
+        let answers: Vec<f32> =
+            network.forward(features, image_strides, scenes, Rows::All).into_data().try_to_vec().unwrap_or_default();
+        for (scene, rows) in drawn.iter().enumerate() {
+            let times = match condition.hidden {
+                Hidden::Share(_) => WARM_UP..LENGTH,
+                Hidden::Gap(_) => gap_end..LENGTH,
+            };
+            for time in times {
+                for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
+                    let target = &rows[time - lookahead];
+                    let at = ((time * scenes + scene) * LOOKAHEADS.len() + head) * HEAD_VALUES;
+                    visit(&scored(head, target, &answers[at..at + HEAD_VALUES]));
+                }
+            }
+        }
+        drawn.clear();
+    };
+    for (index, clip) in clips.iter().enumerate().filter(|(_, clip)| clip.split == Split::Validation && of(clip)) {
+        for scene in 0..scenes_per_clip {
+            let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene as u64);
+            let scene = scene::draw(clip, LENGTH, &settings, &mut rng);
+            let mut keypoints = noise::detect(&scene, noise, &detector, &mut rng);
+            occlusion::mask_layout(&mut keypoints, condition.layout);
+            match condition.hidden {
+                Hidden::Share(share) => occlusion::mask_points(&mut keypoints, share, &mut rng),
+                Hidden::Gap(length) => occlusion::mask_run(&mut keypoints, gap_end + 1 - length..gap_end + 1),
+            }
+            drawn.push(batch::observe(&scene, &keypoints));
+            if drawn.len() == SCENES_AT_ONCE {
+                flush(&mut drawn);
+            }
+        }
+    }
+    flush(&mut drawn);
+}
+
+fn scored(head: usize, row: &ObservedRow, values: &[f32]) -> Scored {
+    let root = Vector3::new(values[0], values[1], values[2]).cast::<f64>();
+    Scored {
+        head,
+        truth: row.target,
+        answer: std::array::from_fn(|joint| {
+            Vector3::new(values[joint * 3], values[joint * 3 + 1], values[joint * 3 + 2]).cast::<f64>() - root
+        }),
+        scale: std::array::from_fn(|joint| {
+            let scale = |offset: usize| f64::from(values[offset + joint].clamp(-6.0, 1.0)).exp();
+            (scale(JOINT_COUNT * 3), scale(JOINT_COUNT * 4))
+        }),
+    }
+}
+
+/// Mean errors under `condition`.
+pub fn score(
+    network: &LifterNetwork,
+    image_strides: &[usize],
+    clips: &[Clip],
+    of: impl Fn(&Clip) -> bool,
+    noise: &DetectorNoise,
+    condition: &Condition,
+    scenes_per_clip: usize,
+) -> Score {
+    let mut sums = [(0.0, 0_usize); LOOKAHEADS.len()];
+    let mut aligned = 0.0;
+    answer(network, image_strides, clips, of, noise, condition, scenes_per_clip, |scored| {
+        sums[scored.head].0 += mean_distance(&scored.answer, &scored.truth);
+        sums[scored.head].1 += 1;
+        if scored.head == 0 {
+            aligned += mean_distance(&scored.answer, &scored.truth);
+        }
+    });
+    let mean = |(sum, count): (f64, usize)| 1e3 * sum / count.max(1) as f64;
+    Score { poses: sums[0].1, mpjpe_mm: sums.into_iter().map(mean).collect(), pa_mpjpe_mm: mean((aligned, sums[0].1)) }
+}
+
+fn mean_distance(a: &JointArray<Vector3<f64>>, b: &JointArray<Vector3<f64>>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).norm()).sum::<f64>() / JOINT_COUNT as f64
+}
