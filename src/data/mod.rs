@@ -3,9 +3,11 @@
 mod bounding_box;
 mod estimate;
 mod keypoint;
+mod lifted_pose;
 mod stamp;
 
 pub use bounding_box::BoundingBox;
 pub use estimate::{Covariance, JointEstimate, JointState, MeasuredKeypoint, PersonEstimate, PoseEstimate, TrackId};
 pub use keypoint::{Detection, Keypoint, KeypointsInImage, PersonKeypoints};
+pub use lifted_pose::LiftedPose;
 pub use stamp::Stamp;

@@ -1,3 +1,4 @@
 //! The stages of the pipeline, one file each.
 
+pub mod lift;
 pub mod window;

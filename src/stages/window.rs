@@ -197,9 +197,10 @@ impl BodyMemory {
     /// Mean displacement of the seen joints since they were last seen.
     fn common_shift(&self, keypoints: &KeypointsOnPlane) -> Vector2<f64> {
         let (mut sum, mut count) = (Vector2::zeros(), 0_u32);
-        for joint in 0..JOINT_COUNT {
-            if let (Some(keypoint), true) = (keypoints[joint], self.ever_seen[joint]) {
-                sum += keypoint.point - self.position[joint];
+        let before = self.position.iter().zip(&self.ever_seen).map(|(position, seen)| seen.then_some(position));
+        for (keypoint, before) in keypoints.iter().zip(before) {
+            if let (Some(keypoint), Some(before)) = (keypoint, before) {
+                sum += keypoint.point - before;
                 count += 1;
             }
         }
@@ -207,11 +208,17 @@ impl BodyMemory {
     }
 
     fn seen<'a>(&'a self, joints: &'a [Joint]) -> impl Iterator<Item = Point2<f64>> + 'a {
-        joints.iter().map(|joint| joint.index()).filter(|&joint| self.ever_seen[joint]).map(|joint| self.position[joint])
+        joints
+            .iter()
+            .map(|joint| joint.index())
+            .filter(|&joint| self.ever_seen[joint])
+            .map(|joint| self.position[joint])
     }
 
     fn center(&self) -> Option<Point2<f64>> {
-        mean(self.seen(&TORSO_JOINTS)).or_else(|| mean(self.seen(&COMMON_JOINTS))).or_else(|| mean(self.seen(&Joint::ALL)))
+        mean(self.seen(&TORSO_JOINTS))
+            .or_else(|| mean(self.seen(&COMMON_JOINTS)))
+            .or_else(|| mean(self.seen(&Joint::ALL)))
     }
 }
 
@@ -238,7 +245,8 @@ pub fn write_features(memory: &BodyMemory, camera: &VirtualCamera, sample: &Samp
         features[0] = seen.x.clamp(-COORDINATE_LIMIT, COORDINATE_LIMIT) as f32;
         features[1] = seen.y.clamp(-COORDINATE_LIMIT, COORDINATE_LIMIT) as f32;
         features[2] = keypoint.map_or(0.0, |keypoint| keypoint.score.clamp(0.0, 1.0)) as f32;
-        features[3] = keypoint.and_then(|keypoint| keypoint.spread).map_or(0.0, |spread| spread_feature(spread, camera));
+        features[3] =
+            keypoint.and_then(|keypoint| keypoint.spread).map_or(0.0, |spread| spread_feature(spread, camera));
         features[4] = (memory.age_secs[joint] / MAX_AGE_SECS) as f32;
         features[5] = if keypoint.is_some() { 1.0 } else { 0.0 };
     }

@@ -105,7 +105,8 @@ pub fn draw(
         weights: vec![0.0; loss_rows * clips * LOOKAHEADS.len()],
     };
     for clip in 0..clips {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((clip as u64) << 48));
+        let mut rng =
+            ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((clip as u64) << 48));
         let scene = scene::draw(corpus.draw(settings.standing_share, &mut rng), length, &settings.scene, &mut rng);
         let mut keypoints = noise::detect(&scene, noise, &settings.noise, &mut rng);
         occlusion::mask_layout(&mut keypoints, draw_layout(&mut rng));
@@ -163,7 +164,9 @@ fn write_clip(batch: &mut Batch, clip: usize, rows: &[ObservedRow]) {
     }
     for (loss_row, time) in loss_times(batch.length).enumerate() {
         for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
-            let Some(row) = time.checked_sub(lookahead).map(|time| &rows[time]).filter(|row| row.valid) else { continue };
+            let Some(row) = time.checked_sub(lookahead).map(|time| &rows[time]).filter(|row| row.valid) else {
+                continue;
+            };
             let at = (loss_row * batch.clips + clip) * LOOKAHEADS.len() + head;
             batch.weights[at] = 1.0;
             let target = &mut batch.targets[at * POSE_VALUES..(at + 1) * POSE_VALUES];

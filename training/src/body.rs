@@ -53,9 +53,7 @@ impl Body {
         let mut retargeted = [Vector3::zeros(); JOINT_COUNT];
         retargeted[Joint::Pelvis.index()] = pose[Joint::Pelvis.index()] * scale;
         for (bone, (parent, child)) in BONES.into_iter().enumerate() {
-            let direction = (pose[child.index()] - pose[parent.index()])
-                .try_normalize(1e-6)
-                .unwrap_or_else(Vector3::z);
+            let direction = (pose[child.index()] - pose[parent.index()]).try_normalize(1e-6).unwrap_or_else(Vector3::z);
             retargeted[child.index()] = retargeted[parent.index()] + direction * self.lengths[bone];
         }
         retargeted

@@ -29,7 +29,12 @@ struct Golden {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn export(network: &LifterNetwork, size: &LifterSize, golden_features: &[f32], folder: &Path) -> anyhow::Result<()> {
+pub fn export(
+    network: &LifterNetwork,
+    size: &LifterSize,
+    golden_features: &[f32],
+    folder: &Path,
+) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     write(&folder.join("streaming.onnx"), &streaming(network, size))?;
     write(&folder.join("sequence.onnx"), &sequence(network, size))?;

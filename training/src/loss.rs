@@ -60,14 +60,21 @@ pub fn loss(answers: Tensor<2>, targets: Tensor<2>, weights: Tensor<2>, clips: u
             let at = |index: usize| x.clone().slice([0..periods, index..index + 1, 0..clips * width]);
             (at(1) - at(0)).reshape([periods * clips, width])
         };
-        let both = weight.clone().reshape([periods, 2, clips]).slice([0..periods, 0..1, 0..clips]).reshape([periods * clips, 1]);
-        let velocity = (joint_distance(change(error.clone())).mean_dim(1) * both.clone()).sum() / both.sum().clamp_min(1.0);
+        let both = weight
+            .clone()
+            .reshape([periods, 2, clips])
+            .slice([0..periods, 0..1, 0..clips])
+            .reshape([periods * clips, 1]);
+        let velocity =
+            (joint_distance(change(error.clone())).mean_dim(1) * both.clone()).sum() / both.sum().clamp_min(1.0);
 
         let likelihood = negative_log_likelihood(error.detach(), values.slice([0..rows, pose_values..HEAD_VALUES]));
         let likelihood = (likelihood * weight).sum() / count;
         total = total
-            + (position.clone() + velocity.mul_scalar(terms.velocity) + likelihood.clone().mul_scalar(terms.likelihood))
-                .mul_scalar(share);
+            + (position.clone()
+                + velocity.mul_scalar(terms.velocity)
+                + likelihood.clone().mul_scalar(terms.likelihood))
+            .mul_scalar(share);
         first.get_or_insert((position, likelihood));
     }
     let (position, likelihood) = first.unwrap_or_else(|| (total.clone(), total.clone()));
@@ -110,7 +117,8 @@ mod tests {
         let rows = 8;
         let answers = Tensor::zeros([rows, LOOKAHEADS.len() * HEAD_VALUES], &device);
         let offset: Vec<f32> = (0..rows * LOOKAHEADS.len() * 17).flat_map(|_| [0.03_f32, 0.0, 0.04]).collect();
-        let targets = Tensor::<1>::from_data(TensorData::from(offset.as_slice()), &device).reshape([rows, LOOKAHEADS.len() * 51]);
+        let targets =
+            Tensor::<1>::from_data(TensorData::from(offset.as_slice()), &device).reshape([rows, LOOKAHEADS.len() * 51]);
         let weights = Tensor::ones([rows, LOOKAHEADS.len()], &device);
         let terms = LossWeights { velocity: 1.0, likelihood: 0.0, heads: [1.0, 0.0, 0.0] };
         let loss = loss(answers, targets, weights, 2, &terms);

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use stridepose::skeleton::KeypointLayout;
 use stridepose_train::batch::{BatchSettings, Corpus, PAIR_PERIOD};
 use stridepose_train::mocap::{self, Split};
 use stridepose_train::network::LifterSize;
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::scene::SceneSettings;
-use stridepose::skeleton::KeypointLayout;
 use stridepose_train::train::{self, TrainSettings};
 use stridepose_train::validate::{self, Condition, Hidden};
 
@@ -81,7 +81,8 @@ fn main() -> anyhow::Result<()> {
 
 fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
     anyhow::ensure!(
-        !arguments.lengths.is_empty() && arguments.lengths.iter().all(|length| *length > 0 && length % PAIR_PERIOD == 0),
+        !arguments.lengths.is_empty()
+            && arguments.lengths.iter().all(|length| *length > 0 && length % PAIR_PERIOD == 0),
         "--lengths {:?}: each must be a positive multiple of {PAIR_PERIOD}",
         arguments.lengths
     );
@@ -111,7 +112,10 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
     let noise = DetectorNoise::load(&arguments.noise)?;
     let (network, state) = train::load(&arguments.checkpoint)?;
     println!("step {}", state.step);
-    println!("{:<10} {:<14} {:>6} {:>8}  MPJPE mm at look-ahead 0, 4, 12   PA-MPJPE mm", "persons", "hidden", "layout", "poses");
+    println!(
+        "{:<10} {:<14} {:>6} {:>8}  MPJPE mm at look-ahead 0, 4, 12   PA-MPJPE mm",
+        "persons", "hidden", "layout", "poses"
+    );
     for standing in [false, true] {
         for (layout, hidden) in [
             (KeypointLayout::H36m17, Hidden::Share(0.0)),
@@ -121,7 +125,8 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
         ] {
             let condition = Condition { layout, hidden, speed: 1.0 };
             let of = |clip: &mocap::Clip| (clip.source == "reactidle") == standing;
-            let score = validate::score(&network, &state.size.image_strides, &clips, of, &noise, &condition, arguments.scenes);
+            let score =
+                validate::score(&network, &state.size.image_strides, &clips, of, &noise, &condition, arguments.scenes);
             let heads: Vec<String> = score.mpjpe_mm.iter().map(|error| format!("{error:7.1}")).collect();
             println!(
                 "{:<10} {:<14} {:>6} {:>8}  {}   {:7.1}",

@@ -154,10 +154,7 @@ impl LifterNetwork {
         let length = features.dims()[0] / clips;
         let encoded = relu(self.encode.forward(features.clone()));
         let encoded = self.encoder.forward(encoded);
-        let mut joined = vec![
-            rows.select(features, length, clips),
-            rows.select(encoded.clone(), length, clips),
-        ];
+        let mut joined = vec![rows.select(features, length, clips), rows.select(encoded.clone(), length, clips)];
         for (branch, image_stride) in self.branches.iter().zip(image_strides) {
             let mut x = branch.project.forward(encoded.clone());
             let last = branch.levels.len() - 1;
@@ -182,7 +179,8 @@ fn taps(x: Tensor<2>, samples: usize, clips: usize, select: impl Fn(Tensor<2>) -
     let [rows, channels] = x.dims();
     let shift = samples * clips;
     let padded = Tensor::cat(vec![Tensor::zeros([(KERNEL - 1) * shift, channels], &x.device()), x], 0);
-    let taps = (0..KERNEL).map(|tap| select(padded.clone().slice([tap * shift..tap * shift + rows, 0..channels]))).collect();
+    let taps =
+        (0..KERNEL).map(|tap| select(padded.clone().slice([tap * shift..tap * shift + rows, 0..channels]))).collect();
     Tensor::cat(taps, 1)
 }
 

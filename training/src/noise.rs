@@ -106,7 +106,12 @@ struct ClipDetector {
 }
 
 /// What a detector reports of `scene`, a row per sample.
-pub fn detect(scene: &Scene, noise: &DetectorNoise, settings: &NoiseSettings, rng: &mut impl Rng) -> Vec<KeypointsOnPlane> {
+pub fn detect(
+    scene: &Scene,
+    noise: &DetectorNoise,
+    settings: &NoiseSettings,
+    rng: &mut impl Rng,
+) -> Vec<KeypointsOnPlane> {
     let detector = ClipDetector::draw(settings, rng);
     let mut jitter = JointArray::<Jitter>::default();
     let mut swap = Episode::default();
@@ -116,7 +121,8 @@ pub fn detect(scene: &Scene, noise: &DetectorNoise, settings: &NoiseSettings, rn
         let torso = torso_on_plane(scene, row);
         let keypoints: KeypointsOnPlane = std::array::from_fn(|joint| {
             let error = jitter[joint].advance(&noise.joints[joint], detector.scale, *step_secs, rng);
-            let target = if swapped && is_leg(Joint::ALL[joint]) { Joint::ALL[joint].mirrored().index() } else { joint };
+            let target =
+                if swapped && is_leg(Joint::ALL[joint]) { Joint::ALL[joint].mirrored().index() } else { joint };
             let seen = scene.keypoints[row][target].or(scene.keypoints[row][joint])?;
             let truth = scene.keypoints[row][joint]?;
             let point = seen + (error + detector.offset[joint]) * torso;
@@ -226,7 +232,11 @@ fn torso_on_plane(scene: &Scene, row: usize) -> f64 {
 /// Keypoints without any error and with full score: for tests and for the noise-free column of tables.
 pub fn perfect(scene: &Scene) -> Vec<KeypointsOnPlane> {
     let keypoint = |point: Point2<f64>| KeypointOnPlane { point, score: 1.0, spread: None };
-    scene.keypoints.iter().map(|row| std::array::from_fn::<_, JOINT_COUNT, _>(|joint| row[joint].map(keypoint))).collect()
+    scene
+        .keypoints
+        .iter()
+        .map(|row| std::array::from_fn::<_, JOINT_COUNT, _>(|joint| row[joint].map(keypoint)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -256,8 +266,11 @@ mod tests {
         let settings = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
         let rows = detect(&scene, &noise, &settings, &mut ChaCha8Rng::seed_from_u64(5));
         let torso = torso_on_plane(&scene, 0);
-        let mut errors: Vec<f64> =
-            rows.iter().zip(&scene.keypoints).map(|(row, truth)| (row[3].unwrap().point - truth[3].unwrap()).norm() / torso).collect();
+        let mut errors: Vec<f64> = rows
+            .iter()
+            .zip(&scene.keypoints)
+            .map(|(row, truth)| (row[3].unwrap().point - truth[3].unwrap()).norm() / torso)
+            .collect();
         errors.sort_by(f64::total_cmp);
         let (median, p99) = (errors[errors.len() / 2], errors[errors.len() * 99 / 100]);
         let jumps = errors.iter().filter(|&&error| error > 0.5).count() as f64 / errors.len() as f64;
@@ -268,7 +281,13 @@ mod tests {
 
     #[test]
     fn scores_fall_with_the_error() {
-        let detector = ClipDetector { scale: 1.0, offset: [Vector2::zeros(); JOINT_COUNT], score_power: 1.0, score_floor: 0.0, gives_spread: false };
+        let detector = ClipDetector {
+            scale: 1.0,
+            offset: [Vector2::zeros(); JOINT_COUNT],
+            score_power: 1.0,
+            score_floor: 0.0,
+            gives_spread: false,
+        };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut mean = |d: f64| (0..2000).map(|_| detector.score(d, &mut rng)).sum::<f64>() / 2000.0;
         assert!(mean(0.0) > mean(0.03) && mean(0.03) > mean(0.15));

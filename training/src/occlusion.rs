@@ -21,8 +21,7 @@ const LOWER_BODY: &[Joint] =
     &[Joint::Pelvis, Joint::RHip, Joint::RKnee, Joint::RAnkle, Joint::LHip, Joint::LKnee, Joint::LAnkle];
 const RIGHT_SIDE: &[Joint] =
     &[Joint::RHip, Joint::RKnee, Joint::RAnkle, Joint::RShoulder, Joint::RElbow, Joint::RWrist];
-const LEFT_SIDE: &[Joint] =
-    &[Joint::LHip, Joint::LKnee, Joint::LAnkle, Joint::LShoulder, Joint::LElbow, Joint::LWrist];
+const LEFT_SIDE: &[Joint] = &[Joint::LHip, Joint::LKnee, Joint::LAnkle, Joint::LShoulder, Joint::LElbow, Joint::LWrist];
 const CONFIDENT_ERROR_SHARE: f64 = 0.1;
 
 /// Hides the joints that `layout` does not have.

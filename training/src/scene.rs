@@ -116,7 +116,8 @@ impl Camera {
         let height = if rng.random_bool(0.8) { rng.random_range(0.4..2.0) } else { rng.random_range(0.1..3.2) };
         let position = Vector3::new(root.x + distance * azimuth.cos(), root.y + distance * azimuth.sin(), height);
         let half_width = rng.random_range(0.3..1.1);
-        let half_height = half_width * if rng.random_bool(0.3) { rng.random_range(1.2..1.8) } else { rng.random_range(0.55..0.8) };
+        let half_height =
+            half_width * if rng.random_bool(0.3) { rng.random_range(1.2..1.8) } else { rng.random_range(0.55..0.8) };
         // Where in the image the person's middle is: mostly inside, sometimes cut by the border.
         let target = root - position;
         let aside: f64 = rng.random_range(-0.6..0.6) * half_width;
@@ -182,7 +183,8 @@ mod tests {
         Clip { source: "test".into(), subject: "test".into(), split: Split::Train, poses: vec![pose; 10] }
     }
 
-    const SETTINGS: SceneSettings = SceneSettings { speed: (0.5, 2.0), retarget: false, stamp_jitter: 0.3, mirror: true };
+    const SETTINGS: SceneSettings =
+        SceneSettings { speed: (0.5, 2.0), retarget: false, stamp_jitter: 0.3, mirror: true };
 
     #[test]
     fn the_camera_is_a_rigid_motion_and_sees_the_person_upright() {

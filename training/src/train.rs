@@ -6,10 +6,10 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use anyhow::Context;
-use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
-use burn::prelude::*;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::ParamGroup;
+use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
+use burn::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use stridepose::stages::window::FEATURE_COUNT;
@@ -73,15 +73,24 @@ fn learning_rate(step: u64, steps: u64, peak: f64) -> f64 {
 /// # Errors
 /// When a file cannot be written or a checkpoint does not fit.
 pub fn train(settings: &TrainSettings, corpus: &Corpus<'_>, noise: &DetectorNoise) -> anyhow::Result<LifterNetwork> {
-    std::fs::create_dir_all(&settings.folder).with_context(|| format!("cannot create {}", settings.folder.display()))?;
+    std::fs::create_dir_all(&settings.folder)
+        .with_context(|| format!("cannot create {}", settings.folder.display()))?;
     let device = Device::flex().autodiff();
     let mut network = LifterNetwork::new(&settings.size, &device);
     let mut optimizer = optimizer(&network);
     let mut first_step = 0;
     if let Some(state) = read_state(&settings.folder)? {
-        anyhow::ensure!(state.size == settings.size, "the checkpoint in {} has sizes {:?}, asked for are {:?}; use another folder", settings.folder.display(), state.size, settings.size);
+        anyhow::ensure!(
+            state.size == settings.size,
+            "the checkpoint in {} has sizes {:?}, asked for are {:?}; use another folder",
+            settings.folder.display(),
+            state.size,
+            settings.size
+        );
         network = network.try_load_file(settings.folder.join("network")).context("checkpoint network")?;
-        optimizer = optimizer.load(settings.folder.join("optimizer")).map_err(|error| anyhow::anyhow!("checkpoint optimizer: {error:?}"))?;
+        optimizer = optimizer
+            .load(settings.folder.join("optimizer"))
+            .map_err(|error| anyhow::anyhow!("checkpoint optimizer: {error:?}"))?;
         first_step = state.step;
     }
     let mut log = std::fs::OpenOptions::new()
@@ -98,7 +107,8 @@ pub fn train(settings: &TrainSettings, corpus: &Corpus<'_>, noise: &DetectorNois
         let (sender, receiver) = mpsc::sync_channel::<Batch>(2);
         scope.spawn(move || {
             for step in first_step..settings.steps {
-                let drawn = batch::draw(corpus, noise, &settings.batch, severity(step, settings.steps), settings.seed, step);
+                let drawn =
+                    batch::draw(corpus, noise, &settings.batch, severity(step, settings.steps), settings.seed, step);
                 if sender.send(drawn).is_err() {
                     return;
                 }
@@ -128,11 +138,22 @@ pub fn train(settings: &TrainSettings, corpus: &Corpus<'_>, noise: &DetectorNois
             bar.set_message(format!("{smooth:.1} mm"));
             bar.inc(1);
             if (step + 1) % 20 == 0 {
-                let line = LogLine { step: step + 1, secs: began.elapsed().as_secs_f64(), learning_rate: rate, position_mm: smooth, likelihood };
+                let line = LogLine {
+                    step: step + 1,
+                    secs: began.elapsed().as_secs_f64(),
+                    learning_rate: rate,
+                    position_mm: smooth,
+                    likelihood,
+                };
                 writeln!(log, "{}", serde_json::to_string(&line)?)?;
             }
             if (step + 1) % settings.checkpoint_every == 0 || step + 1 == settings.steps {
-                save(&settings.folder, &network, &optimizer, &CheckpointState { step: step + 1, size: settings.size.clone() })?;
+                save(
+                    &settings.folder,
+                    &network,
+                    &optimizer,
+                    &CheckpointState { step: step + 1, size: settings.size.clone() },
+                )?;
             }
         }
         bar.finish();
@@ -147,7 +168,9 @@ fn optimizer(network: &LifterNetwork) -> ModuleOptimizer {
     // Hidden matrices by orthogonalised momentum (Muon), everything else by Adam.
     let hidden = ParamGroup::from_regex(r"(encoder|branches|join|fuse).*weight$");
     match hidden {
-        Ok(hidden) => adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None),
+        Ok(hidden) => {
+            adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None)
+        }
         Err(_) => adam,
     }
 }
@@ -157,9 +180,12 @@ fn optimizer(network: &LifterNetwork) -> ModuleOptimizer {
 /// # Errors
 /// When the folder holds no checkpoint or a damaged one.
 pub fn load(folder: &Path) -> anyhow::Result<(LifterNetwork, CheckpointState)> {
-    let state = read_state(folder)?.with_context(|| format!("{} holds no checkpoint (no state.json)", folder.display()))?;
+    let state =
+        read_state(folder)?.with_context(|| format!("{} holds no checkpoint (no state.json)", folder.display()))?;
     let network = LifterNetwork::new(&state.size, &Device::flex());
-    let network = network.try_load_file(folder.join("network")).map_err(|error| anyhow::anyhow!("checkpoint network: {error:?}"))?;
+    let network = network
+        .try_load_file(folder.join("network"))
+        .map_err(|error| anyhow::anyhow!("checkpoint network: {error:?}"))?;
     Ok((network.valid(), state))
 }
 
@@ -172,9 +198,19 @@ fn read_state(folder: &Path) -> anyhow::Result<Option<CheckpointState>> {
     }
 }
 
-fn save(folder: &Path, network: &LifterNetwork, optimizer: &ModuleOptimizer, state: &CheckpointState) -> anyhow::Result<()> {
-    network.clone().save_file(folder.join("network")).map_err(|error| anyhow::anyhow!("cannot save the network: {error:?}"))?;
-    optimizer.save(folder.join("optimizer")).map_err(|error| anyhow::anyhow!("cannot save the optimizer: {error:?}"))?;
+fn save(
+    folder: &Path,
+    network: &LifterNetwork,
+    optimizer: &ModuleOptimizer,
+    state: &CheckpointState,
+) -> anyhow::Result<()> {
+    network
+        .clone()
+        .save_file(folder.join("network"))
+        .map_err(|error| anyhow::anyhow!("cannot save the network: {error:?}"))?;
+    optimizer
+        .save(folder.join("optimizer"))
+        .map_err(|error| anyhow::anyhow!("cannot save the optimizer: {error:?}"))?;
     let partial = folder.join("state.json.partial");
     std::fs::write(&partial, serde_json::to_string(state)?)?;
     std::fs::rename(&partial, folder.join("state.json"))?;

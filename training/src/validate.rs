@@ -79,7 +79,12 @@ pub fn answer(
 ) {
     let device = Device::flex();
     let network = network.valid();
-    let settings = SceneSettings { speed: (condition.speed, condition.speed * (1.0 + 1e-9)), retarget: false, stamp_jitter: 0.0, mirror: false };
+    let settings = SceneSettings {
+        speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
+        retarget: false,
+        stamp_jitter: 0.0,
+        mirror: false,
+    };
     let detector = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
     let gap_end = LENGTH - 1;
     let mut drawn: Vec<Vec<ObservedRow>> = Vec::new();
@@ -94,7 +99,8 @@ pub fn answer(
                 features[(time * scenes + scene) * FEATURE_COUNT..][..FEATURE_COUNT].copy_from_slice(&row.features);
             }
         }
-        let features = Tensor::<1>::from_data(TensorData::from(features.as_slice()), &device).reshape([LENGTH * scenes, FEATURE_COUNT]);
+        let features = Tensor::<1>::from_data(TensorData::from(features.as_slice()), &device)
+            .reshape([LENGTH * scenes, FEATURE_COUNT]);
         let answers: Vec<f32> =
             network.forward(features, image_strides, scenes, Rows::All).into_data().try_to_vec().unwrap_or_default();
         for (scene, rows) in drawn.iter().enumerate() {
