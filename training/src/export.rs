@@ -6,6 +6,7 @@
 //!   the host puts into its rings.
 //! * `sequence.onnx`: a whole sequence of one person, `features` `[samples, 106]` to `answers`.
 //! * `golden.json`: features and the trainer's own answers, for the test that all three agree.
+//! * `model.yaml`: the contract that the program checks the graph against.
 
 use std::path::Path;
 
@@ -13,10 +14,43 @@ use anyhow::Context;
 use burn::nn::Linear;
 use burn::prelude::*;
 use serde::Serialize;
-use stridepose::stages::window::FEATURE_COUNT;
+use sha2::{Digest, Sha256};
+use stridepose::skeleton::Joint;
+use stridepose::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
 
+use crate::calibrate::HeadCalibration;
 use crate::network::{DILATIONS, HEAD_VALUES, LOOKAHEADS, LifterNetwork, LifterSize, Residual, Rows};
 use crate::onnx::{Attribute, Dimension, Graph};
+
+/// The contract of a lifter, as `model.yaml` has it.
+#[derive(Serialize)]
+struct Contract<'a> {
+    name: &'a str,
+    kind: &'static str,
+    file: &'static str,
+    sha256: String,
+    licence: &'static str,
+    origin: String,
+    lifter: LifterSection<'a>,
+}
+
+#[derive(Serialize)]
+struct LifterSection<'a> {
+    joint_set: &'static str,
+    rate_hz: f64,
+    feature_count: usize,
+    image_strides: &'a [usize],
+    dilations: [usize; DILATIONS.len()],
+    branch_channels: usize,
+    heads: Vec<HeadSection>,
+}
+
+#[derive(Serialize)]
+struct HeadSection {
+    lookahead: usize,
+    sigma_per_scale_lateral: f64,
+    sigma_per_scale_depth: f64,
+}
 
 #[derive(Serialize)]
 struct Golden {
@@ -25,21 +59,50 @@ struct Golden {
     answers: Vec<f32>,
 }
 
-/// Writes `streaming.onnx`, `sequence.onnx` and `golden.json` into `folder`.
+/// Writes the model folder, the contract last: a folder with a contract is whole.
 ///
 /// # Errors
 /// When a file cannot be written.
 pub fn export(
     network: &LifterNetwork,
     size: &LifterSize,
+    calibration: &[HeadCalibration],
+    origin: &str,
     golden_features: &[f32],
     folder: &Path,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    write(&folder.join("streaming.onnx"), &streaming(network, size))?;
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or("lifter");
+    let streaming = streaming(network, size);
+    write(&folder.join("streaming.onnx"), &streaming)?;
     write(&folder.join("sequence.onnx"), &sequence(network, size))?;
     let golden = golden(network, size, golden_features);
-    write(&folder.join("golden.json"), serde_json::to_string(&golden)?.as_bytes())
+    write(&folder.join("golden.json"), serde_json::to_string(&golden)?.as_bytes())?;
+    let contract = Contract {
+        name,
+        kind: "lifter",
+        file: "streaming.onnx",
+        sha256: Sha256::digest(&streaming).iter().map(|byte| format!("{byte:02x}")).collect(),
+        licence: "Apache-2.0",
+        origin: origin.to_owned(),
+        lifter: LifterSection {
+            joint_set: Joint::SET_NAME,
+            rate_hz: MODEL_RATE_HZ,
+            feature_count: FEATURE_COUNT,
+            image_strides: &size.image_strides,
+            dilations: DILATIONS,
+            branch_channels: size.branch,
+            heads: calibration
+                .iter()
+                .map(|head| HeadSection {
+                    lookahead: head.lookahead,
+                    sigma_per_scale_lateral: head.lateral,
+                    sigma_per_scale_depth: head.depth,
+                })
+                .collect(),
+        },
+    };
+    write(&folder.join("model.yaml"), serde_yaml::to_string(&contract)?.as_bytes())
 }
 
 /// Writes the whole file or nothing.

@@ -16,6 +16,7 @@
 
 pub mod batch;
 pub mod body;
+pub mod calibrate;
 pub mod export;
 pub mod loss;
 pub mod mocap;

@@ -38,7 +38,7 @@ pub struct Loss {
 
 /// `answers` `[rows, heads * HEAD_VALUES]`, `targets` `[rows, heads * 51]`, `weights` `[rows, heads]`;
 /// rows are pairs of neighbouring samples: `[period, 2, clip]`.
-pub fn loss(answers: Tensor<2>, targets: Tensor<2>, weights: Tensor<2>, clips: usize, terms: &LossWeights) -> Loss {
+pub fn loss(answers: &Tensor<2>, targets: &Tensor<2>, weights: &Tensor<2>, clips: usize, terms: &LossWeights) -> Loss {
     let rows = answers.dims()[0];
     let mut total = Tensor::zeros([1], &answers.device());
     let mut first = None;
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn scalar(tensor: Tensor<1>) -> f32 {
-        tensor.into_data().to_vec::<f32>().unwrap()[0]
+        tensor.into_data().try_to_vec::<f32>().unwrap()[0]
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
             Tensor::<1>::from_data(TensorData::from(offset.as_slice()), &device).reshape([rows, LOOKAHEADS.len() * 51]);
         let weights = Tensor::ones([rows, LOOKAHEADS.len()], &device);
         let terms = LossWeights { velocity: 1.0, likelihood: 0.0, heads: [1.0, 0.0, 0.0] };
-        let loss = loss(answers, targets, weights, 2, &terms);
+        let loss = loss(&answers, &targets, &weights, 2, &terms);
         assert!((scalar(loss.position) - 0.05).abs() < 1e-4);
         assert!((scalar(loss.total) - 0.05).abs() < 5e-4, "velocity of a constant error is zero");
     }

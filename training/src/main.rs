@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use stridepose::skeleton::KeypointLayout;
-use stridepose_train::batch::{BatchSettings, Corpus, PAIR_PERIOD};
+use stridepose_train::batch::{self, BatchSettings, Corpus, PAIR_PERIOD};
+use stridepose_train::calibrate;
+use stridepose_train::export;
 use stridepose_train::mocap::{self, Split};
 use stridepose_train::network::LifterSize;
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::scene::SceneSettings;
 use stridepose_train::train::{self, TrainSettings};
-use stridepose_train::validate::{self, Condition, Hidden};
+use stridepose_train::validate::{Condition, Hidden, Validation};
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
 #[derive(Parser)]
@@ -26,6 +28,21 @@ enum Command {
     Lifter(LifterArguments),
     /// Errors of a checkpoint on persons that training never saw.
     Validate(ValidateArguments),
+    /// Calibrate a checkpoint and write its model folder: ONNX graphs and contract.
+    Export(ExportArguments),
+}
+
+#[derive(clap::Args)]
+struct ExportArguments {
+    /// What to calibrate on.
+    #[command(flatten)]
+    validate: ValidateArguments,
+    /// Model folder to write, e.g. models/lifter.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// How these weights were made, kept in the contract.
+    #[arg(long)]
+    origin: String,
 }
 
 #[derive(clap::Args)]
@@ -76,6 +93,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Lifter(arguments) => lifter(&arguments),
         Command::Validate(arguments) => validate(&arguments),
+        Command::Export(arguments) => export(&arguments),
     }
 }
 
@@ -91,13 +109,7 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
     let settings = TrainSettings {
         folder: arguments.output.clone(),
         size: LifterSize::default(),
-        batch: BatchSettings {
-            samples: arguments.samples,
-            lengths: arguments.lengths.clone(),
-            scene: SceneSettings { speed: (0.4, 2.5), retarget: true, stamp_jitter: 0.4, mirror: true },
-            noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
-            standing_share: 0.25,
-        },
+        batch: BatchSettings { samples: arguments.samples, lengths: arguments.lengths.clone(), ..training_draw() },
         steps: arguments.steps,
         learning_rate: arguments.learning_rate,
         seed: arguments.seed,
@@ -111,6 +123,13 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
     let clips = mocap::load(&arguments.mocap)?;
     let noise = DetectorNoise::load(&arguments.noise)?;
     let (network, state) = train::load(&arguments.checkpoint)?;
+    let validation = Validation {
+        network: &network,
+        image_strides: &state.size.image_strides,
+        clips: &clips,
+        noise: &noise,
+        scenes_per_clip: arguments.scenes,
+    };
     println!("step {}", state.step);
     println!(
         "{:<10} {:<14} {:>6} {:>8}  MPJPE mm at look-ahead 0, 4, 12   PA-MPJPE mm",
@@ -125,8 +144,7 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
         ] {
             let condition = Condition { layout, hidden, speed: 1.0 };
             let of = |clip: &mocap::Clip| (clip.source == "reactidle") == standing;
-            let score =
-                validate::score(&network, &state.size.image_strides, &clips, of, &noise, &condition, arguments.scenes);
+            let score = validation.score(of, &condition);
             let heads: Vec<String> = score.mpjpe_mm.iter().map(|error| format!("{error:7.1}")).collect();
             println!(
                 "{:<10} {:<14} {:>6} {:>8}  {}   {:7.1}",
@@ -140,4 +158,44 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
+    let clips = mocap::load(&arguments.validate.mocap)?;
+    let noise = DetectorNoise::load(&arguments.validate.noise)?;
+    let (network, state) = train::load(&arguments.validate.checkpoint)?;
+    let calibration = calibrate::calibrate(&Validation {
+        network: &network,
+        image_strides: &state.size.image_strides,
+        clips: &clips,
+        noise: &noise,
+        scenes_per_clip: arguments.validate.scenes,
+    });
+    println!("ellipsoid coverage on the validation persons, stated -> found");
+    for head in &calibration {
+        let coverage: Vec<String> =
+            head.coverage.iter().map(|coverage| format!("{} -> {:.1} %", coverage.stated, coverage.found)).collect();
+        println!("look-ahead {:>2}: {}", head.lookahead, coverage.join(", "));
+    }
+    let features = golden_features(&clips, &noise);
+    export::export(&network, &state.size, &calibration, &arguments.origin, &features, &arguments.output)?;
+    println!("wrote {}", arguments.output.display());
+    Ok(())
+}
+
+/// Features of one drawn clip, longer than the widest branch reaches.
+fn golden_features(clips: &[mocap::Clip], noise: &DetectorNoise) -> Vec<f32> {
+    let settings = BatchSettings { samples: 240, lengths: vec![240], ..training_draw() };
+    batch::draw(&Corpus::new(clips, Split::Validation), noise, &settings, 1.0, 7, 0).features
+}
+
+/// How training clips are drawn, but for their length.
+fn training_draw() -> BatchSettings {
+    BatchSettings {
+        samples: 0,
+        lengths: Vec::new(),
+        scene: SceneSettings { speed: (0.4, 2.5), retarget: true, stamp_jitter: 0.4, mirror: true },
+        noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
+        standing_share: 0.25,
+    }
 }

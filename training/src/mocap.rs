@@ -136,7 +136,7 @@ fn read_array(path: &Path) -> Result<Vec<WorldPose>, MocapError> {
     }
     let values: Vec<i16> =
         bytes[10 + header_length..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-    if values.len() % (JOINT_COUNT * 3) != 0 {
+    if !values.len().is_multiple_of(JOINT_COUNT * 3) {
         return Err(refuse(&format!("{} values are no whole number of poses", values.len())));
     }
     if values.iter().any(|value| value.unsigned_abs() >= FARTHEST_MM.unsigned_abs()) {

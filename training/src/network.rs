@@ -208,7 +208,7 @@ mod tests {
     use burn::tensor::Distribution;
 
     fn values(tensor: Tensor<2>) -> Vec<f32> {
-        tensor.into_data().to_vec().unwrap()
+        tensor.into_data().try_to_vec().unwrap()
     }
 
     fn random_network(device: &Device) -> (LifterNetwork, LifterSize) {

@@ -126,7 +126,7 @@ pub fn train(settings: &TrainSettings, corpus: &Corpus<'_>, noise: &DetectorNois
             let targets = tensor(&drawn.targets, [rows, LOOKAHEADS.len() * POSE_VALUES]);
             let weights = tensor(&drawn.weights, [rows, LOOKAHEADS.len()]);
             let answers = network.forward(features, &settings.size.image_strides, clips, Rows::Pairs);
-            let loss = loss(answers, targets, weights, clips, &LossWeights::default());
+            let loss = loss(&answers, &targets, &weights, clips, &LossWeights::default());
             let position_mm = 1e3 * loss.position.into_scalar::<f32>();
             let likelihood = loss.likelihood.into_scalar::<f32>();
             anyhow::ensure!(position_mm.is_finite(), "the loss of step {step} is not finite");

@@ -65,76 +65,107 @@ pub struct Scored {
     pub scale: JointArray<(f64, f64)>,
 }
 
-/// Draws `scenes_per_clip` scenes of each validation clip that `of` accepts, in random cameras with the
-/// measured noise, and returns every scored sample. The bodies are the recorded ones.
-pub fn answer(
-    network: &LifterNetwork,
-    image_strides: &[usize],
-    clips: &[Clip],
-    of: impl Fn(&Clip) -> bool,
-    noise: &DetectorNoise,
-    condition: &Condition,
-    scenes_per_clip: usize,
-    mut visit: impl FnMut(&Scored),
-) {
-    let device = Device::flex();
-    let network = network.valid();
-    let settings = SceneSettings {
-        speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
-        retarget: false,
-        stamp_jitter: 0.0,
-        mirror: false,
-    };
-    let detector = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
-    let gap_end = LENGTH - 1;
-    let mut drawn: Vec<Vec<ObservedRow>> = Vec::new();
-    let mut flush = |drawn: &mut Vec<Vec<ObservedRow>>| {
-        let scenes = drawn.len();
-        if scenes == 0 {
-            return;
-        }
-        let mut features = vec![0.0_f32; LENGTH * scenes * FEATURE_COUNT];
-        for (scene, rows) in drawn.iter().enumerate() {
-            for (time, row) in rows.iter().enumerate() {
-                features[(time * scenes + scene) * FEATURE_COUNT..][..FEATURE_COUNT].copy_from_slice(&row.features);
+/// A network and the persons it is scored on. Bodies are the recorded ones, cameras are drawn, the detector's
+/// noise is the measured one.
+pub struct Validation<'a> {
+    /// The network.
+    pub network: &'a LifterNetwork,
+    /// Image strides of its branches.
+    pub image_strides: &'a [usize],
+    /// All motion capture; only validation clips are used.
+    pub clips: &'a [Clip],
+    /// The detector.
+    pub noise: &'a DetectorNoise,
+    /// Scenes (cameras) drawn for each clip.
+    pub scenes_per_clip: usize,
+}
+
+impl Validation<'_> {
+    /// Visits every scored sample of the clips that `of` accepts.
+    pub fn answer(&self, of: impl Fn(&Clip) -> bool, condition: &Condition, mut visit: impl FnMut(&Scored)) {
+        let device = Device::flex();
+        let network = self.network.valid();
+        let settings = SceneSettings {
+            speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
+            retarget: false,
+            stamp_jitter: 0.0,
+            mirror: false,
+        };
+        let detector = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
+        let gap_end = LENGTH - 1;
+        let mut drawn: Vec<Vec<ObservedRow>> = Vec::new();
+        let mut flush = |drawn: &mut Vec<Vec<ObservedRow>>| {
+            let scenes = drawn.len();
+            if scenes == 0 {
+                return;
             }
-        }
-        let features = Tensor::<1>::from_data(TensorData::from(features.as_slice()), &device)
-            .reshape([LENGTH * scenes, FEATURE_COUNT]);
-        let answers: Vec<f32> =
-            network.forward(features, image_strides, scenes, Rows::All).into_data().try_to_vec().unwrap_or_default();
-        for (scene, rows) in drawn.iter().enumerate() {
-            let times = match condition.hidden {
-                Hidden::Share(_) => WARM_UP..LENGTH,
-                Hidden::Gap(_) => gap_end..LENGTH,
-            };
-            for time in times {
-                for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
-                    let target = &rows[time - lookahead];
-                    let at = ((time * scenes + scene) * LOOKAHEADS.len() + head) * HEAD_VALUES;
-                    visit(&scored(head, target, &answers[at..at + HEAD_VALUES]));
+            let mut features = vec![0.0_f32; LENGTH * scenes * FEATURE_COUNT];
+            for (scene, rows) in drawn.iter().enumerate() {
+                for (time, row) in rows.iter().enumerate() {
+                    features[(time * scenes + scene) * FEATURE_COUNT..][..FEATURE_COUNT].copy_from_slice(&row.features);
+                }
+            }
+            let features = Tensor::<1>::from_data(TensorData::from(features.as_slice()), &device)
+                .reshape([LENGTH * scenes, FEATURE_COUNT]);
+            let answers: Vec<f32> = network
+                .forward(features, self.image_strides, scenes, Rows::All)
+                .into_data()
+                .try_to_vec()
+                .unwrap_or_default();
+            for (scene, rows) in drawn.iter().enumerate() {
+                let times = match condition.hidden {
+                    Hidden::Share(_) => WARM_UP..LENGTH,
+                    Hidden::Gap(_) => gap_end..LENGTH,
+                };
+                for time in times {
+                    for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
+                        let target = &rows[time - lookahead];
+                        let at = ((time * scenes + scene) * LOOKAHEADS.len() + head) * HEAD_VALUES;
+                        visit(&scored(head, target, &answers[at..at + HEAD_VALUES]));
+                    }
+                }
+            }
+            drawn.clear();
+        };
+        for (index, clip) in
+            self.clips.iter().enumerate().filter(|(_, clip)| clip.split == Split::Validation && of(clip))
+        {
+            for scene in 0..self.scenes_per_clip {
+                let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene as u64);
+                let scene = scene::draw(clip, LENGTH, &settings, &mut rng);
+                let mut keypoints = noise::detect(&scene, self.noise, &detector, &mut rng);
+                occlusion::mask_layout(&mut keypoints, condition.layout);
+                match condition.hidden {
+                    Hidden::Share(share) => occlusion::mask_points(&mut keypoints, share, &mut rng),
+                    Hidden::Gap(length) => occlusion::mask_run(&mut keypoints, gap_end + 1 - length..gap_end + 1),
+                }
+                drawn.push(batch::observe(&scene, &keypoints));
+                if drawn.len() == SCENES_AT_ONCE {
+                    flush(&mut drawn);
                 }
             }
         }
-        drawn.clear();
-    };
-    for (index, clip) in clips.iter().enumerate().filter(|(_, clip)| clip.split == Split::Validation && of(clip)) {
-        for scene in 0..scenes_per_clip {
-            let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene as u64);
-            let scene = scene::draw(clip, LENGTH, &settings, &mut rng);
-            let mut keypoints = noise::detect(&scene, noise, &detector, &mut rng);
-            occlusion::mask_layout(&mut keypoints, condition.layout);
-            match condition.hidden {
-                Hidden::Share(share) => occlusion::mask_points(&mut keypoints, share, &mut rng),
-                Hidden::Gap(length) => occlusion::mask_run(&mut keypoints, gap_end + 1 - length..gap_end + 1),
+        flush(&mut drawn);
+    }
+
+    /// Mean errors under `condition` over the clips that `of` accepts.
+    pub fn score(&self, of: impl Fn(&Clip) -> bool, condition: &Condition) -> Score {
+        let mut sums = [(0.0, 0_usize); LOOKAHEADS.len()];
+        let mut aligned = 0.0;
+        self.answer(of, condition, |scored| {
+            sums[scored.head].0 += mean_distance(&scored.answer, &scored.truth);
+            sums[scored.head].1 += 1;
+            if scored.head == 0 {
+                aligned += mean_distance(&scored.answer, &scored.truth);
             }
-            drawn.push(batch::observe(&scene, &keypoints));
-            if drawn.len() == SCENES_AT_ONCE {
-                flush(&mut drawn);
-            }
+        });
+        let mean = |(sum, count): (f64, usize)| 1e3 * sum / count.max(1) as f64;
+        Score {
+            poses: sums[0].1,
+            mpjpe_mm: sums.into_iter().map(mean).collect(),
+            pa_mpjpe_mm: mean((aligned, sums[0].1)),
         }
     }
-    flush(&mut drawn);
 }
 
 fn scored(head: usize, row: &ObservedRow, values: &[f32]) -> Scored {
@@ -150,29 +181,6 @@ fn scored(head: usize, row: &ObservedRow, values: &[f32]) -> Scored {
             (scale(JOINT_COUNT * 3), scale(JOINT_COUNT * 4))
         }),
     }
-}
-
-/// Mean errors under `condition`.
-pub fn score(
-    network: &LifterNetwork,
-    image_strides: &[usize],
-    clips: &[Clip],
-    of: impl Fn(&Clip) -> bool,
-    noise: &DetectorNoise,
-    condition: &Condition,
-    scenes_per_clip: usize,
-) -> Score {
-    let mut sums = [(0.0, 0_usize); LOOKAHEADS.len()];
-    let mut aligned = 0.0;
-    answer(network, image_strides, clips, of, noise, condition, scenes_per_clip, |scored| {
-        sums[scored.head].0 += mean_distance(&scored.answer, &scored.truth);
-        sums[scored.head].1 += 1;
-        if scored.head == 0 {
-            aligned += mean_distance(&scored.answer, &scored.truth);
-        }
-    });
-    let mean = |(sum, count): (f64, usize)| 1e3 * sum / count.max(1) as f64;
-    Score { poses: sums[0].1, mpjpe_mm: sums.into_iter().map(mean).collect(), pa_mpjpe_mm: mean((aligned, sums[0].1)) }
 }
 
 fn mean_distance(a: &JointArray<Vector3<f64>>, b: &JointArray<Vector3<f64>>) -> f64 {

@@ -1,0 +1,130 @@
+//! Calibration on the validation persons: from the Laplace scale that the network states to a standard
+//! deviation whose 90 % ellipsoid holds the truth about 90 % of the time.
+//!
+//! One factor laterally and one in depth for each head: the 90 % quantile of |error| / stated scale over that of
+//! a unit normal. [`Coverage`] then counts how many joints the 50, 80, 90 and 95 % ellipsoids really hold.
+
+use serde::Serialize;
+use stridepose::skeleton::{JOINT_COUNT, Joint, KeypointLayout};
+
+use crate::network::LOOKAHEADS;
+use crate::validate::{Condition, Hidden, Validation};
+
+/// 90 % of a unit normal lie within this distance of zero.
+const NORMAL_90: f64 = 1.644_85;
+/// Squared radius of the 50, 80, 90 and 95 % ellipsoid of a 3D normal (χ² with three degrees of freedom).
+const CHI_SQUARED_3: [(u32, f64); 4] = [(50, 2.366), (80, 4.642), (90, 6.251), (95, 7.815)];
+
+/// What the detector sees while the scale is calibrated.
+const CONDITIONS: [(KeypointLayout, f64); 4] = [
+    (KeypointLayout::H36m17, 0.0),
+    (KeypointLayout::Coco17, 0.0),
+    (KeypointLayout::Coco17, 0.2),
+    (KeypointLayout::H36m17, 0.4),
+];
+
+/// Share of the joints within the ellipsoid of a stated share, in %.
+#[derive(Clone, Debug, Serialize)]
+pub struct Coverage {
+    /// Stated share, %.
+    pub stated: u32,
+    /// Share found, %.
+    pub found: f64,
+}
+
+/// The result for one head.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadCalibration {
+    /// Samples ago that the head answers for.
+    pub lookahead: usize,
+    /// Standard deviation per stated scale, lateral.
+    pub lateral: f64,
+    /// Standard deviation per stated scale, depth.
+    pub depth: f64,
+    /// How many joints the ellipsoids hold with these factors.
+    pub coverage: Vec<Coverage>,
+}
+
+#[derive(Default)]
+struct Ratios {
+    lateral: Vec<f32>,
+    depth: Vec<f32>,
+    joint: Vec<[f32; 3]>,
+}
+
+/// Calibrates every head.
+pub fn calibrate(validation: &Validation<'_>) -> Vec<HeadCalibration> {
+    let mut heads: Vec<Ratios> = LOOKAHEADS.iter().map(|_| Ratios::default()).collect();
+    for (layout, share) in CONDITIONS {
+        let condition = Condition { layout, hidden: Hidden::Share(share), speed: 1.0 };
+        validation.answer(
+            |_| true,
+            &condition,
+            |scored| {
+                let head = &mut heads[scored.head];
+                for joint in (0..JOINT_COUNT).filter(|&joint| joint != Joint::Pelvis.index()) {
+                    let error = scored.answer[joint] - scored.truth[joint];
+                    let (lateral, depth) = scored.scale[joint];
+                    let ratio = [error.x / lateral, error.y / lateral, error.z / depth].map(|ratio| ratio.abs() as f32);
+                    head.lateral.extend(&ratio[..2]);
+                    head.depth.push(ratio[2]);
+                    head.joint.push(ratio);
+                }
+            },
+        );
+    }
+    LOOKAHEADS.into_iter().zip(heads).map(|(lookahead, ratios)| head_calibration(lookahead, ratios)).collect()
+}
+
+fn head_calibration(lookahead: usize, mut ratios: Ratios) -> HeadCalibration {
+    let lateral = quantile_90(&mut ratios.lateral) / NORMAL_90;
+    let depth = quantile_90(&mut ratios.depth) / NORMAL_90;
+    let distances: Vec<f64> = ratios
+        .joint
+        .iter()
+        .map(|[x, y, z]| {
+            let [x, y, z] = [f64::from(*x) / lateral, f64::from(*y) / lateral, f64::from(*z) / depth];
+            x * x + y * y + z * z
+        })
+        .collect();
+    let coverage = CHI_SQUARED_3
+        .into_iter()
+        .map(|(stated, limit)| {
+            let inside = distances.iter().filter(|&&distance| distance <= limit).count();
+            Coverage { stated, found: 100.0 * inside as f64 / distances.len().max(1) as f64 }
+        })
+        .collect();
+    HeadCalibration { lookahead, lateral, depth, coverage }
+}
+
+fn quantile_90(values: &mut [f32]) -> f64 {
+    let Some(last) = values.len().checked_sub(1) else { return NORMAL_90 };
+    let (_, value, _) = values.select_nth_unstable_by(last * 9 / 10, f32::total_cmp);
+    f64::from(*value).max(1e-3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::StandardNormal;
+
+    #[test]
+    fn normal_errors_get_their_own_deviation_and_the_stated_coverage() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut ratios = Ratios::default();
+        for _ in 0..40_000 {
+            let mut draw = |sigma: f32| sigma * rng.sample::<f32, _>(StandardNormal).abs();
+            let ratio = [draw(1.5), draw(1.5), draw(0.7)];
+            ratios.lateral.extend(&ratio[..2]);
+            ratios.depth.push(ratio[2]);
+            ratios.joint.push(ratio);
+        }
+        let calibration = head_calibration(0, ratios);
+        assert!((calibration.lateral - 1.5).abs() < 0.03 && (calibration.depth - 0.7).abs() < 0.02);
+        for coverage in calibration.coverage {
+            assert!((coverage.found - f64::from(coverage.stated)).abs() < 1.0, "{coverage:?}");
+        }
+    }
+}
