@@ -47,9 +47,11 @@ impl ConsoleArgs {
             Ok(from_user) if !from_user.is_empty() => format!("ort=warn,{from_user}"),
             _ => self.filter().to_owned(),
         };
-        let filter = EnvFilter::builder()
-            .parse(&directives)
-            .map_err(|error| Refused::because(format!("RUST_LOG is not a log filter ({error}): unset it, or write e.g. RUST_LOG=stridepose=debug")))?;
+        let filter = EnvFilter::builder().parse(&directives).map_err(|error| {
+            Refused::because(format!(
+                "RUST_LOG is not a log filter ({error}): unset it, or write e.g. RUST_LOG=stridepose=debug"
+            ))
+        })?;
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)

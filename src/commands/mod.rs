@@ -26,8 +26,7 @@ struct CommandLine {
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused, 3 finished but the input was damaged";
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
-}
+enum Command {}
 
 impl Command {
     fn run(&self, _console: ConsoleArgs) -> anyhow::Result<Outcome> {
@@ -38,8 +37,7 @@ impl Command {
 /// Parses the arguments, runs the command, says what went wrong, gives the exit code.
 pub fn main() -> ExitCode {
     let command_line = CommandLine::parse();
-    let result =
-        command_line.console.start_logging().and_then(|()| command_line.command.run(command_line.console));
+    let result = command_line.console.start_logging().and_then(|()| command_line.command.run(command_line.console));
     let exit = Exit::of(&result);
     if let Err(error) = &result
         && exit != Exit::Fine
