@@ -4,6 +4,7 @@
 
 pub mod console;
 pub mod exit;
+pub mod parameters;
 
 use std::process::ExitCode;
 
@@ -26,11 +27,16 @@ struct CommandLine {
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused, 3 finished but the input was damaged";
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {}
+enum Command {
+    /// List every setting: type, range, default, what it does
+    Parameters(parameters::ParametersArgs),
+}
 
 impl Command {
     fn run(&self, _console: ConsoleArgs) -> anyhow::Result<Outcome> {
-        match *self {}
+        match self {
+            Self::Parameters(args) => parameters::run(args),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ impl fmt::Display for Origin {
 }
 
 /// A refused setting.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{origin}: {problem}")]
 pub struct ConfigError {
     /// Where it came from.
@@ -34,29 +34,8 @@ pub struct ConfigError {
     pub problem: Problem,
 }
 
-/// What messages need of a [`ParameterSpec`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    name: &'static str,
-    type_name: &'static str,
-    range: String,
-    unit: &'static str,
-}
-
-impl From<&ParameterSpec> for Wanted {
-    fn from(spec: &ParameterSpec) -> Self {
-        Self { name: spec.name, type_name: spec.kind.type_name(), range: spec.kind.to_string(), unit: spec.unit }
-    }
-}
-
-impl Wanted {
-    fn range_with_unit(&self) -> String {
-        if self.unit.is_empty() { self.range.clone() } else { format!("{} {}", self.range, self.unit) }
-    }
-}
-
 /// What is wrong with a setting.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Problem {
     /// No parameter has this name.
     #[error("there is no parameter {name}; the nearest known one is {nearest}")]
@@ -67,10 +46,10 @@ pub enum Problem {
         nearest: &'static str,
     },
     /// The value has another type.
-    #[error("{} is of type {}, and {given} is {}{hint}", spec.name, spec.type_name, article(is))]
+    #[error("{} is of type {}, and {given} is {}{hint}", spec.name, spec.kind.type_name(), article(is))]
     WrongType {
         /// The parameter.
-        spec: Wanted,
+        spec: &'static ParameterSpec,
         /// The value that was given.
         given: String,
         /// Its type.
@@ -79,10 +58,10 @@ pub enum Problem {
         hint: String,
     },
     /// The value lies outside the range.
-    #[error("{} = {given} is not allowed; allowed: {}", spec.name, spec.range_with_unit())]
+    #[error("{} = {given} is not allowed; allowed: {}", spec.name, spec.range())]
     OutOfRange {
         /// The parameter.
-        spec: Wanted,
+        spec: &'static ParameterSpec,
         /// The value that was given.
         given: String,
     },
@@ -128,7 +107,7 @@ impl Problem {
     }
 
     /// With the place where it happened.
-    pub(super) fn from_origin(self, origin: &Origin) -> ConfigError {
+    pub(super) fn at(self, origin: &Origin) -> ConfigError {
         ConfigError { origin: origin.clone(), problem: self }
     }
 }

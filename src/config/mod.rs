@@ -11,7 +11,7 @@ mod ros_file;
 mod spec;
 mod text;
 
-pub use error::{ConfigError, Origin, Problem, Wanted};
+pub use error::{ConfigError, Origin, Problem};
 pub use parameters::{
     Config, DetectorConfig, GROUPS, InferenceConfig, InputConfig, KeypointsConfig, LifterConfig, OutputConfig,
     PARAMETERS, Provider, RefineConfig, RefineMode, TrackConfig,
@@ -46,13 +46,13 @@ impl Config {
     pub fn from_sources_for_node(node: &str, yaml: Option<&str>, overrides: &[String]) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         if let Some(text) = yaml {
-            let refuse = |problem: Problem| problem.from_origin(&Origin::File);
+            let refuse = |problem: Problem| problem.at(&Origin::File);
             for (name, value) in ros_file::settings_for_node(text, node).map_err(refuse)? {
                 config.set(&name, &value).map_err(refuse)?;
             }
         }
         for text in overrides {
-            let refuse = |problem: Problem| problem.from_origin(&Origin::Override(text.clone()));
+            let refuse = |problem: Problem| problem.at(&Origin::Override(text.clone()));
             let (name, value) = parse_override(text).map_err(refuse)?;
             if !ros_file::is_of_ros_itself(name) {
                 config.set(name, &value).map_err(refuse)?;
@@ -217,6 +217,12 @@ mod tests {
     fn a_number_as_model_name_is_told_to_be_quoted() {
         assert!(refusal(&["lifter.model:=17"]).contains("write '17' in quotes"));
         assert_eq!(with(&["lifter.model:='17'"]).unwrap().lifter.model, "17");
+    }
+
+    #[test]
+    fn off_that_ros_made_a_bool_of_is_told_to_be_quoted() {
+        let problem = Config::default().set("refine.mode", &Value::Bool(false)).unwrap_err().to_string();
+        assert!(problem.contains("write 'off' in quotes"), "{problem}");
     }
 
     #[test]

@@ -155,11 +155,16 @@ impl ParameterSpec {
         self.name.split_once('.').map_or(self.name, |(_, field)| field)
     }
 
+    /// The range in words, with its unit; empty where every value of the type is allowed.
+    pub fn range(&self) -> String {
+        [self.kind.to_string().as_str(), self.unit].join(" ").trim().to_owned()
+    }
+
     /// Accepts a value of the right type and inside the range; repairs nothing.
     ///
     /// # Errors
     /// What is wrong with the value, with the numbers.
-    pub fn check(&self, value: &Value) -> Result<(), Problem> {
+    pub fn check(&'static self, value: &Value) -> Result<(), Problem> {
         let in_range = match (&self.kind, value) {
             (Kind::Bool, Value::Bool(_)) => true,
             (Kind::Integer { min, max }, Value::Integer(given)) => (min..=max).contains(&given),
@@ -170,20 +175,23 @@ impl ParameterSpec {
             (Kind::Choice(names), Value::Text(given)) => names.contains(&given.as_ref()),
             _ => {
                 return Err(Problem::WrongType {
-                    spec: self.into(),
+                    spec: self,
                     given: value.to_string(),
                     is: value.type_name(),
                     hint: self.hint(value),
                 });
             }
         };
-        if in_range { Ok(()) } else { Err(Problem::OutOfRange { spec: self.into(), given: value.to_string() }) }
+        if in_range { Ok(()) } else { Err(Problem::OutOfRange { spec: self, given: value.to_string() }) }
     }
 
     /// How to write what was probably meant.
     fn hint(&self, value: &Value) -> String {
         match (&self.kind, value) {
             (Kind::Float { .. }, Value::Integer(given)) => format!(": write {given}.0"),
+            (Kind::Choice(names), Value::Bool(false)) if names.contains(&"off") => {
+                ": write 'off' in quotes, ROS 2 reads it as false without them".to_owned()
+            }
             (Kind::Bool, _) => ": write true or false".to_owned(),
             (Kind::Text { .. } | Kind::Choice(_), _) => {
                 format!(": write '{value}' in quotes if that is the string you mean")

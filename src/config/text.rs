@@ -18,7 +18,7 @@ impl Config {
             for spec in PARAMETERS.iter().filter(|spec| spec.group() == *group) {
                 let value = self.get(spec.name).unwrap_or_else(|| spec.default.clone());
                 let _ = writeln!(text, "      # {}", spec.description());
-                let _ = writeln!(text, "      # ({})", facts(spec));
+                let _ = writeln!(text, "      # ({})", spec.facts());
                 let _ = writeln!(text, "      {}: {value}", spec.field());
             }
         }
@@ -26,11 +26,13 @@ impl Config {
     }
 }
 
-/// Type, range, unit and when it may change, in one line.
-fn facts(spec: &ParameterSpec) -> String {
-    let range = spec.kind.to_string();
-    let parts = [spec.kind.type_name(), range.as_str(), spec.unit, change_in_words(spec.change)];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+impl ParameterSpec {
+    /// Type, range, unit and when it may change, in one line.
+    pub fn facts(&self) -> String {
+        let range = self.range();
+        let parts = [self.kind.type_name(), range.as_str(), change_in_words(self.change)];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// README's table.
