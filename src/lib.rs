@@ -15,6 +15,9 @@
 //! Dependencies point one way: `data, skeleton, geometry -> stages, metrics -> pipeline -> adapters -> bin`.
 //! `tests/architecture.rs` fails when the core names ROS, async, files or clocks.
 
+#[cfg(feature = "replay")]
+pub mod commands;
+pub mod config;
 pub mod data;
 pub mod geometry;
 pub mod network;

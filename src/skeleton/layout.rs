@@ -130,8 +130,8 @@ const fn coco_index(joint: Joint) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn keypoint(x: f32) -> Option<Keypoint> {
-        Some(Keypoint { x, y: 0.0, score: 1.0, spread: None })
+    fn keypoint(x: f32) -> Keypoint {
+        Keypoint { x, y: 0.0, score: 1.0, spread: None }
     }
 
     #[test]
@@ -150,18 +150,18 @@ mod tests {
 
     #[test]
     fn coco_leaves_the_midline_masked() {
-        let keypoints: Vec<_> = (0..17).map(|index| keypoint(index as f32)).collect();
+        let keypoints: Vec<_> = (0..17).map(|index| Some(keypoint(index as f32))).collect();
         let internal = KeypointLayout::Coco17.to_internal(&keypoints);
         for joint in [Joint::Pelvis, Joint::Spine, Joint::Thorax, Joint::Head] {
             assert_eq!(internal[joint.index()], None);
         }
-        assert_eq!(internal[Joint::RAnkle.index()], keypoint(16.0));
+        assert_eq!(internal[Joint::RAnkle.index()], Some(keypoint(16.0)));
         assert_eq!(internal.iter().flatten().count(), 13);
     }
 
     #[test]
     fn a_short_list_masks_what_is_missing() {
-        let internal = KeypointLayout::BlazePose33.to_internal(&[keypoint(0.0)]);
+        let internal = KeypointLayout::BlazePose33.to_internal(&[Some(keypoint(0.0))]);
         assert_eq!(internal.iter().flatten().count(), 1);
     }
 }

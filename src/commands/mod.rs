@@ -1,0 +1,54 @@
+//! The command line: one file per subcommand, each `XArgs` (clap) and `run(&XArgs, …) -> anyhow::Result<Outcome>`.
+//!
+//! To wire a command: a `pub mod`, a variant of [`Command`], a line in [`Command::run`].
+
+pub mod console;
+pub mod exit;
+pub mod parameters;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use console::{ConsoleArgs, print};
+pub use exit::{Exit, Outcome, Refused};
+
+/// Metric 3D human skeletons from one calibrated colour camera.
+#[derive(Debug, Parser)]
+#[command(name = "stridepose", version, about, propagate_version = true, after_help = EXIT_CODES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    console: ConsoleArgs,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused, 3 finished but the input was damaged";
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List every setting: type, range, default, what it does
+    Parameters(parameters::ParametersArgs),
+}
+
+impl Command {
+    fn run(&self, _console: ConsoleArgs) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Parameters(args) => parameters::run(args),
+        }
+    }
+}
+
+/// Parses the arguments, runs the command, says what went wrong, gives the exit code.
+pub fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    let result = command_line.console.start_logging().and_then(|()| command_line.command.run(command_line.console));
+    let exit = Exit::of(&result);
+    if let Err(error) = &result
+        && exit != Exit::Fine
+    {
+        eprintln!("stridepose: {error:#}");
+    }
+    exit.into()
+}

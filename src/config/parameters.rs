@@ -1,0 +1,116 @@
+//! Every parameter of stridepose: the one place. Bag tool, node, `config/stridepose.yaml` and README's table all
+//! come from here.
+//!
+//! A line reads `name: type in range, default …, unit "…", Live | ReadOnly;`, its doc comment is the description that
+//! users see. `in` counts characters for a `String`; `bool` and choices have none. After a change run
+//! `make parameters`, which rewrites the parameter file and README's table.
+
+use super::spec::{choices, parameters};
+
+choices! {
+    /// How the refinement weighs the keypoints.
+    RefineMode {
+        /// No refinement: the root is placed by least squares, the body pose is the lifter's.
+        Off = "off",
+        /// Every keypoint above the threshold counts the same.
+        Unweighted = "unweighted",
+        /// Every keypoint counts as far as its confidence deserves.
+        Confidence = "confidence",
+    }
+}
+
+choices! {
+    /// Which ONNX Runtime execution provider runs the networks.
+    Provider {
+        /// The fastest one that really works: TensorRT, then CUDA, then the CPU.
+        Auto = "auto",
+        /// The CPU.
+        Cpu = "cpu",
+        /// NVIDIA CUDA; refuses to start where it does not work.
+        Cuda = "cuda",
+        /// NVIDIA TensorRT; refuses to start where it does not work.
+        TensorRt = "tensorrt",
+    }
+}
+
+parameters! {
+    /// What is read
+    input: InputConfig {
+        /// Topic of the images; empty: the only one of type Image or CompressedImage
+        image_topic: String in 0..=255, default "", unit "", ReadOnly;
+        /// Topic of the CameraInfo; empty: the only one of that type
+        camera_info_topic: String in 0..=255, default "", unit "", ReadOnly;
+        /// Topic of 2D keypoints from another node, read instead of images; empty: images are read
+        keypoints_topic: String in 0..=255, default "", unit "", ReadOnly;
+    }
+
+    /// Finding people in an image
+    detector: DetectorConfig {
+        /// Model that finds people, a folder name under the model directories
+        model: String in 1..=100, default "yolox_nano", unit "", ReadOnly;
+        /// Images from one detector run to the next; in between people are followed by their keypoints
+        interval: u32 in 1..=100, default 10, unit "images", Live;
+        /// Detections with a lower score are dropped
+        score_threshold: f64 in 0.05..=0.95, default 0.4, unit "", Live;
+        /// Of two detections that overlap more than this (intersection over union) the lower score is dropped
+        nms_iou: f64 in 0.1..=0.9, default 0.45, unit "", Live;
+        /// At most this many people, those with the highest scores
+        max_people: u32 in 1..=50, default 10, unit "people", Live;
+    }
+
+    /// 2D keypoints of each person
+    keypoints: KeypointsConfig {
+        /// Model that finds the keypoints, a folder name under the model directories
+        model: String in 1..=100, default "blazepose_full", unit "", ReadOnly;
+        /// Keypoints with a lower score count as not seen
+        score_threshold: f64 in 0.0..=1.0, default 0.3, unit "", Live;
+    }
+
+    /// Which person is which
+    track: TrackConfig {
+        /// A person not seen for longer is forgotten
+        max_age_secs: f64 in 0.0..=10.0, default 1.0, unit "s", Live;
+        /// Images on which a person must be seen before it is published
+        min_hits: u32 in 1..=20, default 2, unit "images", Live;
+    }
+
+    /// From 2D keypoints over time to a 3D body pose
+    lifter: LifterConfig {
+        /// Model that lifts, a folder name under the model directories
+        model: String in 1..=100, default "lifter", unit "", ReadOnly;
+    }
+
+    /// Moving the 3D joints so that they project onto the keypoints
+    refine: RefineConfig {
+        /// Whether, and how keypoints are weighed
+        mode: RefineMode, default Confidence, unit "", Live;
+        /// Gauss-Newton steps a person and image
+        iterations: u32 in 0..=20, default 4, unit "", Live;
+        /// Weight of constant bone lengths
+        bone_weight: f64 in 0.0..=100_000.0, default 400.0, unit "1/m²", Live;
+        /// Weight of small accelerations of the joints
+        smoothness_weight: f64 in 0.0..=100_000.0, default 100.0, unit "1/m²", Live;
+        /// Standard deviation of a good keypoint, as a fraction of the person's size in the image
+        keypoint_sigma: f64 in 0.001..=0.2, default 0.02, unit "", Live;
+    }
+
+    /// ONNX Runtime
+    inference: InferenceConfig {
+        /// Execution provider
+        provider: Provider, default Auto, unit "", ReadOnly;
+        /// CPU threads inside one network run; more than there are idle cores is slower
+        intra_threads: u32 in 1..=64, default 1, unit "threads", ReadOnly;
+    }
+
+    /// What is written
+    output: OutputConfig {
+        /// Publish markers for RViz
+        markers: bool, default true, unit "", Live;
+        /// Publish pictures with the skeletons drawn on them
+        overlay: bool, default true, unit "", Live;
+        /// Images from one overlay picture to the next
+        overlay_interval: u32 in 1..=1000, default 1, unit "images", Live;
+        /// Publish each stamp a second time, refined with the images that came after it
+        refined: bool, default true, unit "", Live;
+    }
+}
