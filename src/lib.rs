@@ -20,6 +20,7 @@ pub mod commands;
 pub mod config;
 pub mod data;
 pub mod geometry;
+pub mod model;
 pub mod network;
 pub mod skeleton;
 pub mod stages;
