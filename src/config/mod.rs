@@ -5,6 +5,7 @@
 //! double, as in ROS 2) and a value outside its range are refused, with what to write instead.
 
 mod error;
+mod macros;
 mod nearest;
 mod parameters;
 mod ros_file;
