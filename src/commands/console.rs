@@ -1,7 +1,7 @@
 //! What every command shares about the terminal: how much to say, where logs go, how text is printed.
 //!
 //! Results go to stdout, everything else (logs, progress, errors) to stderr. Commands build their text and hand it
-//! to [`print`]; `println!` would panic when the reader has closed the pipe.
+//! to [`print()`]; `println!` would panic when the reader has closed the pipe.
 
 use std::io::{self, IsTerminal, Write};
 

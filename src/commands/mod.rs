@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand, each `XArgs` (clap) and `run(&XArgs, …) -> anyhow::Result<Outcome>`.
 //!
-//! To wire a command: a `pub mod`, a variant of [`Command`], a line in [`Command::run`].
+//! To wire a command: a `pub mod`, a variant of `Command`, a line in `Command::run`.
 
 pub mod console;
 pub mod exit;

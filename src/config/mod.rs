@@ -1,10 +1,11 @@
 //! Settings, parsed once into a checked struct that rejects and never repairs.
 //!
-//! [`parameters`] is the one place where a parameter is written down. Sources apply in order: defaults, the parameter
+//! `parameters.rs` is the one place where a parameter is written down. Sources apply in order: defaults, the parameter
 //! file (ROS 2's format), the overrides of the command line; later ones win. An unknown name, a wrong type (`30` is no
 //! double, as in ROS 2) and a value outside its range are refused, with what to write instead.
 
 mod error;
+mod macros;
 mod nearest;
 mod parameters;
 mod ros_file;
@@ -76,6 +77,8 @@ fn parse_override(text: &str) -> Result<(&str, Value), Problem> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
     use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -232,5 +235,27 @@ mod tests {
                 .unwrap();
         assert_ne!(config, Config::default());
         assert_eq!(Config::from_sources(Some(&config.to_parameter_file()), &[]).unwrap(), config);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic_and_what_it_takes_is_in_range(
+            junk in "[-:*/ {}\\[\\]\"'&!|>a-z0-9.\n]{0,60}",
+            at in 0_usize..4000,
+            value in "[-a-z0-9.'\"]{0,12}",
+            parameter in 0..PARAMETERS.len(),
+        ) {
+            let mut file = Config::default().to_parameter_file();
+            let at = (0..=at.min(file.len())).rev().find(|&at| file.is_char_boundary(at)).unwrap_or(0);
+            file.insert_str(at, &junk);
+            let overrides = [format!("{}:={value}", PARAMETERS[parameter].name)];
+            for (yaml, overrides) in [(Some(junk.as_str()), &[][..]), (Some(file.as_str()), &[][..]), (None, &overrides[..])] {
+                if let Ok(config) = Config::from_sources(yaml, overrides) {
+                    for spec in PARAMETERS {
+                        prop_assert!(spec.check(&config.get(spec.name).unwrap()).is_ok());
+                    }
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! users see. `in` counts characters for a `String`; `bool` and choices have none. After a change run
 //! `make parameters`, which rewrites the parameter file and README's table.
 
-use super::spec::{choices, parameters};
+use super::macros::{choices, parameters};
 
 choices! {
     /// How the refinement weighs the keypoints.
