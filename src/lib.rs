@@ -16,6 +16,8 @@
 //! `tests/architecture.rs` fails when the core names ROS, async, files or clocks.
 
 #[cfg(feature = "replay")]
+pub mod adapters;
+#[cfg(feature = "replay")]
 pub mod commands;
 pub mod config;
 pub mod data;

@@ -319,9 +319,10 @@ fn check_input(input: &ImageInput) -> Result<(), String> {
             input.scale, input.mean, input.std
         ));
     }
-    if input.element_type == ImageElement::U8
-        && (input.mean != [0.0; 3] || input.std != ones() || input.scale.to_bits() != one().to_bits())
-    {
+    let bytes_as_they_are = input.scale.to_bits() == one().to_bits()
+        && input.mean.map(f32::to_bits) == [0.0_f32; 3].map(f32::to_bits)
+        && input.std.map(f32::to_bits) == ones().map(f32::to_bits);
+    if input.element_type == ImageElement::U8 && !bytes_as_they_are {
         return Err("a u8 input takes bytes as they are: leave out scale, mean and std".to_owned());
     }
     Ok(())

@@ -9,6 +9,8 @@ pub enum ElementType {
     F32,
     /// Unsigned byte.
     U8,
+    /// Anything else: no network of ours takes or gives it.
+    Other,
 }
 
 /// Name, element type and shape of a graph's input or output; `None` is a dynamic dimension.

@@ -1,0 +1,265 @@
+//! Where networks lie on disk: contracts, weights, checksums.
+//!
+//! A model is asked for by name. Its contract is looked for as `NAME/model.yaml` in each `--models DIR`, then in
+//! the folders that come with the program; its weights beside the contract, then as a loose file in each
+//! `--models DIR`. So our contracts serve other people's weights wherever a user keeps them.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::model::{ContractError, ModelContract};
+
+/// Name of the contract file in a model's folder.
+const CONTRACT_FILE: &str = "model.yaml";
+
+/// Folders to look in.
+#[derive(Clone, Debug)]
+pub struct ModelStore {
+    /// `--models DIR`, in order.
+    user_folders: Vec<PathBuf>,
+    /// What comes with the program.
+    own_folders: Vec<PathBuf>,
+}
+
+/// A contract with the weights that belong to it.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The contract.
+    pub contract: ModelContract,
+    /// Where the contract lies.
+    pub contract_path: PathBuf,
+    /// Where the weights lie.
+    pub weights_path: PathBuf,
+    /// The weights, checksum verified.
+    pub weights: Vec<u8>,
+    /// SHA-256 of the weights.
+    pub sha256: String,
+}
+
+/// A model that cannot be used. Every message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// `--models` names no folder.
+    #[error("--models {0}: no such folder")]
+    NoFolder(PathBuf),
+    /// No contract of that name.
+    #[error("no model \"{name}\": no {name}/{CONTRACT_FILE} in {}; known are {}", list(searched), known.join(", "))]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// Where contracts were looked for.
+        searched: Vec<PathBuf>,
+        /// Names that have a contract.
+        known: Vec<String>,
+    },
+    /// A contract that cannot be used.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// The weights are nowhere.
+    #[error(
+        "model {name}: its weights {file} (sha256 {sha256}) are not in {}; they are not shipped with stridepose: \
+         get them ({origin}) and name their folder with --models DIR",
+        list(searched)
+    )]
+    NoWeights {
+        /// The model.
+        name: String,
+        /// File name.
+        file: String,
+        /// Expected checksum.
+        sha256: String,
+        /// Where the contract says they come from.
+        origin: String,
+        /// Where they were looked for.
+        searched: Vec<PathBuf>,
+    },
+    /// The weights are not the contract's.
+    #[error(
+        "{path}: sha256 is {found}, the contract of {name} wants {wanted}; get the right file or correct the contract"
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The model.
+        name: String,
+        /// Checksum of the file.
+        found: String,
+        /// Checksum of the contract.
+        wanted: String,
+    },
+    /// A file cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+impl ModelStore {
+    /// Looks in `user_folders` first, then in what comes with the program: `STRIDEPOSE_MODELS`, `share/stridepose/models`
+    /// beside the binary's folder, and the `models` folder of the source tree it was built from.
+    ///
+    /// # Errors
+    /// [`ModelError::NoFolder`] for a `--models` that is no folder.
+    pub fn new(user_folders: &[PathBuf]) -> Result<Self, ModelError> {
+        if let Some(missing) = user_folders.iter().find(|folder| !folder.is_dir()) {
+            return Err(ModelError::NoFolder(missing.clone()));
+        }
+        let from_environment = std::env::var_os("STRIDEPOSE_MODELS").map(PathBuf::from);
+        let installed = std::env::current_exe().ok().and_then(|binary| {
+            binary
+                .ancestors()
+                .skip(1)
+                .map(|folder| folder.join("share/stridepose/models"))
+                .find(|folder| folder.is_dir())
+        });
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let own_folders =
+            from_environment.into_iter().chain(installed).chain([source]).filter(|folder| folder.is_dir()).collect();
+        Ok(Self { user_folders: user_folders.to_vec(), own_folders })
+    }
+
+    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        self.user_folders.iter().chain(&self.own_folders)
+    }
+
+    /// Names of all models that have a contract, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .folders()
+            .filter_map(|folder| std::fs::read_dir(folder).ok())
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.path().join(CONTRACT_FILE).is_file())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Reads the contract called `name`.
+    ///
+    /// # Errors
+    /// [`ModelError`] when there is none or it cannot be used.
+    pub fn contract(&self, name: &str) -> Result<(ModelContract, PathBuf), ModelError> {
+        let unknown = || ModelError::Unknown {
+            name: name.to_owned(),
+            searched: self.folders().cloned().collect(),
+            known: self.names(),
+        };
+        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+            return Err(unknown());
+        }
+        let path = self
+            .folders()
+            .map(|folder| folder.join(name).join(CONTRACT_FILE))
+            .find(|path| path.is_file())
+            .ok_or_else(unknown)?;
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+        Ok((ModelContract::parse(&text, &path.display().to_string())?, path))
+    }
+
+    /// Reads contract and weights of the model called `name` and checks the checksum.
+    ///
+    /// # Errors
+    /// [`ModelError`] says what is missing or wrong, where it was looked for and what to do.
+    pub fn load(&self, name: &str) -> Result<Model, ModelError> {
+        let (contract, contract_path) = self.contract(name)?;
+        let beside = contract_path.with_file_name(&contract.file);
+        let places: Vec<PathBuf> =
+            std::iter::once(beside).chain(self.user_folders.iter().map(|folder| folder.join(&contract.file))).collect();
+        let weights_path = places.iter().find(|path| path.is_file()).cloned().ok_or_else(|| ModelError::NoWeights {
+            name: name.to_owned(),
+            file: contract.file.clone(),
+            sha256: contract.sha256.clone().unwrap_or_else(|| "not stated".to_owned()),
+            origin: contract.origin.clone(),
+            searched: places.iter().filter_map(|path| path.parent().map(Path::to_owned)).collect(),
+        })?;
+        let weights =
+            std::fs::read(&weights_path).map_err(|source| ModelError::Io { path: weights_path.clone(), source })?;
+        let sha256 = hexadecimal(&Sha256::digest(&weights));
+        match &contract.sha256 {
+            Some(wanted) if *wanted != sha256 => Err(ModelError::Checksum {
+                path: weights_path,
+                name: name.to_owned(),
+                found: sha256,
+                wanted: wanted.clone(),
+            }),
+            _ => Ok(Model { contract, contract_path, weights_path, weights, sha256 }),
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn store(folder: &Path) -> ModelStore {
+        ModelStore { user_folders: vec![folder.to_owned()], own_folders: Vec::new() }
+    }
+
+    fn write_contract(folder: &Path, sha256: &str) {
+        let text = format!(
+            "{{name: net, kind: keypoints, file: net.onnx, sha256: {sha256}, licence: x, origin: somewhere, \
+             input: {{name: i, element_type: u8, layout: nhwc, colour: rgb, side_px: 192}}, \
+             keypoints: {{layout: coco_17, decode: {{style: movenet, output: o}}}}}}"
+        );
+        std::fs::create_dir_all(folder.join("net")).unwrap();
+        std::fs::write(folder.join("net/model.yaml"), text).unwrap();
+    }
+
+    // printf weights | sha256sum
+    const WEIGHTS_SHA256: &str = "3a1b4d9f3d6d20ed7ad1ee2bbb8c0a3e1a3e93ec8dd6f3a6d9f9b06a0a6f7d5d";
+
+    #[test]
+    fn missing_weights_say_where_they_were_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        write_contract(folder.path(), WEIGHTS_SHA256);
+        let error = store(folder.path()).load("net").unwrap_err().to_string();
+        assert!(error.contains("net.onnx") && error.contains("--models") && error.contains(WEIGHTS_SHA256), "{error}");
+    }
+
+    #[test]
+    fn wrong_weights_are_refused_with_both_checksums() {
+        let folder = tempfile::tempdir().unwrap();
+        write_contract(folder.path(), WEIGHTS_SHA256);
+        std::fs::write(folder.path().join("net.onnx"), b"other").unwrap();
+        let error = store(folder.path()).load("net").unwrap_err().to_string();
+        let found = hexadecimal(&Sha256::digest(b"other"));
+        assert!(error.contains(&found) && error.contains(WEIGHTS_SHA256), "{error}");
+    }
+
+    #[test]
+    fn loose_weights_are_found_and_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        write_contract(folder.path(), &hexadecimal(&Sha256::digest(b"weights")));
+        std::fs::write(folder.path().join("net.onnx"), b"weights").unwrap();
+        assert_eq!(store(folder.path()).load("net").unwrap().weights, b"weights");
+    }
+
+    #[test]
+    fn an_unknown_model_lists_the_known_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        write_contract(folder.path(), WEIGHTS_SHA256);
+        let error = store(folder.path()).load("nett").unwrap_err().to_string();
+        assert!(error.contains("known are net"), "{error}");
+        assert!(store(folder.path()).load("../net").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! Real networks through ONNX Runtime: providers, contracts, and the lifter's equalities.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::path::Path;
+
+use ndarray::Array2;
+use serde::Deserialize;
+use stridepose::adapters::model_store::ModelStore;
+use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
+use stridepose::config::Provider;
+use stridepose::model::ModelTask;
+use stridepose::network::{Network, TensorView};
+use stridepose::stages::window::FEATURE_COUNT;
+
+const CPU: EngineSettings = EngineSettings { provider: Provider::Cpu, intra_threads: 1 };
+
+#[test]
+fn foreign_networks_fit_their_contracts() {
+    let Some(shared) = common::shared("foreign_networks_fit_their_contracts") else { return };
+    let store = ModelStore::new(&[shared.join("models")]).unwrap();
+    for name in ["yolox_nano", "blazepose_full", "movenet_lightning"] {
+        let network = OnnxNetwork::load(&store.load(name).unwrap(), &CPU).unwrap();
+        assert_eq!(network.provider(), "cpu", "{name}");
+        assert_eq!(network.inputs().len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_contract_that_contradicts_the_graph_prints_both_sides() {
+    let Some(shared) = common::shared("a_contract_that_contradicts_the_graph_prints_both_sides") else { return };
+    let store = ModelStore::new(&[shared.join("models")]).unwrap();
+    let mut model = store.load("yolox_nano").unwrap();
+    let ModelTask::Detector(detector) = &mut model.contract.task else { panic!("a detector") };
+    detector.input.side_px = 640;
+    let Err(error) = OnnxNetwork::load(&model, &CPU) else { panic!("a 640 px contract fitted a 416 px graph") };
+    let error = error.to_string();
+    assert!(error.contains("640") && error.contains("416"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_graph_is_refused() {
+    let store = ModelStore::new(&[]).unwrap();
+    let mut model = store.load("lifter").unwrap();
+    model.weights = b"not a graph".to_vec();
+    assert!(OnnxNetwork::load(&model, &CPU).is_err());
+}
+
+#[test]
+fn a_provider_that_does_not_work_is_named() {
+    let store = ModelStore::new(&[]).unwrap();
+    let settings = EngineSettings { provider: Provider::Cuda, ..CPU };
+    match OnnxNetwork::load(&store.load("lifter").unwrap(), &settings) {
+        Ok(network) => assert!(network.provider().contains("cuda"), "took {}", network.provider()),
+        Err(error) => assert!(error.to_string().contains("cuda"), "{error}"),
+    }
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    samples: usize,
+    features: Vec<f32>,
+    answers: Vec<f32>,
+}
+
+fn golden() -> Golden {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/lifter/golden.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn farthest(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// The trainer's forward pass, the whole-sequence graph and the streaming graph are three implementations; what
+/// they answer must be the same to 1e-4 (m, ln m).
+#[test]
+fn streaming_whole_sequence_and_trainer_agree() {
+    let golden = golden();
+    let store = ModelStore::new(&[]).unwrap();
+    let mut model = store.load("lifter").unwrap();
+    let ModelTask::Lifter(facts) = model.contract.task.clone() else { panic!("a lifter") };
+    let mut streaming = OnnxNetwork::load(&model, &CPU).unwrap();
+    model.weights_path = model.weights_path.with_file_name("sequence.onnx");
+    model.weights = std::fs::read(&model.weights_path).unwrap();
+    let mut sequence = OnnxNetwork::load(&model, &CPU).unwrap();
+
+    let features = Array2::from_shape_vec((golden.samples, FEATURE_COUNT), golden.features).unwrap();
+    let whole = sequence.run(&[TensorView::F32(features.view().into_dyn())]).unwrap();
+    let apart = farthest(whole[0].as_slice().unwrap(), &golden.answers);
+    assert!(apart < 1e-4, "whole sequence and trainer are {apart} apart");
+
+    let shifts: Vec<usize> =
+        facts.image_strides.iter().flat_map(|s| facts.dilations.iter().map(move |d| d * s)).collect();
+    assert!(golden.samples > 2 * shifts.iter().max().unwrap(), "the golden must reach the oldest tap");
+    let channels = facts.branch_channels;
+    let mut history: Vec<Vec<f32>> = Vec::new();
+    let mut answers = Vec::new();
+    for time in 0..golden.samples {
+        let mut past = Vec::new();
+        for (level, shift) in shifts.iter().enumerate() {
+            for ago in [2 * shift, *shift] {
+                match time.checked_sub(ago) {
+                    Some(then) => past.extend_from_slice(&history[then][level * channels..(level + 1) * channels]),
+                    None => past.resize(past.len() + channels, 0.0),
+                }
+            }
+        }
+        let past = Array2::from_shape_vec((1, past.len()), past).unwrap();
+        let row = features.slice(ndarray::s![time..=time, ..]).to_owned();
+        let outputs =
+            streaming.run(&[TensorView::F32(row.view().into_dyn()), TensorView::F32(past.view().into_dyn())]).unwrap();
+        answers.extend_from_slice(outputs[0].as_slice().unwrap());
+        history.push(outputs[1].as_slice().unwrap().to_vec());
+    }
+    let apart = farthest(&answers, &golden.answers);
+    assert!(apart < 1e-4, "streaming and trainer are {apart} apart");
+}
