@@ -15,6 +15,7 @@
 //! Dependencies point one way: `data, skeleton, geometry -> stages, metrics -> pipeline -> adapters -> bin`.
 //! `tests/architecture.rs` fails when the core names ROS, async, files or clocks.
 
+pub mod adapters;
 pub mod data;
 pub mod geometry;
 pub mod network;

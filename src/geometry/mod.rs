@@ -1,1 +1,2 @@
 //! Cameras and rigid geometry.
+pub mod camera;

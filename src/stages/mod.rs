@@ -1,1 +1,2 @@
 //! The stages of the pipeline, one file each.
+pub mod image;
