@@ -16,6 +16,8 @@
 //! `tests/architecture.rs` fails when the core names ROS, async, files or clocks.
 
 pub mod adapters;
+#[cfg(feature = "replay")]
+pub mod commands;
 pub mod data;
 pub mod geometry;
 pub mod network;

@@ -3,5 +3,5 @@
 pub mod cdr;
 pub mod messages;
 
-//#[cfg(feature = "replay")]
-//pub mod bag;
+#[cfg(feature = "replay")]
+pub mod bag;

@@ -196,7 +196,12 @@ impl<'a> RawImage<'a> {
 #[derive(Clone, Copy)]
 enum Plan {
     /// Interleaved 8-bit channels: bytes per pixel and the channel of red, green and blue.
-    Channels { bytes_per_pixel: usize, red: usize, green: usize, blue: usize },
+    Channels {
+        bytes_per_pixel: usize,
+        red: usize,
+        green: usize,
+        blue: usize,
+    },
     Mono16,
     Yuv422(yuv::Order422),
     SemiPlanar(yuv::SemiPlanar),
@@ -205,8 +210,7 @@ enum Plan {
 
 impl Plan {
     fn of(encoding: &str) -> Result<Self, ImageError> {
-        let channels =
-            |bytes_per_pixel, red, green, blue| Self::Channels { bytes_per_pixel, red, green, blue };
+        let channels = |bytes_per_pixel, red, green, blue| Self::Channels { bytes_per_pixel, red, green, blue };
         Ok(match encoding {
             "rgb8" => channels(3, 0, 1, 2),
             "bgr8" | "8UC3" => channels(3, 2, 1, 0),

@@ -33,9 +33,8 @@ mod tests {
         writer.f64(1.0);
         writer.string("ab");
         writer.u16(513);
-        let golden: &[u8] = &[
-            0, 1, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 3, 0, 0, 0, b'a', b'b', 0, 0, 1, 2,
-        ];
+        let golden: &[u8] =
+            &[0, 1, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 3, 0, 0, 0, b'a', b'b', 0, 0, 1, 2];
         assert_eq!(buffer, golden);
     }
 

@@ -119,7 +119,8 @@ mod tests {
     fn the_skeleton_schema_holds_our_own_file_and_each_dependency_once() {
         let schema = schema_of::<SkeletonArray<'_>>().unwrap();
         assert!(schema.starts_with(include_str!("../../../msg/SkeletonArray.msg")));
-        for dependency in ["stridepose/Skeleton", "stridepose/Joint", "std_msgs/Header", "builtin_interfaces/Duration"] {
+        for dependency in ["stridepose/Skeleton", "stridepose/Joint", "std_msgs/Header", "builtin_interfaces/Duration"]
+        {
             assert_eq!(schema.matches(&format!("MSG: {dependency}\n")).count(), 1, "{dependency}");
         }
     }

@@ -84,11 +84,7 @@ impl<'a> Decode<'a> for CompressedImage<'a> {
     const MINIMUM_BYTES: usize = 20;
 
     fn decode(reader: &mut CdrReader<'a>) -> Result<Self, CdrError> {
-        Ok(Self {
-            header: Header::decode(reader)?,
-            format: reader.string("format")?,
-            data: reader.bytes("data")?,
-        })
+        Ok(Self { header: Header::decode(reader)?, format: reader.string("format")?, data: reader.bytes("data")? })
     }
 }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 pub use keypoints::{Keypoint, KeypointArray, PersonKeypoints};
 
-
 use super::geometry_msgs::Point;
 use super::sensor_msgs::RegionOfInterestMessage;
 use super::std_msgs::Header;
@@ -240,9 +239,7 @@ impl JointSet<'static> {
         Self {
             name: InternalJoint::SET_NAME,
             joint_names: InternalJoint::ALL.map(InternalJoint::name).to_vec(),
-            parents: InternalJoint::ALL
-                .map(|joint| joint.parent().map_or(-1, |parent| parent.index() as i16))
-                .to_vec(),
+            parents: InternalJoint::ALL.map(|joint| joint.parent().map_or(-1, |parent| parent.index() as i16)).to_vec(),
             left,
             right,
         }

@@ -53,7 +53,8 @@ fn read(
     decoder.read_image(&mut pixels).map_err(|error| damaged(error.to_string()))?;
     let out = resized(rgb, width, height).chunks_exact_mut(3);
     // 16-bit samples lie in native byte order.
-    let wide = |pixel: &[u8], channel: usize| eight_bits(u16::from_ne_bytes([pixel[2 * channel], pixel[2 * channel + 1]]));
+    let wide =
+        |pixel: &[u8], channel: usize| eight_bits(u16::from_ne_bytes([pixel[2 * channel], pixel[2 * channel + 1]]));
     let pixels = pixels.chunks_exact(usize::from(color.bytes_per_pixel()));
     match color {
         ColorType::L8 | ColorType::La8 => out.zip(pixels).for_each(|(out, pixel)| out.fill(pixel[0])),

@@ -89,7 +89,8 @@ fn plain_channels_are_reordered_and_row_padding_is_skipped() {
 #[test]
 fn mono16_honours_its_byte_order() {
     let data = [0xff, 0xff, 0x00, 0x80];
-    let image = |big_endian| EncodedImage::Raw { width: 2, height: 1, encoding: "mono16", step: 4, big_endian, data: &data };
+    let image =
+        |big_endian| EncodedImage::Raw { width: 2, height: 1, encoding: "mono16", step: 4, big_endian, data: &data };
     assert_eq!(decode(&image(false)).unwrap().into_raw(), [255, 255, 255, 128, 128, 128]);
     assert_eq!(decode(&image(true)).unwrap().into_raw(), [255, 255, 255, 0, 0, 0]);
 }

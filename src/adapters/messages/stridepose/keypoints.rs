@@ -201,8 +201,7 @@ mod tests {
         keypoints[0] = Keypoint::NOT_FOUND;
         let mut buffer = Vec::new();
         to_cdr(&array(vec![PersonKeypoints { score: 0.5, keypoints }]), &mut buffer);
-        let (people, warnings) =
-            from_cdr::<KeypointArray<'_>>(&buffer).unwrap().people_in_internal_order().unwrap();
+        let (people, warnings) = from_cdr::<KeypointArray<'_>>(&buffer).unwrap().people_in_internal_order().unwrap();
         assert_eq!(warnings, []);
         assert_eq!(people[0].keypoints[Joint::Nose.index()], None);
         let knee = people[0].keypoints[Joint::LKnee.index()].unwrap();
