@@ -15,7 +15,6 @@
 //! Dependencies point one way: `data, skeleton, geometry -> stages, metrics -> pipeline -> adapters -> bin`.
 //! `tests/architecture.rs` fails when the core names ROS, async, files or clocks.
 
-#[cfg(feature = "replay")]
 pub mod adapters;
 #[cfg(feature = "replay")]
 pub mod commands;

@@ -1,4 +1,12 @@
-//! The edges: files, messages, engines. The only place with I/O.
+//! Where bytes, files, clocks and engines live: the codec of ROS 2 messages, the messages themselves, the bags,
+//! model files and ONNX Runtime.
 
+pub mod cdr;
+pub mod messages;
+
+#[cfg(feature = "replay")]
+pub mod bag;
+#[cfg(feature = "replay")]
 pub mod model_store;
+#[cfg(feature = "replay")]
 pub mod onnx;

@@ -4,12 +4,14 @@
 
 pub mod console;
 pub mod exit;
+pub mod inspect;
 pub mod parameters;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::adapters::bag::{BagError, Completeness};
 pub use console::{ConsoleArgs, print};
 pub use exit::{Exit, Outcome, Refused};
 
@@ -28,6 +30,9 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Show what a bag holds and what replay would use of it
+    Inspect(inspect::InspectArgs),
+
     /// List every setting: type, range, default, what it does
     Parameters(parameters::ParametersArgs),
 }
@@ -35,8 +40,26 @@ enum Command {
 impl Command {
     fn run(&self, _console: ConsoleArgs) -> anyhow::Result<Outcome> {
         match self {
+            Self::Inspect(args) => inspect(args),
             Self::Parameters(args) => parameters::run(args),
         }
+    }
+}
+
+fn inspect(args: &inspect::InspectArgs) -> anyhow::Result<Outcome> {
+    let inspection = inspect::run(args).map_err(refuse_bag)?;
+    print(&inspection.text)?;
+    match inspection.completeness {
+        Completeness::Whole => Ok(Outcome::Fine),
+        Completeness::Damaged { .. } => Ok(Outcome::Damaged),
+    }
+}
+
+/// A bag that is refused is the caller's to mend (exit 2); a bag that fails to be read is not.
+pub(crate) fn refuse_bag(error: BagError) -> anyhow::Error {
+    match error {
+        BagError::Refused(refusal) => Refused::because(refusal),
+        other => other.into(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Cameras and rigid geometry.
 
+pub mod camera;
 mod virtual_camera;
 
 pub use virtual_camera::VirtualCamera;

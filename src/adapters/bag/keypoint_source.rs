@@ -1,0 +1,78 @@
+//! The 2D keypoints of one camera in a bag, from somebody else's node, each array with its `CameraInfo`.
+
+use std::ops::ControlFlow;
+
+use super::camera_stream::{self, Joined};
+use super::topic_choice::{CameraTopics, TopicRequest, choose_keypoint_topics};
+use super::{Bag, BagError, Completeness};
+use crate::adapters::messages::from_cdr;
+use crate::adapters::messages::sensor_msgs::CameraInfo;
+use crate::adapters::messages::stridepose::KeypointArray;
+use crate::data::{PersonKeypoints, Stamp};
+use crate::warning::{Warning, WarningKind};
+
+/// Everybody's keypoints in one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CameraKeypoints<'a> {
+    /// Number of messages before it, good or bad.
+    pub index: u64,
+    /// Capture time.
+    pub stamp: Stamp,
+    /// Camera optical frame.
+    pub frame_id: &'a str,
+    /// Everybody, in the internal joint order.
+    pub people: Vec<PersonKeypoints>,
+    /// What had to be masked or left out in this message.
+    pub warnings: Vec<Warning>,
+    /// The calibration that belongs to it, unchecked.
+    pub camera_info: &'a CameraInfo,
+}
+
+/// Reads the keypoints of one camera.
+pub struct KeypointSource {
+    topics: CameraTopics,
+}
+
+impl KeypointSource {
+    /// Chooses the topics.
+    ///
+    /// # Errors
+    /// [`super::Refusal::Topic`] where the choice is not clear.
+    pub fn new(bag: &Bag, request: TopicRequest<'_>) -> Result<Self, BagError> {
+        Ok(Self { topics: choose_keypoint_topics(bag.topics(), request)? })
+    }
+
+    /// The topics that are read.
+    pub const fn topics(&self) -> &CameraTopics {
+        &self.topics
+    }
+
+    /// Hands each array, or a warning in its place, to `visit`, until that breaks or fails.
+    ///
+    /// # Errors
+    /// The error of `visit`, or a [`BagError`] when the bag cannot be read.
+    pub fn read<E: From<BagError>>(
+        &self,
+        bag: &mut Bag,
+        visit: &mut dyn FnMut(Result<CameraKeypoints<'_>, Warning>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<Completeness, E> {
+        camera_stream::read(bag, &self.topics, &mut |joined| match joined {
+            Joined::Warning(warning) => visit(Err(warning)),
+            Joined::Message { index, data, camera_info } => {
+                let refuse =
+                    |why: String| Warning::new(WarningKind::KeypointsRefused, format!("message {index}: {why}"));
+                let array: KeypointArray<'_> = match from_cdr(data) {
+                    Ok(array) => array,
+                    Err(error) => return visit(Err(refuse(error.to_string()))),
+                };
+                visit(match array.people_in_internal_order() {
+                    Ok((people, warnings)) => {
+                        let (stamp, frame_id) = (array.header.stamp, array.header.frame_id);
+                        Ok(CameraKeypoints { index, stamp, frame_id, people, warnings, camera_info })
+                    }
+                    Err(error) => Err(refuse(error.to_string())),
+                })
+            }
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Which topics of a bag to use: the named ones, or the only ones of the right type. Nothing is preferred silently:
+//! where more than one could be meant, the choice is refused with the list.
+
+use super::{BagError, Refusal, Topic};
+use crate::adapters::messages::Message;
+use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
+use crate::adapters::messages::stridepose::KeypointArray;
+
+/// Topics the user named; `None` is to be found by type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TopicRequest<'a> {
+    /// Images or keypoints.
+    pub source: Option<&'a str>,
+    /// `CameraInfo`.
+    pub camera_info: Option<&'a str>,
+}
+
+/// The topics to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraTopics {
+    /// Images or keypoints.
+    pub source: String,
+    /// Message type of `source`.
+    pub source_type: String,
+    /// Messages of `source`, where the bag says.
+    pub source_count: Option<u64>,
+    /// `CameraInfo`.
+    pub camera_info: String,
+}
+
+/// The topics of one camera's images, raw or compressed.
+///
+/// # Errors
+/// [`Refusal::Topic`] with the candidates when there is none or more than one, or a named one is not there.
+pub fn choose_image_topics(topics: &[Topic], request: TopicRequest<'_>) -> Result<CameraTopics, BagError> {
+    choose(topics, request, "image", &[Image::TYPE, CompressedImage::TYPE])
+}
+
+/// The topics of one camera's 2D keypoints.
+///
+/// # Errors
+/// [`Refusal::Topic`] with the candidates when there is none or more than one, or a named one is not there.
+pub fn choose_keypoint_topics(topics: &[Topic], request: TopicRequest<'_>) -> Result<CameraTopics, BagError> {
+    choose(topics, request, "keypoints", &[KeypointArray::TYPE])
+}
+
+fn choose(topics: &[Topic], request: TopicRequest<'_>, what: &str, types: &[&str]) -> Result<CameraTopics, BagError> {
+    let source = find(topics, request.source, what, types, |_| true)?;
+    let camera_info_types = &[CameraInfo::TYPE];
+    let camera_info = match find(topics, request.camera_info, "camera_info", camera_info_types, |_| true) {
+        Ok(topic) => topic,
+        Err(refusal) if request.camera_info.is_some() => return Err(refusal),
+        // Several cameras: ROS puts camera_info beside the images, `/left/camera_info` for `/left/image_raw/compressed`.
+        Err(refusal) => find(topics, None, "camera_info", camera_info_types, |topic| {
+            topic.name.strip_suffix("camera_info").is_some_and(|namespace| {
+                source
+                    .name
+                    .strip_prefix(namespace)
+                    .is_some_and(|rest| rest.strip_suffix("/compressed").unwrap_or(rest).split('/').count() == 1)
+            })
+        })
+        .map_err(|_| refusal)?,
+    };
+    Ok(CameraTopics {
+        source: source.name.clone(),
+        source_type: source.type_name.clone(),
+        source_count: source.message_count,
+        camera_info: camera_info.name.clone(),
+    })
+}
+
+fn find<'a>(
+    topics: &'a [Topic],
+    name: Option<&str>,
+    what: &str,
+    types: &[&str],
+    accept: impl Fn(&Topic) -> bool,
+) -> Result<&'a Topic, BagError> {
+    let refuse = |text: String| Err(Refusal::Topic(text).into());
+    let types_text = types.join(" or ");
+    let usable = |topic: &&Topic| topic.serialization == "cdr" && types.contains(&topic.type_name.as_str());
+    if let Some(name) = name {
+        return match topics.iter().find(|topic| topic.name == name) {
+            None => refuse(format!("there is no topic {name}; the bag has {}", list(topics))),
+            Some(topic) if usable(&topic) => Ok(topic),
+            Some(topic) => refuse(format!(
+                "topic {name} is of type {} ({}), {what} needs {types_text} (cdr)",
+                topic.type_name, topic.serialization
+            )),
+        };
+    }
+    let candidates: Vec<&Topic> = topics.iter().filter(usable).filter(|topic| accept(topic)).collect();
+    // A topic that was recorded without a single message cannot be meant.
+    let filled: Vec<&Topic> = candidates.iter().copied().filter(|topic| topic.message_count != Some(0)).collect();
+    match (candidates.as_slice(), filled.as_slice()) {
+        (_, [only]) => Ok(only),
+        ([], _) => refuse(format!("no topic of type {types_text}; the bag has {}", list(topics))),
+        (_, []) => refuse(format!("no message on any topic of type {types_text}; the bag has {}", list(topics))),
+        (_, several) => refuse(format!(
+            "{} topics could be the {what} topic, name one of them: {}",
+            several.len(),
+            list(several.iter().copied())
+        )),
+    }
+}
+
+fn list<'a>(topics: impl IntoIterator<Item = &'a Topic>) -> String {
+    let text = topics
+        .into_iter()
+        .map(|topic| match topic.message_count {
+            Some(count) => format!("{} ({}, {count} messages)", topic.name, topic.type_name),
+            None => format!("{} ({})", topic.name, topic.type_name),
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    if text.is_empty() { "no topics".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    fn topic(name: &str, type_name: &str, count: u64) -> Topic {
+        let (name, type_name) = (name.into(), type_name.into());
+        Topic { name, type_name, serialization: "cdr".into(), message_count: Some(count), ..Topic::default() }
+    }
+
+    fn stereo() -> Vec<Topic> {
+        vec![
+            topic("/left/image_raw/compressed", CompressedImage::TYPE, 5),
+            topic("/left/camera_info", CameraInfo::TYPE, 5),
+            topic("/right/image_raw", Image::TYPE, 5),
+            topic("/right/camera_info", CameraInfo::TYPE, 5),
+            topic("/imu", "sensor_msgs/msg/Imu", 9),
+        ]
+    }
+
+    #[test]
+    fn the_only_ones_are_found_and_empty_topics_do_not_count() {
+        let topics = [&stereo()[..2], &[topic("/other", Image::TYPE, 0)]].concat();
+        let chosen = choose_image_topics(&topics, TopicRequest::default()).unwrap();
+        assert_eq!(
+            (chosen.source.as_str(), chosen.camera_info.as_str()),
+            ("/left/image_raw/compressed", "/left/camera_info")
+        );
+    }
+
+    #[test]
+    fn several_are_refused_with_the_list_until_one_is_named() {
+        let error = choose_image_topics(&stereo(), TopicRequest::default()).unwrap_err();
+        assert!(error.is_refusal());
+        let text = error.to_string();
+        assert!(text.contains("/left/image_raw/compressed (sensor_msgs/msg/CompressedImage, 5 messages)"), "{text}");
+        assert!(text.contains("/right/image_raw") && !text.contains("/imu"), "{text}");
+        let named = TopicRequest { source: Some("/right/image_raw"), camera_info: None };
+        assert_eq!(choose_image_topics(&stereo(), named).unwrap().camera_info, "/right/camera_info");
+    }
+
+    #[test]
+    fn what_is_not_there_or_of_another_type_is_refused() {
+        let refuse = |source, camera_info| {
+            choose_image_topics(&stereo(), TopicRequest { source: Some(source), camera_info }).unwrap_err().to_string()
+        };
+        assert!(refuse("/front", None).starts_with("there is no topic /front; the bag has /left/"));
+        assert!(refuse("/imu", None).contains("is of type sensor_msgs/msg/Imu"));
+        assert!(refuse("/right/image_raw", Some("/imu")).contains("camera_info needs sensor_msgs/msg/CameraInfo"));
+        let error = choose_image_topics(&stereo()[4..], TopicRequest::default()).unwrap_err().to_string();
+        assert!(error.contains("no topic of type sensor_msgs/msg/Image or sensor_msgs/msg/CompressedImage"), "{error}");
+        let error = choose_keypoint_topics(&stereo(), TopicRequest::default()).unwrap_err().to_string();
+        assert!(error.contains("no topic of type stridepose/msg/KeypointArray"), "{error}");
+    }
+}

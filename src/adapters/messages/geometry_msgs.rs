@@ -1,0 +1,70 @@
+//! `geometry_msgs`: `Point`, `Vector3`, `Quaternion` and `Pose`.
+
+use super::{Decode, Encode};
+use crate::adapters::cdr::{CdrError, CdrReader, CdrWriter};
+
+/// A position, m.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub struct Point {
+    pub x: f64,
+    pub y: f64,
+    pub z: f64,
+}
+
+impl Decode<'_> for Point {
+    const MINIMUM_BYTES: usize = 24;
+
+    fn decode(reader: &mut CdrReader<'_>) -> Result<Self, CdrError> {
+        let [x, y, z] = reader.f64_array("point")?;
+        Ok(Self { x, y, z })
+    }
+}
+
+impl Encode for Point {
+    fn encode(&self, writer: &mut CdrWriter<'_>) {
+        writer.f64_elements(&[self.x, self.y, self.z]);
+    }
+}
+
+/// A direction or a size; same layout as [`Point`].
+pub type Vector3 = Point;
+
+/// A rotation as unit quaternion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub struct Quaternion {
+    pub x: f64,
+    pub y: f64,
+    pub z: f64,
+    pub w: f64,
+}
+
+impl Default for Quaternion {
+    /// No rotation.
+    fn default() -> Self {
+        Self { x: 0.0, y: 0.0, z: 0.0, w: 1.0 }
+    }
+}
+
+impl Encode for Quaternion {
+    fn encode(&self, writer: &mut CdrWriter<'_>) {
+        writer.f64_elements(&[self.x, self.y, self.z, self.w]);
+    }
+}
+
+/// A rigid transform of an object into the header's frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pose {
+    /// Position of the object's origin, m.
+    pub position: Point,
+    /// Rotation of the object.
+    pub orientation: Quaternion,
+}
+
+impl Encode for Pose {
+    fn encode(&self, writer: &mut CdrWriter<'_>) {
+        self.position.encode(writer);
+        self.orientation.encode(writer);
+    }
+}
