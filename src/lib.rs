@@ -24,6 +24,7 @@ pub mod geometry;
 pub mod metrics;
 pub mod model;
 pub mod network;
+pub mod report;
 pub mod skeleton;
 pub mod stages;
 pub mod warning;

@@ -3,6 +3,7 @@
 
 pub mod cdr;
 pub mod messages;
+pub mod truth_csv;
 
 #[cfg(feature = "replay")]
 pub mod bag;
@@ -10,3 +11,5 @@ pub mod bag;
 pub mod model_store;
 #[cfg(feature = "replay")]
 pub mod onnx;
+#[cfg(feature = "replay")]
+pub mod result_bag;

@@ -3,6 +3,7 @@
 //! To wire a command: a `pub mod`, a variant of `Command`, a line in `Command::run`.
 
 pub mod console;
+pub mod evaluate;
 pub mod exit;
 pub mod inspect;
 pub mod parameters;
@@ -30,6 +31,9 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
+    Evaluate(evaluate::EvaluateArgs),
+
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
 
@@ -40,6 +44,7 @@ enum Command {
 impl Command {
     fn run(&self, _console: ConsoleArgs) -> anyhow::Result<Outcome> {
         match self {
+            Self::Evaluate(args) => evaluate::run(args),
             Self::Inspect(args) => inspect(args),
             Self::Parameters(args) => parameters::run(args),
         }
