@@ -1,5 +1,10 @@
 //! The stages of the pipeline, one file each.
 
+pub mod crop;
+pub mod detect;
 pub mod image;
+pub mod keypoints;
 pub mod lift;
+pub mod refine;
+pub mod track;
 pub mod window;
