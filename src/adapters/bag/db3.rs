@@ -4,6 +4,7 @@
 //! that a damaged page costs the messages on it and no more. Message data is borrowed from SQLite's buffer.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -36,6 +37,8 @@ impl Db3File {
             BagError::from(Refusal::NotARosbag2Database { path: path.to_owned(), reason: error.to_string() })
         };
         let connection = connect(path).map_err(refused)?;
+        // Without this SQLite refuses a file that ends before its last page; nothing is ever written.
+        connection.pragma_update(None, "writable_schema", true).map_err(refused)?;
         let mut topics = read_topics(&connection).map_err(refused)?;
         let mut open_losses = Vec::new();
         let file_length = std::fs::metadata(path).map_err(BagError::io("read", path))?.len();
@@ -72,7 +75,10 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(char::from(*byte)),
-            other => uri.push_str(&format!("%{other:02X}")),
+            other => {
+                // Writing to a string cannot fail.
+                let _ = write!(uri, "%{other:02X}");
+            }
         }
     }
     Connection::open_with_flags(uri + "?immutable=1", flags | OpenFlags::SQLITE_OPEN_URI)

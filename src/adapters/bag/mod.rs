@@ -20,8 +20,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use error::{BagError, Refusal};
-pub use image_source::{CameraImage, ImageSource};
-pub use keypoint_source::{CameraKeypoints, KeypointSource};
+pub use image_source::{CameraImage, ImageSource, ImageVisitor};
+pub use keypoint_source::{CameraKeypoints, KeypointSource, KeypointVisitor};
 pub use storage::{BagMessage, Topic};
 pub use topic_choice::{CameraTopics, TopicRequest, choose_image_topics, choose_keypoint_topics};
 
@@ -75,11 +75,11 @@ impl Bag {
         if !know_topics {
             topics.clear();
         }
-        let single = found.files.len() == 1;
+        let single = found.found.len() == 1;
         let mut only_file = None;
         let mut opened = Vec::new();
         let mut first_refusal = None;
-        for (file, listed_start) in found.files {
+        for (file, listed_start) in found.found {
             if !single
                 && know_topics
                 && let Some(start) = listed_start
@@ -242,7 +242,9 @@ impl Reading {
         reasons.truncate(MAX_REASONS);
         let mut reason = reasons.join("; ");
         if more > 0 {
-            reason.push_str(&format!("; and {more} more"));
+            reason += "; and ";
+            reason += &more.to_string();
+            reason += " more";
         }
         Completeness::Damaged {
             reason,
