@@ -252,6 +252,8 @@ fn the_balance_bag_cut_anywhere_gives_everything_before_the_cut() {
         let bytes: usize = expected[..read.len()].iter().map(|message| message.data.len()).sum();
         let next = expected[read.len()].data.len();
         assert!(bytes + next + 60_000 > length, "cut at {length}: only {bytes} bytes of messages");
+        let sentence = completeness.to_string();
+        assert!(sentence.contains(&format!("{} of 200 messages could be read", read.len())), "{sentence}");
         let Completeness::Damaged { reason, messages_read, messages_total, bytes_read, bytes_total } = completeness
         else {
             panic!("cut at {length} was taken for whole");

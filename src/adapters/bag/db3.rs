@@ -1,7 +1,7 @@
-//! SQLite bags (`.db3`), opened read-only.
+//! `SQLite` bags (`.db3`), opened read-only.
 //!
 //! The (time, id) of the wanted messages is listed first, 16 bytes each, then each message is fetched by its id, so
-//! that a damaged page costs the messages on it and no more. Message data is borrowed from SQLite's buffer.
+//! that a damaged page costs the messages on it and no more. Message data is borrowed from `SQLite`'s buffer.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::storage::{BagMessage, Loss, Storage, Topic};
 use super::{BagError, Refusal};
 
-/// First bytes of a SQLite database.
+/// First bytes of a `SQLite` database.
 pub const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// An open `.db3` file.
@@ -61,7 +61,7 @@ impl Db3File {
     }
 }
 
-/// Opens the database as it lies there. `immutable` keeps SQLite from taking locks and from writing beside it; a bag
+/// Opens the database as it lies there. `immutable` keeps `SQLite` from taking locks and from writing beside it; a bag
 /// whose recorder was killed may have a write-ahead log, which only the ordinary way reads.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut log = path.as_os_str().to_owned();

@@ -1,7 +1,7 @@
-//! Recorded bags: rosbag2 directories and single files, MCAP and SQLite, compressed or not, whole or damaged.
+//! Recorded bags: rosbag2 directories and single files, MCAP and `SQLite`, compressed or not, whole or damaged.
 //!
 //! Messages come in log-time order within and over the files of a bag, with their data borrowed from the file's
-//! buffer. Memory stays bounded: a chunk (MCAP) or a message (SQLite) at a time. Damage costs what is damaged, is
+//! buffer. Memory stays bounded: a chunk (MCAP) or a message (`SQLite`) at a time. Damage costs what is damaged, is
 //! stated in [`Completeness`], and everything else is read.
 
 mod camera_stream;
@@ -16,6 +16,7 @@ mod storage;
 mod topic_choice;
 pub mod writer;
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,24 @@ pub enum Completeness {
         /// Messages there should be, where `metadata.yaml` says.
         messages_total: Option<u64>,
     },
+}
+
+impl fmt::Display for Completeness {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Damaged { reason, bytes_read, bytes_total, messages_read, messages_total } = self else {
+            return write!(formatter, "the bag is whole");
+        };
+        write!(
+            formatter,
+            "the bag is damaged: {reason}. {bytes_read} of at least {bytes_total} bytes and {messages_read}"
+        )?;
+        match messages_total {
+            Some(total) => {
+                write!(formatter, " of {total} messages could be read", total = (*total).max(*messages_read))
+            }
+            None => write!(formatter, " messages could be read"),
+        }
+    }
 }
 
 /// An open bag.
