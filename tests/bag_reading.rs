@@ -381,8 +381,8 @@ fn files_compressed_as_a_whole_are_read_and_a_cut_one_up_to_its_cut() {
 }
 
 #[test]
-fn a_cut_or_scribbled_database_gives_what_is_left() {
-    let Some(bags) = shared_bags("a_cut_or_scribbled_database_gives_what_is_left") else { return };
+fn a_cut_database_gives_what_is_left() {
+    let Some(bags) = shared_bags("a_cut_database_gives_what_is_left") else { return };
     let source = bags.join("balance_db3_12/balance_db3_12.db3");
     let whole = std::fs::read(&source).unwrap();
     let (expected, _) = read_all(&source).unwrap();
