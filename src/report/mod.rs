@@ -1,0 +1,5 @@
+//! What people look at: skeletons drawn on images, markers for RViz.
+
+pub mod markers;
+pub mod overlay;
+pub mod summary;
