@@ -24,6 +24,8 @@ pub mod geometry;
 pub mod metrics;
 pub mod model;
 pub mod network;
+pub mod pipeline;
+#[cfg(feature = "replay")]
 pub mod report;
 pub mod skeleton;
 pub mod stages;

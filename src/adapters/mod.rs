@@ -8,8 +8,14 @@ pub mod truth_csv;
 #[cfg(feature = "replay")]
 pub mod bag;
 #[cfg(feature = "replay")]
+pub mod engine;
+#[cfg(feature = "replay")]
 pub mod model_store;
 #[cfg(feature = "replay")]
 pub mod onnx;
 #[cfg(feature = "replay")]
 pub mod result_bag;
+#[cfg(feature = "replay")]
+pub mod result_writer;
+#[cfg(feature = "replay")]
+pub mod stage_timer;

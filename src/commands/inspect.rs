@@ -65,10 +65,8 @@ pub fn run(args: &InspectArgs) -> Result<Inspection, BagError> {
     table(&mut text, &topics, &seen);
     cameras(&mut text, &topics, &seen);
     let is_usable = uses(&mut text, &topics, request);
-    if let Completeness::Damaged { reason, bytes_read, bytes_total, .. } = &completeness {
-        line(&mut text, format_args!("\nDamaged: {reason}"));
-        let lost = bytes_total - bytes_read;
-        line(&mut text, format_args!("  {bytes_read} of {bytes_total} bytes could be read, {lost} are lost"));
+    if completeness != Completeness::Whole {
+        line(&mut text, format_args!("\nNote: {completeness}"));
     }
     Ok(Inspection { text, completeness, is_usable })
 }

@@ -7,6 +7,8 @@ pub mod evaluate;
 pub mod exit;
 pub mod inspect;
 pub mod parameters;
+pub mod replay;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -15,6 +17,7 @@ use clap::Parser;
 use crate::adapters::bag::{BagError, Completeness};
 pub use console::{ConsoleArgs, print};
 pub use exit::{Exit, Outcome, Refused};
+pub use setup::SetupArgs;
 
 /// Metric 3D human skeletons from one calibrated colour camera.
 #[derive(Debug, Parser)]
@@ -34,6 +37,9 @@ enum Command {
     /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
     Evaluate(evaluate::EvaluateArgs),
 
+    /// Run the pipeline over a recorded bag
+    Replay(replay::ReplayArgs),
+
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
 
@@ -42,9 +48,10 @@ enum Command {
 }
 
 impl Command {
-    fn run(&self, _console: ConsoleArgs) -> anyhow::Result<Outcome> {
+    fn run(&self, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         match self {
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),
             Self::Parameters(args) => parameters::run(args),
         }

@@ -1,3 +1,6 @@
-//! What people and scripts read about a run: tables and JSON.
+//! What people and scripts look at: skeletons drawn on images, markers for RViz, tables and JSON.
 
 pub mod evaluation;
+pub mod markers;
+pub mod overlay;
+pub mod summary;

@@ -1,7 +1,7 @@
 //! Encoded image bytes → 8-bit RGB, row by row, top left first.
 //!
 //! Raw encodings are those of `sensor_msgs/image_encodings`; compressed ones JPEG and PNG. Colour conversions:
-//! - YUV: ITU-R BT.601, limited range (Y 16–235), as `cv_bridge` and OpenCV convert; chroma of subsampled formats is
+//! - YUV: ITU-R BT.601, limited range (Y 16–235), as `cv_bridge` and `OpenCV` convert; chroma of subsampled formats is
 //!   repeated, not interpolated.
 //! - Bayer: bilinear interpolation, mirrored at the border.
 //! - 16-bit grey: scaled by 1/257 and rounded, so that 65535 becomes 255.

@@ -1,5 +1,11 @@
 //! The stages of the pipeline, one file each.
 
+pub mod crop;
+pub mod detect;
 pub mod image;
+pub mod keypoints;
 pub mod lift;
+pub mod people;
+pub mod refine;
+pub mod track;
 pub mod window;

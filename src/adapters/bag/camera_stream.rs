@@ -121,17 +121,12 @@ impl Join {
         }
         let Held { index, stamp, data } = &self.held;
         let own_info = self.infos.iter().find(|info| info.stamp == *stamp);
-        match own_info.or(self.infos.front()) {
-            Some(camera_info) => visit(Joined::Message { index: *index, data, camera_info }),
-            None => {
-                let text = format!(
-                    "message {index} at {}.{:09} came before any CameraInfo; skipped",
-                    stamp.sec(),
-                    stamp.nanosec()
-                );
-                visit(Joined::Warning(Warning::new(WarningKind::NoCameraInfo, text)))
-            }
+        if let Some(camera_info) = own_info.or(self.infos.front()) {
+            return visit(Joined::Message { index: *index, data, camera_info });
         }
+        let (sec, nanosec) = (stamp.sec(), stamp.nanosec());
+        let text = format!("message {index} at {sec}.{nanosec:09} came before any CameraInfo; skipped");
+        visit(Joined::Warning(Warning::new(WarningKind::NoCameraInfo, text)))
     }
 }
 

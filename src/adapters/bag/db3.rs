@@ -1,9 +1,10 @@
-//! SQLite bags (`.db3`), opened read-only.
+//! `SQLite` bags (`.db3`), opened read-only.
 //!
 //! The (time, id) of the wanted messages is listed first, 16 bytes each, then each message is fetched by its id, so
-//! that a damaged page costs the messages on it and no more. Message data is borrowed from SQLite's buffer.
+//! that a damaged page costs the messages on it and no more. Message data is borrowed from `SQLite`'s buffer.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -11,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::storage::{BagMessage, Loss, Storage, Topic};
 use super::{BagError, Refusal};
 
-/// First bytes of a SQLite database.
+/// First bytes of a `SQLite` database.
 pub const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// An open `.db3` file.
@@ -36,6 +37,8 @@ impl Db3File {
             BagError::from(Refusal::NotARosbag2Database { path: path.to_owned(), reason: error.to_string() })
         };
         let connection = connect(path).map_err(refused)?;
+        // Without this SQLite refuses a file that ends before its last page; nothing is ever written.
+        connection.pragma_update(None, "writable_schema", true).map_err(refused)?;
         let mut topics = read_topics(&connection).map_err(refused)?;
         let mut open_losses = Vec::new();
         let file_length = std::fs::metadata(path).map_err(BagError::io("read", path))?.len();
@@ -58,7 +61,7 @@ impl Db3File {
     }
 }
 
-/// Opens the database as it lies there. `immutable` keeps SQLite from taking locks and from writing beside it; a bag
+/// Opens the database as it lies there. `immutable` keeps `SQLite` from taking locks and from writing beside it; a bag
 /// whose recorder was killed may have a write-ahead log, which only the ordinary way reads.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut log = path.as_os_str().to_owned();
@@ -72,7 +75,10 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(char::from(*byte)),
-            other => uri.push_str(&format!("%{other:02X}")),
+            other => {
+                // Writing to a string cannot fail.
+                let _ = write!(uri, "%{other:02X}");
+            }
         }
     }
     Connection::open_with_flags(uri + "?immutable=1", flags | OpenFlags::SQLITE_OPEN_URI)

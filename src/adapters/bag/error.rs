@@ -38,7 +38,7 @@ pub enum Refusal {
     /// A file of no bytes.
     #[error("{} is empty (0 bytes)", .0.display())]
     Empty(PathBuf),
-    /// A file that is neither MCAP nor SQLite.
+    /// A file that is neither MCAP nor `SQLite`.
     #[error("{} is no bag: it starts with {start}, not with the signature of MCAP or SQLite", path.display())]
     NotABag {
         /// The file.
@@ -46,7 +46,7 @@ pub enum Refusal {
         /// Its first bytes.
         start: String,
     },
-    /// A SQLite database without the tables of rosbag2.
+    /// A `SQLite` database without the tables of rosbag2.
     #[error("{} is a SQLite database but no rosbag2 bag: {reason}", path.display())]
     NotARosbag2Database {
         /// The file.

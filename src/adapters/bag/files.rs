@@ -16,7 +16,7 @@ const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// Where the files of a bag lie.
 pub struct Files {
     /// The files in listed order with the log time of their first message, where listed.
-    pub files: Vec<(PathBuf, Option<i64>)>,
+    pub found: Vec<(PathBuf, Option<i64>)>,
     /// `metadata.yaml`, where there is a usable one.
     pub metadata: Option<Metadata>,
     /// What is missing already.
@@ -29,7 +29,7 @@ pub fn find(path: &Path) -> Result<Files, BagError> {
         return Err(Refusal::Missing(path.to_owned()).into());
     }
     if path.is_file() {
-        return Ok(Files { files: vec![(path.to_owned(), None)], metadata: None, losses: Vec::new() });
+        return Ok(Files { found: vec![(path.to_owned(), None)], metadata: None, losses: Vec::new() });
     }
     let mut losses = Vec::new();
     match std::fs::read_to_string(path.join(rosbag2_metadata::FILE_NAME)) {
@@ -48,7 +48,7 @@ pub fn find(path: &Path) -> Result<Files, BagError> {
     if losses.is_empty() && files.len() > 1 {
         losses.push(Loss::new(0, "metadata.yaml is missing; the files were found by name"));
     }
-    Ok(Files { files: files.into_iter().map(|file| (file, None)).collect(), metadata: None, losses })
+    Ok(Files { found: files.into_iter().map(|file| (file, None)).collect(), metadata: None, losses })
 }
 
 /// The files that `metadata` lists, as far as they are there.
@@ -76,7 +76,7 @@ fn listed(directory: &Path, metadata: Metadata) -> Result<Files, BagError> {
         let reason = "they do not exist".to_owned();
         return Err(Refusal::NoListedFile { path: directory.to_owned(), listed, reason }.into());
     }
-    Ok(Files { files, metadata: Some(metadata), losses })
+    Ok(Files { found: files, metadata: Some(metadata), losses })
 }
 
 /// The bag files in `directory`, those of one recording in their order.

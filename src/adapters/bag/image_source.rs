@@ -29,6 +29,9 @@ pub struct CameraImage<'a> {
     pub camera_info: &'a CameraInfo,
 }
 
+/// Takes each image, or a warning in its place, and says whether to go on.
+pub type ImageVisitor<'v, E> = dyn FnMut(Result<CameraImage<'_>, Warning>) -> Result<ControlFlow<()>, E> + 'v;
+
 /// Reads the images of one camera.
 pub struct ImageSource {
     topics: CameraTopics,
@@ -52,11 +55,7 @@ impl ImageSource {
     ///
     /// # Errors
     /// The error of `visit`, or a [`BagError`] when the bag cannot be read.
-    pub fn read<E: From<BagError>>(
-        &self,
-        bag: &mut Bag,
-        visit: &mut dyn FnMut(Result<CameraImage<'_>, Warning>) -> Result<ControlFlow<()>, E>,
-    ) -> Result<Completeness, E> {
+    pub fn read<E: From<BagError>>(&self, bag: &mut Bag, visit: &mut ImageVisitor<'_, E>) -> Result<Completeness, E> {
         let compressed = self.topics.source_type == CompressedImage::TYPE;
         camera_stream::read(bag, &self.topics, &mut |joined| match joined {
             Joined::Warning(warning) => visit(Err(warning)),

@@ -28,6 +28,9 @@ pub struct CameraKeypoints<'a> {
     pub camera_info: &'a CameraInfo,
 }
 
+/// Takes each array, or a warning in its place, and says whether to go on.
+pub type KeypointVisitor<'v, E> = dyn FnMut(Result<CameraKeypoints<'_>, Warning>) -> Result<ControlFlow<()>, E> + 'v;
+
 /// Reads the keypoints of one camera.
 pub struct KeypointSource {
     topics: CameraTopics,
@@ -54,7 +57,7 @@ impl KeypointSource {
     pub fn read<E: From<BagError>>(
         &self,
         bag: &mut Bag,
-        visit: &mut dyn FnMut(Result<CameraKeypoints<'_>, Warning>) -> Result<ControlFlow<()>, E>,
+        visit: &mut KeypointVisitor<'_, E>,
     ) -> Result<Completeness, E> {
         camera_stream::read(bag, &self.topics, &mut |joined| match joined {
             Joined::Warning(warning) => visit(Err(warning)),

@@ -1,7 +1,7 @@
-//! Recorded bags: rosbag2 directories and single files, MCAP and SQLite, compressed or not, whole or damaged.
+//! Recorded bags: rosbag2 directories and single files, MCAP and `SQLite`, compressed or not, whole or damaged.
 //!
 //! Messages come in log-time order within and over the files of a bag, with their data borrowed from the file's
-//! buffer. Memory stays bounded: a chunk (MCAP) or a message (SQLite) at a time. Damage costs what is damaged, is
+//! buffer. Memory stays bounded: a chunk (MCAP) or a message (`SQLite`) at a time. Damage costs what is damaged, is
 //! stated in [`Completeness`], and everything else is read.
 
 mod camera_stream;
@@ -16,12 +16,13 @@ mod storage;
 mod topic_choice;
 pub mod writer;
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use error::{BagError, Refusal};
-pub use image_source::{CameraImage, ImageSource};
-pub use keypoint_source::{CameraKeypoints, KeypointSource};
+pub use image_source::{CameraImage, ImageSource, ImageVisitor};
+pub use keypoint_source::{CameraKeypoints, KeypointSource, KeypointVisitor};
 pub use storage::{BagMessage, Topic};
 pub use topic_choice::{CameraTopics, TopicRequest, choose_image_topics, choose_keypoint_topics};
 
@@ -46,6 +47,24 @@ pub enum Completeness {
         /// Messages there should be, where `metadata.yaml` says.
         messages_total: Option<u64>,
     },
+}
+
+impl fmt::Display for Completeness {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Damaged { reason, bytes_read, bytes_total, messages_read, messages_total } = self else {
+            return write!(formatter, "the bag is whole");
+        };
+        write!(
+            formatter,
+            "the bag is damaged: {reason}. {bytes_read} of at least {bytes_total} bytes and {messages_read}"
+        )?;
+        match messages_total {
+            Some(total) => {
+                write!(formatter, " of {total} messages could be read", total = (*total).max(*messages_read))
+            }
+            None => write!(formatter, " messages could be read"),
+        }
+    }
 }
 
 /// An open bag.
@@ -75,11 +94,11 @@ impl Bag {
         if !know_topics {
             topics.clear();
         }
-        let single = found.files.len() == 1;
+        let single = found.found.len() == 1;
         let mut only_file = None;
         let mut opened = Vec::new();
         let mut first_refusal = None;
-        for (file, listed_start) in found.files {
+        for (file, listed_start) in found.found {
             if !single
                 && know_topics
                 && let Some(start) = listed_start
@@ -242,7 +261,9 @@ impl Reading {
         reasons.truncate(MAX_REASONS);
         let mut reason = reasons.join("; ");
         if more > 0 {
-            reason.push_str(&format!("; and {more} more"));
+            reason += "; and ";
+            reason += &more.to_string();
+            reason += " more";
         }
         Completeness::Damaged {
             reason,

@@ -73,6 +73,17 @@ impl BagWriter {
     /// # Errors
     /// [`Refusal::OutputExists`] when something is there, [`BagError`] when it cannot be made.
     pub fn create(directory: &Path) -> Result<Self, BagError> {
+        Self::create_with(directory, |path| File::create_new(path))
+    }
+
+    /// As [`BagWriter::create`], with the file that `create_file` makes at the path it is given.
+    ///
+    /// # Errors
+    /// As [`BagWriter::create`].
+    pub fn create_with(
+        directory: &Path,
+        create_file: impl FnOnce(&Path) -> std::io::Result<File>,
+    ) -> Result<Self, BagError> {
         let exists = || BagError::from(Refusal::OutputExists(directory.to_owned()));
         match std::fs::read_dir(directory) {
             Ok(mut entries) => {
@@ -86,7 +97,7 @@ impl BagWriter {
         let name = directory.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
         let file_name = format!("{}_0.mcap", name.as_deref().unwrap_or("bag"));
         let path = directory.join(&file_name);
-        let file = File::create_new(&path).map_err(BagError::io("create", &path))?;
+        let file = create_file(&path).map_err(BagError::io("create", &path))?;
         let writer = mcap::WriteOptions::new()
             .profile("ros2")
             .library(concat!("stridepose ", env!("CARGO_PKG_VERSION")))

@@ -42,15 +42,9 @@ impl Decode<'_> for Duration {
 impl Encode for Duration {
     /// Durations beyond the 68 years that the message holds are written as its maximum.
     fn encode(&self, writer: &mut CdrWriter<'_>) {
-        match i32::try_from(self.as_secs()) {
-            Ok(sec) => {
-                writer.i32(sec);
-                writer.u32(self.subsec_nanos());
-            }
-            Err(_) => {
-                writer.i32(i32::MAX);
-                writer.u32(999_999_999);
-            }
-        }
+        let (sec, nanosec) =
+            i32::try_from(self.as_secs()).map_or((i32::MAX, 999_999_999), |sec| (sec, self.subsec_nanos()));
+        writer.i32(sec);
+        writer.u32(nanosec);
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Our own definitions are the very files of `msg/`; of standard messages the fields are listed here.
 
+use std::fmt::Write;
+
 use super::Message;
 
 /// Schema encoding name in MCAP.
@@ -70,7 +72,8 @@ pub fn schema(name: &str) -> Option<String> {
     while let Some(current) = needed.get(next).cloned() {
         let definition = definition(&current)?;
         if next > 0 {
-            text.push_str(&format!("{}\nMSG: {current}\n", "=".repeat(80)));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}\nMSG: {current}", "=".repeat(80));
         }
         text.push_str(definition);
         for dependency in dependencies(&current, definition) {

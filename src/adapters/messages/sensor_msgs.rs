@@ -233,7 +233,7 @@ impl CameraInfo {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
     use super::*;
     use crate::adapters::messages::{from_cdr, to_cdr};

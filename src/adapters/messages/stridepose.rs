@@ -282,7 +282,7 @@ impl Encode for JointSet<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
     use super::*;
     use crate::adapters::messages::{from_cdr, to_cdr};

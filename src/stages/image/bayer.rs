@@ -63,7 +63,7 @@ fn neighbours(index: usize, length: usize) -> (usize, usize) {
 }
 
 fn mean2(a: u8, b: u8) -> u8 {
-    ((u16::from(a) + u16::from(b) + 1) / 2) as u8
+    a.midpoint(b) + ((a ^ b) & 1)
 }
 
 fn mean4(a: u8, b: u8, c: u8, d: u8) -> u8 {

@@ -1,4 +1,4 @@
-//! YUV → RGB, ITU-R BT.601 limited range in 20-bit fixed point, the constants of OpenCV's `cvtColor`:
+//! YUV → RGB, ITU-R BT.601 limited range in 20-bit fixed point, the constants of `OpenCV`'s `cvtColor`:
 //! R = 1.164 (Y−16) + 1.596 (V−128), G = 1.164 (Y−16) − 0.813 (V−128) − 0.391 (U−128), B = 1.164 (Y−16) + 2.018 (U−128).
 
 use super::RawImage;

@@ -98,7 +98,12 @@ impl Index {
             };
             let fits = header.end <= length;
             match header.opcode {
-                op::FOOTER if fits => break,
+                op::FOOTER if fits => {
+                    if source.array(header.end)? != Some(MAGIC) {
+                        self.lose(0, format!("ends at byte {length} without the closing signature"));
+                    }
+                    break;
+                }
                 op::CHUNK => {
                     self.blocks.extend(run.take());
                     let Some(first_time) = source
@@ -142,10 +147,9 @@ impl Index {
                 }
                 _ if fits && header.opcode != 0 => {
                     // Indexes, attachments, statistics and records of others: no messages in them.
-                    if header.opcode != op::DATA_END
-                        && let Some(block) = run.take()
-                    {
-                        self.blocks.push(block);
+                    self.blocks.extend(run.take());
+                    if header.opcode == op::DATA_END {
+                        self.check_bare_messages(source, position)?;
                     }
                 }
                 _ => {
@@ -162,6 +166,34 @@ impl Index {
             position = header.end;
         }
         self.blocks.extend(run);
+        Ok(())
+    }
+
+    /// Messages outside chunks have no checksum but that of the whole data section, which ends at `end`. What it says
+    /// cannot be pinned to a message, so all of them are read and the damage is stated.
+    fn check_bare_messages(&mut self, source: &mut Source, end: u64) -> io::Result<()> {
+        let stored = source.array(end + RECORD_HEADER)?.map_or(0, u32::from_le_bytes);
+        if stored == 0 || self.blocks.iter().all(|block| block.is_chunk) {
+            return Ok(());
+        }
+        let mut hasher = crc32fast::Hasher::new();
+        let mut buffer = Vec::new();
+        let mut position = 0;
+        while position < end {
+            let piece = RUN_LENGTH.min(end - position);
+            source.read(position, piece, &mut buffer)?;
+            hasher.update(&buffer);
+            position += piece;
+        }
+        let crc = hasher.finalize();
+        if crc != stored {
+            self.lose(
+                0,
+                format!(
+                    "some of its {end} bytes of messages are wrong: their checksum is {crc:08x}, stored {stored:08x}"
+                ),
+            );
+        }
         Ok(())
     }
 

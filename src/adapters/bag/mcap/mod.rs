@@ -138,6 +138,7 @@ impl McapFile {
     /// Reads a block and lists the wanted messages in it by log time.
     fn load(&mut self, block: Block) -> Result<Option<LoadedBlock>, BagError> {
         let mut data = self.spare_buffers.pop().unwrap_or_default();
+        data.clear();
         let length = self.source.length();
         let is_cut = block.end > length;
         let mut damage = None;

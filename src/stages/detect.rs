@@ -1,0 +1,131 @@
+//! Finding people: the detector's raw output to boxes in the image.
+//!
+//! YOLOX (Ge et al. 2021, arXiv 2107.08430): on the grid of each stride s, cell (column, row), the output is
+//! x, y, ln w, ln h in strides, objectness and class scores. Centre = (x + column) s, size = exp(·) s, all in letterbox
+//! px; score = objectness × class. Overlapping boxes are thinned greedily by score (non-maximum suppression).
+
+use nalgebra::Point2;
+
+use crate::data::{BoundingBox, Detection};
+use crate::stages::crop::Crop;
+
+/// Which detections are kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DetectSettings {
+    /// Lower scores are dropped.
+    pub score_threshold: f32,
+    /// Of two boxes with a larger intersection over union the lower score is dropped.
+    pub nms_iou: f32,
+    /// At most this many, highest scores first.
+    pub max_people: usize,
+}
+
+/// COCO's class of people.
+const PERSON: usize = 0;
+/// Values before the class scores.
+const BOX_VALUES: usize = 5;
+
+/// Decodes YOLOX. `output` is `[anchors, 5 + classes]`; values that are not finite are no detection. Boxes come in
+/// image px, clipped to the image, by falling score.
+pub fn decode_yolox(
+    output: &[f32],
+    strides: &[usize],
+    classes: usize,
+    letterbox: &Crop,
+    image_size: (u32, u32),
+    settings: &DetectSettings,
+) -> Vec<Detection> {
+    let mut found = Vec::new();
+    let mut anchors = output.chunks_exact(BOX_VALUES + classes);
+    for &stride in strides {
+        let cells = letterbox.output_side_px / stride;
+        for (cell, anchor) in anchors.by_ref().take(cells * cells).enumerate() {
+            let score = anchor[4] * anchor[BOX_VALUES + PERSON];
+            // False for NaN as well.
+            if !(score >= settings.score_threshold) {
+                continue;
+            }
+            let stride = stride as f32;
+            let x = (anchor[0] + (cell % cells) as f32) * stride;
+            let y = (anchor[1] + (cell / cells) as f32) * stride;
+            let (half_width, half_height) = (0.5 * anchor[2].exp() * stride, 0.5 * anchor[3].exp() * stride);
+            // YOLOX's boxes have the left edge of the first pixel at 0; ours have its centre there.
+            let corner =
+                |x: f32, y: f32| letterbox.image_from_crop(Point2::new(f64::from(x) - 0.5, f64::from(y) - 0.5));
+            let (low, high) = (corner(x - half_width, y - half_height), corner(x + half_width, y + half_height));
+            let bbox = clipped(low, high, image_size);
+            if bbox.area() > 0.0 && bbox.area().is_finite() {
+                found.push(Detection { bbox_in_image_px: bbox, score: score.min(1.0) });
+            }
+        }
+    }
+    suppress(found, settings)
+}
+
+fn clipped(low: Point2<f64>, high: Point2<f64>, (width, height): (u32, u32)) -> BoundingBox {
+    let clip = |value: f64, size: u32| value.clamp(-0.5, f64::from(size) - 0.5) as f32;
+    BoundingBox {
+        x_min: clip(low.x, width),
+        y_min: clip(low.y, height),
+        x_max: clip(high.x, width),
+        y_max: clip(high.y, height),
+    }
+}
+
+/// Greedy non-maximum suppression.
+fn suppress(mut found: Vec<Detection>, settings: &DetectSettings) -> Vec<Detection> {
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept: Vec<Detection> = Vec::new();
+    for detection in found {
+        if kept.len() == settings.max_people {
+            break;
+        }
+        let overlaps = |other: &Detection| other.bbox_in_image_px.iou(&detection.bbox_in_image_px) > settings.nms_iou;
+        if !kept.iter().any(overlaps) {
+            kept.push(detection);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: DetectSettings = DetectSettings { score_threshold: 0.4, nms_iou: 0.45, max_people: 10 };
+
+    /// One stride of 32 on a 64 px letterbox of a 128 px image: four anchors of one class.
+    fn decode(anchors: [[f32; 6]; 4]) -> Vec<Detection> {
+        decode_yolox(&anchors.concat(), &[32], 1, &Crop::letterbox(128, 128, 64), (128, 128), &SETTINGS)
+    }
+
+    const NOTHING: [f32; 6] = [0.0; 6];
+
+    #[test]
+    fn a_cell_becomes_a_box_in_the_image() {
+        // Cell (1, 0), centre at (1.5, 0.5) strides = (48, 16) px, size 32 x 16 px in the letterbox; twice that outside.
+        let found = decode([NOTHING, [0.5, 0.5, 0.0, 0.5_f32.ln(), 0.9, 0.8], NOTHING, NOTHING]);
+        assert_eq!(found.len(), 1);
+        let bbox = found[0].bbox_in_image_px;
+        for (value, expected) in [(bbox.x_min, 63.5), (bbox.x_max, 127.5), (bbox.y_min, 15.5), (bbox.y_max, 47.5)] {
+            assert!((value - expected).abs() < 1e-3, "{bbox:?}");
+        }
+        assert!((found[0].score - 0.72).abs() < 1e-6);
+    }
+
+    #[test]
+    fn of_two_overlapping_boxes_the_better_stays() {
+        let found = decode([[0.5, 0.5, 0.0, 0.0, 0.9, 0.9], [-0.4, 0.5, 0.0, 0.0, 0.9, 1.0], NOTHING, NOTHING]);
+        assert_eq!(found.len(), 1);
+        assert!((found[0].score - 0.9).abs() < 1e-6);
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_no_detection() {
+        let nan = f32::NAN;
+        assert!(
+            decode([[nan; 6], [0.0, 0.0, f32::INFINITY, nan, 0.9, 0.9], NOTHING, [0.5, 0.5, 0.0, 0.0, nan, 1.0]])
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,151 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use nalgebra::Unit;
+use proptest::prelude::*;
+
+fn body() -> JointArray<Vector3<f64>> {
+    // Someone who stands with the arms a little out; y down.
+    let at = |x: f64, y: f64, z: f64| Vector3::new(x, y, z);
+    [
+        at(0.0, 0.0, 0.0),
+        at(-0.12, 0.0, 0.0),
+        at(-0.13, 0.42, -0.03),
+        at(-0.13, 0.84, 0.05),
+        at(0.12, 0.0, 0.0),
+        at(0.13, 0.42, 0.05),
+        at(0.13, 0.84, 0.0),
+        at(0.0, -0.23, 0.0),
+        at(0.0, -0.47, 0.0),
+        at(0.0, -0.62, -0.1),
+        at(0.0, -0.74, 0.0),
+        at(0.18, -0.45, 0.0),
+        at(0.28, -0.2, 0.05),
+        at(0.3, 0.05, -0.1),
+        at(-0.18, -0.45, 0.0),
+        at(-0.28, -0.2, 0.0),
+        at(-0.3, 0.04, -0.15),
+    ]
+}
+
+fn lifted(joints_from_root: JointArray<Vector3<f64>>) -> LiftedPose {
+    LiftedPose {
+        joints_from_root,
+        sigma_lateral: [0.03; JOINT_COUNT],
+        sigma_depth: [0.05; JOINT_COUNT],
+        viewing_direction: Unit::new_normalize(Vector3::z()),
+    }
+}
+
+fn seen(root: &Vector3<f64>) -> JointArray<Option<KeypointForRefinement>> {
+    body().map(|joint| {
+        let joint = joint + root;
+        let point = Point2::new(joint.x / joint.z, joint.y / joint.z);
+        Some(KeypointForRefinement { point, confidence: 0.9, sigma: 0.005 })
+    })
+}
+
+fn at(image: i64) -> Stamp {
+    Stamp::from_nanoseconds(image * 33_333_333)
+}
+
+#[test]
+fn a_perfect_pose_gives_the_true_root() {
+    let root = Vector3::new(0.7, 0.2, 4.5);
+    let refined =
+        PersonRefiner::default().refine(&RefineSettings::default(), &lifted(body()), &seen(&root), at(0)).unwrap();
+    let found = refined.joints[0].position_in_camera.coords;
+    assert!((found - root).norm() < 1e-3, "{found}");
+    assert!(refined.joints.iter().all(|joint| joint.state == JointState::Measured));
+}
+
+#[test]
+fn keypoints_pull_a_wrong_pose_into_place() {
+    let root = Vector3::new(0.0, 0.1, 4.0);
+    let mut wrong = body();
+    wrong[Joint::LWrist.index()].x += 0.08;
+    let wrong = lifted(wrong);
+    let error = |mode: RefineMode| {
+        let settings = RefineSettings { mode, ..RefineSettings::default() };
+        let refined = PersonRefiner::default().refine(&settings, &wrong, &seen(&root), at(0)).unwrap();
+        let wrist = refined.joints[Joint::LWrist.index()].position_in_camera - refined.joints[0].position_in_camera;
+        (wrist - body()[Joint::LWrist.index()]).norm()
+    };
+    assert!(error(RefineMode::Confidence) < 0.6 * error(RefineMode::Off));
+}
+
+#[test]
+fn a_confident_outlier_neither_moves_the_person_nor_counts_as_measured() {
+    let root = Vector3::new(0.0, 0.1, 4.0);
+    let mut keypoints = seen(&root);
+    keypoints[Joint::RAnkle.index()].as_mut().unwrap().point.x += 0.3;
+    let refined =
+        PersonRefiner::default().refine(&RefineSettings::default(), &lifted(body()), &keypoints, at(0)).unwrap();
+    assert!((refined.joints[0].position_in_camera.coords - root).norm() < 0.05);
+    assert_eq!(refined.joints[Joint::RAnkle.index()].state, JointState::Inferred);
+}
+
+#[test]
+fn someone_hidden_is_predicted_with_growing_doubt_and_never_measured() {
+    let mut refiner = PersonRefiner::default();
+    let settings = RefineSettings::default();
+    for image in 0..10 {
+        let root = Vector3::new(0.03 * image as f64, 0.1, 4.0);
+        refiner.refine(&settings, &lifted(body()), &seen(&root), at(image)).unwrap();
+    }
+    let mut last = 0.0;
+    for image in 10..20 {
+        let refined = refiner.refine(&settings, &lifted(body()), &[None; JOINT_COUNT], at(image)).unwrap();
+        assert!(refined.joints.iter().all(|joint| joint.state == JointState::Predicted));
+        let doubt = refined.joints[0].covariance.trace();
+        assert!(doubt > last);
+        last = doubt;
+    }
+    assert!(PersonRefiner::default().refine(&settings, &lifted(body()), &[None; JOINT_COUNT], at(0)).is_none());
+}
+
+#[test]
+fn the_confidence_is_the_share_of_sampled_errors_within_the_radius() {
+    // numpy: np.mean(np.linalg.norm(rng.normal(size=(10**7, 3)) * sigma, axis=1) < 0.15), seed 0
+    for (sigma, share) in [
+        ([0.1, 0.1, 0.1], 0.4781),
+        ([0.02, 0.02, 0.2], 0.5387),
+        ([0.05, 0.05, 0.05], 0.9707),
+        ([0.02, 0.05, 0.1], 0.8306),
+        ([0.3, 0.3, 0.3], 0.0309),
+    ] {
+        let covariance = Matrix3::from_diagonal(&Vector3::from(sigma).map(|sigma| sigma * sigma));
+        let found = probability_within(&covariance, 0.15);
+        assert!((found - share).abs() < 0.02, "{sigma:?}: {found} for {share}");
+    }
+}
+
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![8 => -2.0..2.0_f64, 1 => Just(f64::NAN), 1 => Just(f64::INFINITY), 1 => -1e9..1e9_f64]
+}
+
+proptest! {
+    /// Whatever the keypoints are: no panic, no cost above the start's, everything finite, covariances positive definite.
+    #[test]
+    fn anything_in_nothing_broken_out(
+        values in prop::collection::vec((any_value(), any_value(), any_value(), any_value(), any::<bool>()), JOINT_COUNT * 3),
+        steps in prop::collection::vec(-100_000_000..400_000_000_i64, 3),
+    ) {
+        let mut refiner = PersonRefiner::default();
+        let mut nanoseconds = 0;
+        for (image, step) in steps.into_iter().enumerate() {
+            nanoseconds += step;
+            let keypoints = std::array::from_fn(|joint| {
+                let (x, y, confidence, sigma, is_seen) = values[image * JOINT_COUNT + joint];
+                is_seen.then_some(KeypointForRefinement { point: Point2::new(x, y), confidence, sigma: sigma * 0.02 })
+            });
+            let stamp = Stamp::from_nanoseconds(nanoseconds);
+            let Some(refined) = refiner.refine(&RefineSettings::default(), &lifted(body()), &keypoints, stamp) else { continue };
+            prop_assert!(refined.cost_after <= refined.cost_before);
+            for joint in refined.joints {
+                prop_assert!(joint.position_in_camera.coords.iter().all(|value| value.is_finite()));
+                prop_assert!((0.0..=1.0).contains(&joint.confidence));
+                prop_assert!(joint.covariance.cholesky().is_some(), "{}", joint.covariance);
+            }
+        }
+    }
+}
