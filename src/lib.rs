@@ -23,6 +23,7 @@ pub mod data;
 pub mod geometry;
 pub mod model;
 pub mod network;
+pub mod scene;
 pub mod skeleton;
 pub mod stages;
 pub mod warning;
