@@ -113,8 +113,12 @@ impl Camera {
         let root = world[world.len() / 2][Joint::Pelvis.index()];
         let distance = 1.6 * (14.0_f64 / 1.6).powf(rng.random::<f64>());
         let azimuth = rng.random_range(0.0..std::f64::consts::TAU);
-        let height = if rng.random_bool(0.8) { rng.random_range(0.4..2.0) } else { rng.random_range(0.1..3.2) };
-        let position = Vector3::new(root.x + distance * azimuth.cos(), root.y + distance * azimuth.sin(), height);
+        // A robot looks about level; a camera under the ceiling looks down.
+        let elevation: f64 =
+            if rng.random_bool(0.6) { rng.random_range(-0.15..0.3) } else { rng.random_range(-0.3..0.9) };
+        let across = distance * elevation.cos();
+        let height = (root.z + distance * elevation.sin()).max(0.1);
+        let position = Vector3::new(root.x + across * azimuth.cos(), root.y + across * azimuth.sin(), height);
         let half_width = rng.random_range(0.3..1.1);
         let half_height =
             half_width * if rng.random_bool(0.3) { rng.random_range(1.2..1.8) } else { rng.random_range(0.55..0.8) };
