@@ -23,6 +23,9 @@ pub mod data;
 pub mod geometry;
 pub mod model;
 pub mod network;
+pub mod pipeline;
+#[cfg(feature = "replay")]
+pub mod report;
 pub mod scene;
 pub mod skeleton;
 pub mod stages;

@@ -7,6 +7,12 @@ pub mod messages;
 #[cfg(feature = "replay")]
 pub mod bag;
 #[cfg(feature = "replay")]
+pub mod engine;
+#[cfg(feature = "replay")]
 pub mod model_store;
 #[cfg(feature = "replay")]
 pub mod onnx;
+#[cfg(feature = "replay")]
+pub mod result_writer;
+#[cfg(feature = "replay")]
+pub mod stage_timer;

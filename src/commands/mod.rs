@@ -6,6 +6,8 @@ pub mod console;
 pub mod exit;
 pub mod inspect;
 pub mod parameters;
+pub mod replay;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,7 @@ use clap::Parser;
 use crate::adapters::bag::{BagError, Completeness};
 pub use console::{ConsoleArgs, print};
 pub use exit::{Exit, Outcome, Refused};
+pub use setup::SetupArgs;
 
 /// Metric 3D human skeletons from one calibrated colour camera.
 #[derive(Debug, Parser)]
@@ -30,6 +33,9 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Run the pipeline over a recorded bag
+    Replay(replay::ReplayArgs),
+
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
 
@@ -38,8 +44,9 @@ enum Command {
 }
 
 impl Command {
-    fn run(&self, _console: ConsoleArgs) -> anyhow::Result<Outcome> {
+    fn run(&self, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         match self {
+            Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),
             Self::Parameters(args) => parameters::run(args),
         }

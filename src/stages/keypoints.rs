@@ -39,6 +39,26 @@ pub fn decode_blazepose(landmarks: &[f32], presence: f32, layout: KeypointLayout
     PersonKeypoints { keypoints: layout.to_internal(&found), score }
 }
 
+/// The crop that BlazePose itself proposes for the next image: landmark 33 is the middle of the hips, landmark 34 lies
+/// on the circle around the whole body, straight above for somebody upright; the square is that circle's, a quarter
+/// larger (MediaPipe's `pose_landmarks_to_roi`).
+pub fn blazepose_next_crop(landmarks: &[f32], crop: &Crop) -> Option<Crop> {
+    const ENLARGED: f64 = 1.25;
+    let landmark = |index: usize| {
+        let value = landmarks.get(index * BLAZEPOSE_VALUES..index * BLAZEPOSE_VALUES + 2)?;
+        value
+            .iter()
+            .all(|value| value.is_finite())
+            .then(|| Point2::new(f64::from(value[0]) - 0.5, f64::from(value[1]) - 0.5))
+    };
+    let (center, rim) = (crop.image_from_crop(landmark(33)?), crop.image_from_crop(landmark(34)?));
+    let up = rim - center;
+    let side_in_image_px = 2.0 * ENLARGED * up.norm();
+    // Straight up in the image is (0, -1): the angle is measured clockwise from there.
+    let angle = up.x.atan2(-up.y);
+    (side_in_image_px > 4.0).then_some(Crop { center_in_image_px: center, side_in_image_px, angle, ..*crop })
+}
+
 fn keypoint(x: f32, y: f32, score: f32, crop: &Crop) -> Option<Keypoint> {
     if !(x.is_finite() && y.is_finite() && score.is_finite()) {
         return None;
@@ -87,5 +107,18 @@ mod tests {
         assert!((ankle.score - 0.880_797).abs() < 1e-5);
         assert_eq!(person.keypoints[Joint::RAnkle.index()], None);
         assert_eq!(person.keypoints[Joint::Spine.index()], None);
+    }
+
+    #[test]
+    fn the_next_crop_turns_with_the_body() {
+        let mut landmarks = vec![0.0; 195];
+        landmarks[33 * 5..33 * 5 + 2].copy_from_slice(&[100.0, 100.0]);
+        // The head lies to the right of the hips.
+        landmarks[34 * 5..34 * 5 + 2].copy_from_slice(&[160.0, 100.0]);
+        let next = blazepose_next_crop(&landmarks, &CROP).unwrap();
+        assert!((next.angle - std::f64::consts::FRAC_PI_2).abs() < 1e-9);
+        assert!((next.side_in_image_px - 75.0).abs() < 1e-9);
+        let head = next.crop_from_image(CROP.image_from_crop(Point2::new(159.5, 99.5)));
+        assert!((head.x - 99.5).abs() < 1e-6 && head.y < 99.5, "the head is straight up in the next crop: {head}");
     }
 }

@@ -200,6 +200,11 @@ impl Lifter {
         }
     }
 
+    /// How far the last head looks ahead at the model rate, s.
+    pub fn lookahead_secs(&self) -> f64 {
+        self.longest_lookahead() as f64 / window::MODEL_RATE_HZ
+    }
+
     fn longest_lookahead(&self) -> usize {
         self.facts.lookaheads.iter().copied().max().unwrap_or(0)
     }

@@ -5,6 +5,7 @@ pub mod detect;
 pub mod image;
 pub mod keypoints;
 pub mod lift;
+pub mod people;
 pub mod refine;
 pub mod track;
 pub mod window;

@@ -207,7 +207,7 @@ impl PersonRefiner {
             temporal: self.temporal(settings, stamp),
         };
         let iterations = if settings.mode == RefineMode::Off { 0 } else { settings.iterations };
-        let solved = solver::solve(&problem, start, iterations);
+        let solved = solver::solve(&problem, &start, iterations);
         let joints = std::array::from_fn(|joint| {
             let position = Point3::from(solved.joints[joint]);
             let covariance = published(&solved.covariance[joint], &position, settings);

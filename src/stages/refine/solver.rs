@@ -217,10 +217,10 @@ fn linearise(problem: &Problem<'_>, information: &Information, joints: &Joints, 
 }
 
 /// Minimises from `start` in at most `iterations` steps. `iterations` 0 gives `start` itself, with covariances.
-pub fn solve(problem: &Problem<'_>, start: Joints, iterations: u32) -> Solved {
+pub fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> Solved {
     let information = Information::of(problem);
-    let cost_before = cost(problem, &information, &start);
-    let (mut joints, mut cost_now) = (start, cost_before);
+    let cost_before = cost(problem, &information, start);
+    let (mut joints, mut cost_now) = (*start, cost_before);
     let mut normal = Normal::zeros();
     let direction = problem.lifted.viewing_direction.as_ref();
     let damping = direction * direction.transpose() * DEPTH_DAMPING;
@@ -351,7 +351,7 @@ mod tests {
         let start = lifted.joints_from_root.map(|joint| joint + Vector3::new(0.8, 0.3, 3.0));
         let mut last = f64::INFINITY;
         for iterations in 0..6 {
-            let solved = solve(&problem, start, iterations);
+            let solved = solve(&problem, &start, iterations);
             assert!(solved.cost_after <= solved.cost_before && solved.cost_after <= last);
             last = solved.cost_after;
         }

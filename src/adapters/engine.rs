@@ -1,0 +1,118 @@
+//! From parameters to a running pipeline: finds the models, loads the networks, checks both against each other.
+
+use std::collections::BTreeMap;
+
+use crate::adapters::model_store::{Model, ModelError, ModelStore};
+use crate::adapters::onnx::{EngineSettings, OnnxError, OnnxNetwork, ProviderAttempt};
+use crate::config::Config;
+use crate::model::ModelTask;
+use crate::pipeline::{Pipeline, Stages};
+use crate::stages::lift::{LiftError, Lifter};
+use crate::stages::people::{DetectorStage, KeypointStage};
+
+/// A pipeline that cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A model is missing or damaged.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// ONNX Runtime, a provider, or a graph.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    /// The lifter's contract and graph.
+    #[error("{name}: {source}")]
+    Lifter {
+        /// The model.
+        name: String,
+        /// What does not fit.
+        source: LiftError,
+    },
+    /// A model of another kind was named.
+    #[error("{parameter} names \"{name}\", which is no {wanted}: choose another with -p {parameter}:=NAME")]
+    WrongKind {
+        /// The parameter.
+        parameter: &'static str,
+        /// The model it names.
+        name: String,
+        /// The kind it needs.
+        wanted: &'static str,
+    },
+}
+
+/// What was loaded for one part of the pipeline.
+#[derive(Clone, Debug)]
+pub struct LoadedModel {
+    /// Name of the model.
+    pub name: String,
+    /// SHA-256 of its weights.
+    pub sha256: String,
+    /// The provider that took the graph.
+    pub provider: String,
+    /// Every provider that was tried.
+    pub attempts: Vec<ProviderAttempt>,
+}
+
+/// A pipeline and what it is made of.
+pub struct Engine {
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// Its models, by part (`detector`, `keypoints`, `lifter`).
+    pub models: BTreeMap<&'static str, LoadedModel>,
+}
+
+/// What the pipeline is to be fed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// Images: needs a detector and a keypoint network.
+    Images,
+    /// Keypoints of another node.
+    Keypoints,
+}
+
+/// Builds the pipeline that `config` asks for.
+///
+/// # Errors
+/// [`EngineError`] says which model or provider, and what to do.
+pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, EngineError> {
+    let settings =
+        EngineSettings { provider: config.inference.provider, intra_threads: config.inference.intra_threads as usize };
+    let mut models = BTreeMap::new();
+    let mut load = |part: &'static str, name: &str| -> Result<(Model, OnnxNetwork), EngineError> {
+        let model = store.load(name)?;
+        let network = OnnxNetwork::load(&model, &settings)?;
+        let loaded = LoadedModel {
+            name: name.to_owned(),
+            sha256: model.sha256.clone(),
+            provider: crate::network::Network::provider(&network).to_owned(),
+            attempts: network.attempts.clone(),
+        };
+        models.insert(part, loaded);
+        Ok((model, network))
+    };
+    let wrong_kind =
+        |parameter, name: &str, wanted| EngineError::WrongKind { parameter, name: name.to_owned(), wanted };
+    let two_d = if feed == Feed::Images {
+        let name = &config.detector.model;
+        let (model, network) = load("detector", name)?;
+        let ModelTask::Detector(contract) = model.contract.task else {
+            return Err(wrong_kind("detector.model", name, "person detector"));
+        };
+        let detector = DetectorStage::new(contract, Box::new(network));
+        let name = &config.keypoints.model;
+        let (model, network) = load("keypoints", name)?;
+        let ModelTask::Keypoints(contract) = model.contract.task else {
+            return Err(wrong_kind("keypoints.model", name, "2D keypoint network"));
+        };
+        Some((detector, KeypointStage::new(contract, Box::new(network))))
+    } else {
+        None
+    };
+    let name = &config.lifter.model;
+    let (model, network) = load("lifter", name)?;
+    let ModelTask::Lifter(facts) = model.contract.task else {
+        return Err(wrong_kind("lifter.model", name, "lifter"));
+    };
+    let lifter =
+        Lifter::new(facts, Box::new(network)).map_err(|source| EngineError::Lifter { name: name.clone(), source })?;
+    Ok(Engine { pipeline: Pipeline::new(config, Stages { two_d, lifter }), models })
+}

@@ -1,0 +1,115 @@
+//! The bag that a replay writes: skeletons of every image, of earlier images with look-ahead, markers and overlays.
+
+use std::io::Cursor;
+use std::path::Path;
+use std::time::Duration;
+
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+
+use crate::adapters::bag::BagError;
+use crate::adapters::bag::writer::{BagWriter, Qos, TopicId};
+use crate::adapters::messages::sensor_msgs::CompressedImage;
+use crate::adapters::messages::std_msgs::Header;
+use crate::adapters::messages::stridepose::{JointSet, SkeletonArray};
+use crate::adapters::messages::visualization_msgs::MarkerArray;
+use crate::config::OutputConfig;
+use crate::data::{PoseEstimate, Stamp};
+use crate::pipeline::Estimates;
+use crate::report::markers;
+
+/// Topic of the skeletons of every image.
+pub const SKELETONS_TOPIC: &str = "/stridepose/skeletons";
+/// Topic of the skeletons with look-ahead.
+pub const REFINED_TOPIC: &str = "/stridepose/skeletons_refined";
+const JOINT_SET_TOPIC: &str = "/stridepose/joint_set";
+const MARKERS_TOPIC: &str = "/stridepose/markers";
+const OVERLAY_TOPIC: &str = "/stridepose/overlay/compressed";
+/// Quality of overlay JPEGs.
+const JPEG_QUALITY: u8 = 80;
+
+/// Writes results as a bag.
+pub struct ResultWriter {
+    writer: BagWriter,
+    skeletons: TopicId,
+    refined: Option<TopicId>,
+    markers: Option<TopicId>,
+    overlay: Option<TopicId>,
+    /// Latched, written with the first image's stamp.
+    joint_set: Option<TopicId>,
+    lookahead: Duration,
+}
+
+impl ResultWriter {
+    /// Starts a bag in the folder `output`.
+    ///
+    /// # Errors
+    /// [`BagError`] when the folder is in use or cannot be written.
+    pub fn create(output: &Path, config: &OutputConfig, lookahead_secs: f64) -> Result<Self, BagError> {
+        let mut writer = BagWriter::create(output)?;
+        let joint_set = Some(writer.add_topic::<JointSet<'_>>(JOINT_SET_TOPIC, Qos::Latched)?);
+        let skeletons = writer.add_topic::<SkeletonArray<'_>>(SKELETONS_TOPIC, Qos::Stream)?;
+        let refined =
+            config.refined.then(|| writer.add_topic::<SkeletonArray<'_>>(REFINED_TOPIC, Qos::Stream)).transpose()?;
+        let markers =
+            config.markers.then(|| writer.add_topic::<MarkerArray<'_>>(MARKERS_TOPIC, Qos::Stream)).transpose()?;
+        let overlay =
+            config.overlay.then(|| writer.add_topic::<CompressedImage<'_>>(OVERLAY_TOPIC, Qos::Stream)).transpose()?;
+        let lookahead = Duration::from_secs_f64(lookahead_secs.max(0.0));
+        Ok(Self { writer, skeletons, refined, markers, overlay, joint_set, lookahead })
+    }
+
+    /// Writes what the pipeline said about one image. Log times are the image's stamp, so that the same input gives the
+    /// same bytes.
+    ///
+    /// # Errors
+    /// [`BagError`] when the disk does not take it.
+    pub fn write(&mut self, estimates: &Estimates, frame_id: &str) -> Result<(), BagError> {
+        let stamp = estimates.now.stamp;
+        if let Some(topic) = self.joint_set.take() {
+            self.writer.write(topic, stamp, &JointSet::internal())?;
+        }
+        self.write_skeletons(self.skeletons, stamp, &estimates.now, frame_id, Duration::ZERO)?;
+        if let (Some(topic), Some(earlier)) = (self.refined, &estimates.earlier) {
+            self.write_skeletons(topic, stamp, earlier, frame_id, self.lookahead)?;
+        }
+        if let Some(topic) = self.markers {
+            self.writer.write(topic, stamp, &markers::markers(&estimates.now, frame_id))?;
+        }
+        Ok(())
+    }
+
+    fn write_skeletons(
+        &mut self,
+        topic: TopicId,
+        log_time: Stamp,
+        estimate: &PoseEstimate,
+        frame_id: &str,
+        lookahead: Duration,
+    ) -> Result<(), BagError> {
+        self.writer.write(topic, log_time, &SkeletonArray::from_estimate(estimate, frame_id, lookahead))
+    }
+
+    /// Writes an overlay picture as JPEG.
+    ///
+    /// # Errors
+    /// [`BagError`] when the disk does not take it.
+    pub fn write_overlay(&mut self, stamp: Stamp, frame_id: &str, picture: &RgbImage) -> Result<(), BagError> {
+        let Some(topic) = self.overlay else { return Ok(()) };
+        let mut data = Cursor::new(Vec::new());
+        // Encoding an RGB picture of a valid size into memory cannot fail; if it did, the picture is left out.
+        if JpegEncoder::new_with_quality(&mut data, JPEG_QUALITY).encode_image(picture).is_err() {
+            return Ok(());
+        }
+        let header = Header { stamp, frame_id };
+        self.writer.write(topic, stamp, &CompressedImage { header, format: "jpeg", data: data.get_ref() })
+    }
+
+    /// Closes the bag.
+    ///
+    /// # Errors
+    /// [`BagError`] when the disk does not take it.
+    pub fn finish(self) -> Result<(), BagError> {
+        self.writer.finish()
+    }
+}

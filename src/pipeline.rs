@@ -1,0 +1,488 @@
+//! The way of one image: the only place that knows the order of the stages.
+//!
+//! Everything the pipeline needs is handed in: image bytes, camera, stamp. It reads no clock and no file. What goes wrong
+//! with one image comes back as a warning in the estimate; only an engine that fails is an error.
+
+use std::collections::BTreeMap;
+
+use image::RgbImage;
+use nalgebra::{Point2, Vector2};
+
+use crate::config::{self, Config};
+use crate::data::{
+    JointEstimate, JointState, Keypoint, KeypointsInImage, LiftedPose, MeasuredKeypoint, PersonEstimate,
+    PersonKeypoints, PoseEstimate, Stamp, TrackId,
+};
+use crate::geometry::CameraModel;
+use crate::network::NetworkError;
+use crate::skeleton::{JOINT_COUNT, JointArray};
+use crate::stages::detect::DetectSettings;
+use crate::stages::image::{EncodedImage, decode_into};
+use crate::stages::lift::{LiftError, Lifter, PersonInput, PersonWindow};
+use crate::stages::people::{DetectorStage, KeypointStage};
+use crate::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings, Refined};
+use crate::stages::track::{TrackSettings, TrackedPerson, Tracker};
+use crate::stages::window::{KeypointOnPlane, KeypointsOnPlane};
+use crate::warning::{Warning, WarningKind};
+
+/// The stages whose time is worth knowing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Bytes to RGB.
+    Decode,
+    /// Person detector, on the images it runs on.
+    Detect,
+    /// Crop and 2D keypoints.
+    Keypoints,
+    /// Identities.
+    Track,
+    /// Features and temporal network.
+    Lift,
+    /// Inference stage optimization.
+    Refine,
+}
+
+impl Stage {
+    /// All stages in their order.
+    pub const ALL: [Self; 6] = [Self::Decode, Self::Detect, Self::Keypoints, Self::Track, Self::Lift, Self::Refine];
+
+    /// Name in summaries and diagnostics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Detect => "detect",
+            Self::Keypoints => "keypoints",
+            Self::Track => "track",
+            Self::Lift => "lift",
+            Self::Refine => "refine",
+        }
+    }
+}
+
+/// Is told when a stage begins and ends. The shell measures time here; the pipeline has no clock.
+pub trait StageObserver {
+    /// `stage` begins.
+    fn begin(&mut self, stage: Stage);
+    /// `stage` is done.
+    fn end(&mut self, stage: Stage);
+}
+
+/// Watches nothing.
+impl StageObserver for () {
+    fn begin(&mut self, _: Stage) {}
+    fn end(&mut self, _: Stage) {}
+}
+
+/// An engine that failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PipelineError {
+    /// A 2D network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The lifter.
+    #[error(transparent)]
+    Lift(#[from] LiftError),
+    /// Images were given to a pipeline that has no 2D networks.
+    #[error("this pipeline has no detector and no keypoint network: give it keypoints, or build it with both")]
+    NoImageNetworks,
+}
+
+/// What the pipeline says about one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimates {
+    /// Everybody in this image.
+    pub now: PoseEstimate,
+    /// Everybody in an earlier image, with look-ahead, when this image completes it.
+    pub earlier: Option<PoseEstimate>,
+}
+
+/// The networks of a pipeline.
+pub struct Stages {
+    /// Detector and keypoint network; `None` when keypoints come from another node.
+    pub two_d: Option<(DetectorStage, KeypointStage)>,
+    /// The lifter.
+    pub lifter: Lifter,
+}
+
+/// One camera's pipeline with everybody it knows.
+pub struct Pipeline {
+    stages: Stages,
+    settings: Settings,
+    tracker: Tracker,
+    people: BTreeMap<TrackId, Person>,
+    last_stamp: Option<Stamp>,
+    rgb: RgbImage,
+}
+
+struct Settings {
+    detect: DetectSettings,
+    refine: RefineSettings,
+    keypoint_sigma: f64,
+    is_refined_wanted: bool,
+}
+
+/// What is remembered of one person.
+struct Person {
+    window: PersonWindow,
+    refiner: PersonRefiner,
+    earlier_refiner: PersonRefiner,
+    score: f64,
+}
+
+/// The person score under which a finding is nobody.
+const PERSON_SCORE_THRESHOLD: f32 = 0.3;
+
+impl Pipeline {
+    /// A pipeline that knows nobody yet.
+    pub fn new(config: &Config, stages: Stages) -> Self {
+        Self {
+            stages,
+            settings: Settings::from(config),
+            tracker: Tracker::new(track_settings(config)),
+            people: BTreeMap::new(),
+            last_stamp: None,
+            rgb: RgbImage::new(0, 0),
+        }
+    }
+
+    /// The execution providers that took the graphs, stage by stage.
+    pub fn providers(&self) -> Vec<(&'static str, String)> {
+        let mut providers = Vec::new();
+        if let Some((detector, keypoints)) = &self.stages.two_d {
+            providers.push(("detector", detector.provider().to_owned()));
+            providers.push(("keypoints", keypoints.provider().to_owned()));
+        }
+        providers.push(("lifter", self.stages.lifter.provider().to_owned()));
+        providers
+    }
+
+    /// How far the second answer looks ahead, s.
+    pub fn lookahead_secs(&self) -> f64 {
+        self.stages.lifter.lookahead_secs()
+    }
+
+    /// The image that was decoded last, for overlays.
+    pub const fn last_image(&self) -> &RgbImage {
+        &self.rgb
+    }
+
+    /// The way of one image.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when an engine fails.
+    pub fn process_image(
+        &mut self,
+        stamp: Stamp,
+        encoded: &EncodedImage<'_>,
+        camera: &CameraModel,
+        observer: &mut dyn StageObserver,
+    ) -> Result<Estimates, PipelineError> {
+        // 1. Bytes to RGB. A broken image is skipped; the stream goes on.
+        let decoded = timed(observer, Stage::Decode, || decode_into(encoded, &mut self.rgb));
+        if let Err(error) = decoded {
+            return Ok(nobody(stamp, Warning::new(WarningKind::ImageRefused, error.to_string())));
+        }
+        let (width, height) = self.rgb.dimensions();
+        if let Err(error) = camera.check_image_size(width, height) {
+            return Ok(nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, error.to_string())));
+        }
+        // 2. Time must advance.
+        let warnings = match self.advance(stamp) {
+            Ok(warnings) => warnings,
+            Err(warning) => return Ok(nobody(stamp, warning)),
+        };
+        let (detector, keypoints) = self.stages.two_d.as_mut().ok_or(PipelineError::NoImageNetworks)?;
+        // 3. Where everybody should be by now; on some images, who else is there.
+        self.tracker.begin(stamp);
+        if self.tracker.wants_detector() {
+            let detections = timed(observer, Stage::Detect, || detector.detect(&self.rgb, &self.settings.detect))?;
+            self.tracker.add_detections(&detections);
+        }
+        // 4. Keypoints of each, and with them who is who.
+        let searches: Vec<_> = self.tracker.searches().collect();
+        let findings = timed(observer, Stage::Keypoints, || keypoints.find(&self.rgb, &searches))?;
+        let tracked = timed(observer, Stage::Track, || {
+            self.tracker.update(&findings);
+            self.tracker.people()
+        });
+        // 5. From 2D to 3D.
+        self.estimate(stamp, &tracked, camera, warnings, observer)
+    }
+
+    /// The way of one image's keypoints that another node found.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when the engine fails.
+    pub fn process_keypoints(
+        &mut self,
+        stamp: Stamp,
+        people: &[PersonKeypoints],
+        camera: &CameraModel,
+        observer: &mut dyn StageObserver,
+    ) -> Result<Estimates, PipelineError> {
+        let warnings = match self.advance(stamp) {
+            Ok(warnings) => warnings,
+            Err(warning) => return Ok(nobody(stamp, warning)),
+        };
+        let tracked = timed(observer, Stage::Track, || {
+            self.tracker.begin(stamp);
+            self.tracker.associate(people);
+            self.tracker.people()
+        });
+        self.estimate(stamp, &tracked, camera, warnings, observer)
+    }
+
+    /// Refuses a stamp that stands still, starts anew when time went back.
+    fn advance(&mut self, stamp: Stamp) -> Result<Vec<Warning>, Warning> {
+        if stamp == Stamp::default() {
+            let message = "the stamp is zero: the camera driver does not stamp its images; skipped";
+            return Err(Warning::new(WarningKind::ImageRefused, message));
+        }
+        match self.last_stamp.replace(stamp) {
+            Some(last) if stamp == last => {
+                let message = format!("two images at {}.{:09}; the second is skipped", stamp.sec(), stamp.nanosec());
+                Err(Warning::new(WarningKind::ImageRefused, message))
+            }
+            Some(last) if stamp < last => {
+                self.tracker.reset();
+                self.people.clear();
+                let message = format!(
+                    "time went back by {:.3} s: everybody is forgotten and tracking starts anew",
+                    last.seconds_since(stamp)
+                );
+                Ok(vec![Warning::new(WarningKind::TimeWentBack, message)])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// From tracked keypoints to metric skeletons: undistort, lift everybody at once, refine each.
+    fn estimate(
+        &mut self,
+        stamp: Stamp,
+        tracked: &[TrackedPerson],
+        camera: &CameraModel,
+        mut warnings: Vec<Warning>,
+        observer: &mut dyn StageObserver,
+    ) -> Result<Estimates, PipelineError> {
+        self.people.retain(|id, _| tracked.iter().any(|person| person.id == *id));
+        for person in tracked {
+            let lifter = &self.stages.lifter;
+            self.people.entry(person.id).or_insert_with(|| Person::new(lifter));
+        }
+        let on_plane: Vec<KeypointsOnPlane> =
+            tracked.iter().map(|person| on_plane(&person.keypoints, camera)).collect();
+        // Tracked people and remembered people are both sorted by identity: they pair up one to one.
+        let lifted = timed(observer, Stage::Lift, || {
+            let mut inputs: Vec<PersonInput<'_>> = self
+                .people
+                .values_mut()
+                .zip(&on_plane)
+                .map(|(person, keypoints)| PersonInput { window: &mut person.window, keypoints: *keypoints })
+                .collect();
+            self.stages.lifter.lift(stamp, &mut inputs)
+        })?;
+        observer.begin(Stage::Refine);
+        let mut now = Vec::with_capacity(tracked.len());
+        let mut earlier: Option<PoseEstimate> = None;
+        for (((tracked, keypoints), lifted), person) in
+            tracked.iter().zip(&on_plane).zip(&lifted).zip(self.people.values_mut())
+        {
+            let Some(lifted) = lifted else {
+                if tracked.is_seen {
+                    let message =
+                        format!("the lifter gave no finite answer for person {}; it starts anew", tracked.id.0);
+                    warnings.push(Warning::new(WarningKind::NetworkOutputRefused, message));
+                }
+                continue;
+            };
+            person.score = f64::from(tracked.score);
+            let refined = self.settings.refine(&mut person.refiner, &lifted.now, keypoints, stamp);
+            if let Some(refined) = refined {
+                let seen = Seen { keypoints: &tracked.keypoints, score: person.score };
+                let bbox = Some(tracked.bbox_in_image_px);
+                now.extend(person_estimate(tracked.id, &refined, &seen, bbox, camera));
+            }
+            if let Some(then) = lifted.earlier.filter(|_| self.settings.is_refined_wanted) {
+                let refined =
+                    self.settings.refine(&mut person.earlier_refiner, &then.pose, &then.keypoints, then.stamp);
+                if let Some(refined) = refined {
+                    let in_image = in_image(&then.keypoints, camera);
+                    let seen = Seen { keypoints: &in_image, score: person.score };
+                    let estimate = earlier.get_or_insert_with(|| PoseEstimate {
+                        stamp: then.stamp,
+                        people: Vec::new(),
+                        warnings: Vec::new(),
+                    });
+                    if estimate.stamp == then.stamp {
+                        estimate.people.extend(person_estimate(tracked.id, &refined, &seen, None, camera));
+                    }
+                }
+            }
+        }
+        observer.end(Stage::Refine);
+        Ok(Estimates { now: PoseEstimate { stamp, people: now, warnings }, earlier })
+    }
+}
+
+impl Person {
+    fn new(lifter: &Lifter) -> Self {
+        Self {
+            window: lifter.new_person(),
+            refiner: PersonRefiner::default(),
+            earlier_refiner: PersonRefiner::default(),
+            score: 0.0,
+        }
+    }
+}
+
+impl Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            detect: DetectSettings {
+                score_threshold: config.detector.score_threshold as f32,
+                nms_iou: config.detector.nms_iou as f32,
+                max_people: config.detector.max_people as usize,
+            },
+            refine: RefineSettings {
+                mode: match config.refine.mode {
+                    config::RefineMode::Off => RefineMode::Off,
+                    config::RefineMode::Unweighted => RefineMode::Unweighted,
+                    config::RefineMode::Confidence => RefineMode::Confidence,
+                },
+                iterations: config.refine.iterations,
+                bone_weight: config.refine.bone_weight,
+                smoothness_weight: config.refine.smoothness_weight,
+                ..RefineSettings::default()
+            },
+            keypoint_sigma: config.refine.keypoint_sigma,
+            is_refined_wanted: config.output.refined,
+        }
+    }
+
+    /// Refines one person with its keypoints, whose standard deviation goes with the person's size on the plane.
+    fn refine(
+        &self,
+        refiner: &mut PersonRefiner,
+        lifted: &LiftedPose,
+        keypoints: &KeypointsOnPlane,
+        stamp: Stamp,
+    ) -> Option<Refined> {
+        let sigma = self.keypoint_sigma * extent(keypoints);
+        let weighted: JointArray<Option<KeypointForRefinement>> = keypoints.map(|keypoint| {
+            keypoint.map(|keypoint| KeypointForRefinement {
+                point: keypoint.point,
+                confidence: keypoint.score,
+                sigma: keypoint.spread.map_or(sigma, |spread| spread.max(sigma)),
+            })
+        });
+        refiner.refine(&self.refine, lifted, &weighted, stamp)
+    }
+}
+
+fn track_settings(config: &Config) -> TrackSettings {
+    TrackSettings {
+        max_age_secs: config.track.max_age_secs,
+        min_hits: config.track.min_hits,
+        keypoint_score_threshold: config.keypoints.score_threshold as f32,
+        person_score_threshold: PERSON_SCORE_THRESHOLD,
+        detector_interval: config.detector.interval,
+    }
+}
+
+fn timed<T>(observer: &mut dyn StageObserver, stage: Stage, work: impl FnOnce() -> T) -> T {
+    observer.begin(stage);
+    let result = work();
+    observer.end(stage);
+    result
+}
+
+fn nobody(stamp: Stamp, warning: Warning) -> Estimates {
+    Estimates { now: PoseEstimate { stamp, people: Vec::new(), warnings: vec![warning] }, earlier: None }
+}
+
+/// Undistorts keypoints onto the z = 1 plane. What the lens model cannot place is masked.
+fn on_plane(keypoints: &KeypointsInImage, camera: &CameraModel) -> KeypointsOnPlane {
+    let focal_length = camera.intrinsics().fx;
+    keypoints.map(|keypoint| {
+        let keypoint = keypoint?;
+        let point = camera.normalise(Point2::new(f64::from(keypoint.x), f64::from(keypoint.y)))?;
+        let spread = keypoint.spread.map(|spread| f64::from(spread) / focal_length);
+        Some(KeypointOnPlane { point, score: f64::from(keypoint.score), spread })
+    })
+}
+
+/// The keypoints of an earlier image back in pixels.
+fn in_image(keypoints: &KeypointsOnPlane, camera: &CameraModel) -> KeypointsInImage {
+    keypoints.map(|keypoint| {
+        let keypoint = keypoint?;
+        let at = camera.project(&keypoint.point.to_homogeneous().into())?;
+        Some(Keypoint { x: at.x as f32, y: at.y as f32, score: keypoint.score as f32, spread: None })
+    })
+}
+
+/// Longer side of the rectangle around the keypoints on the z = 1 plane.
+fn extent(keypoints: &KeypointsOnPlane) -> f64 {
+    let mut low = Vector2::repeat(f64::INFINITY);
+    let mut high = Vector2::repeat(f64::NEG_INFINITY);
+    for keypoint in keypoints.iter().flatten() {
+        low = low.inf(&keypoint.point.coords);
+        high = high.sup(&keypoint.point.coords);
+    }
+    (high - low).max().clamp(1e-3, 10.0)
+}
+
+/// The 2D side of one person.
+struct Seen<'a> {
+    keypoints: &'a KeypointsInImage,
+    score: f64,
+}
+
+/// One person for the output; `None` if anything in it were not finite: no NaN leaves the pipeline.
+fn person_estimate(
+    track_id: TrackId,
+    refined: &Refined,
+    seen: &Seen<'_>,
+    bbox: Option<crate::data::BoundingBox>,
+    camera: &CameraModel,
+) -> Option<PersonEstimate> {
+    let (mut squares, mut measured) = (0.0, 0_u32);
+    let joints: [JointEstimate; JOINT_COUNT] = std::array::from_fn(|joint| {
+        let refined = &refined.joints[joint];
+        let keypoint = seen.keypoints[joint].filter(|_| refined.state == JointState::Measured);
+        if let (Some(keypoint), Some(at)) = (keypoint, camera.project(&refined.position_in_camera)) {
+            squares += (at - Point2::new(f64::from(keypoint.x), f64::from(keypoint.y))).norm_squared();
+            measured += 1;
+        }
+        JointEstimate {
+            position_in_camera: refined.position_in_camera,
+            covariance: refined.covariance,
+            confidence: refined.confidence,
+            state: refined.state,
+            keypoint: keypoint.map(|keypoint| MeasuredKeypoint { u: keypoint.x, v: keypoint.y, score: keypoint.score }),
+        }
+    });
+    let is_finite = joints.iter().all(|joint| {
+        joint.position_in_camera.coords.iter().chain(joint.covariance.iter()).all(|value| value.is_finite())
+    });
+    is_finite.then(|| PersonEstimate {
+        track_id,
+        joints,
+        score: seen.score,
+        plausibility: None,
+        reprojection_error_px: (measured > 0).then(|| (squares / f64::from(measured)).sqrt()),
+        bbox_in_image_px: bbox.unwrap_or_else(|| projected_box(&joints, camera)),
+    })
+}
+
+/// The rectangle around the projected joints.
+fn projected_box(joints: &[JointEstimate; JOINT_COUNT], camera: &CameraModel) -> crate::data::BoundingBox {
+    let (width, height) = camera.image_size();
+    let mut low = Vector2::new(f64::from(width), f64::from(height));
+    let mut high = Vector2::zeros();
+    for at in joints.iter().filter_map(|joint| camera.project(&joint.position_in_camera)) {
+        low = low.inf(&at.coords);
+        high = high.sup(&at.coords);
+    }
+    crate::data::BoundingBox { x_min: low.x as f32, y_min: low.y as f32, x_max: high.x as f32, y_max: high.y as f32 }
+}

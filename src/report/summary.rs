@@ -1,0 +1,159 @@
+//! What happened in a replay: counted while it runs, written as `summary.json`, said in a few lines at the end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::adapters::engine::LoadedModel;
+use crate::adapters::stage_timer::Percentiles;
+use crate::data::PoseEstimate;
+use crate::warning::{Warning, WarningKind};
+
+/// What happened, as `summary.json` says it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    /// Version of this program.
+    pub version: &'static str,
+    /// The bag that was read.
+    pub input: PathBuf,
+    /// Topic of the images or keypoints.
+    pub topic: String,
+    /// Messages of that topic, good or bad.
+    pub images: u64,
+    /// Images with at least one skeleton.
+    pub images_with_skeleton: u64,
+    /// Skeletons in all.
+    pub skeletons: u64,
+    /// Identities in all.
+    pub tracks: usize,
+    /// Images of each identity.
+    pub images_by_track: BTreeMap<u32, u64>,
+    /// Images left out because a newer one was waiting: none, a bag is read in full.
+    pub drops: u64,
+    /// Trouble by kind.
+    pub warnings: BTreeMap<&'static str, WarningCount>,
+    /// What is lost of a damaged bag.
+    pub damage: Option<String>,
+    /// Time of each stage, ms.
+    pub stages_ms: BTreeMap<&'static str, Percentiles>,
+    /// Execution provider of all networks, or of each where they differ.
+    pub provider: String,
+    /// The models, by part.
+    pub models: BTreeMap<&'static str, ModelSummary>,
+    /// Images a second, everything included.
+    pub images_per_second: f64,
+}
+
+/// One kind of trouble.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct WarningCount {
+    /// How often.
+    pub count: u64,
+    /// The first of them.
+    pub first: String,
+}
+
+/// One model of the pipeline.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelSummary {
+    /// Name.
+    pub name: String,
+    /// SHA-256 of its weights.
+    pub sha256: String,
+    /// Provider that took the graph.
+    pub provider: String,
+    /// Providers that were tried first and did not work, with the reason.
+    pub failed_providers: BTreeMap<&'static str, String>,
+}
+
+impl Summary {
+    /// Takes in the models of a pipeline.
+    pub fn set_models(&mut self, models: &BTreeMap<&'static str, LoadedModel>) {
+        self.models = models.iter().map(|(part, model)| (*part, ModelSummary::from(model))).collect();
+        let mut providers: Vec<&str> = self.models.values().map(|model| model.provider.as_str()).collect();
+        providers.dedup();
+        self.provider = match providers[..] {
+            [one] => one.to_owned(),
+            _ => self
+                .models
+                .iter()
+                .map(|(part, model)| format!("{part}: {}", model.provider))
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+    }
+
+    /// Takes in the estimate of one image.
+    pub fn count(&mut self, estimate: &PoseEstimate) {
+        self.images += 1;
+        self.images_with_skeleton += u64::from(!estimate.people.is_empty());
+        self.skeletons += estimate.people.len() as u64;
+        for person in &estimate.people {
+            *self.images_by_track.entry(person.track_id.0).or_default() += 1;
+        }
+        self.tracks = self.images_by_track.len();
+    }
+
+    /// Takes in one warning; says whether it is the first of its kind.
+    pub fn warn(&mut self, warning: &Warning) -> bool {
+        let entry = self.warnings.entry(warning.kind.name()).or_default();
+        entry.count += 1;
+        if entry.count == 1 {
+            entry.first.clone_from(&warning.message);
+        }
+        entry.count == 1
+    }
+
+    /// Whether part of the input was lost: a damaged bag, or messages that had to be left out.
+    pub fn is_damaged(&self) -> bool {
+        let lost = [
+            WarningKind::ImageRefused,
+            WarningKind::CameraInfoRefused,
+            WarningKind::NoCameraInfo,
+            WarningKind::KeypointsRefused,
+            WarningKind::MessageRefused,
+            WarningKind::BagDamaged,
+        ];
+        self.damage.is_some() || lost.iter().any(|kind| self.warnings.contains_key(kind.name()))
+    }
+
+    /// A few lines for people.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "{} images, {} with a skeleton; {} skeletons, {} {}\n",
+            self.images,
+            self.images_with_skeleton,
+            self.skeletons,
+            self.tracks,
+            if self.tracks == 1 { "identity" } else { "identities" },
+        );
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "{:.1} images/s on {}", self.images_per_second, self.provider);
+        let _ = writeln!(text, "{:<10} {:>6} {:>8} {:>8} {:>8}", "stage", "runs", "p50 ms", "p95 ms", "p99 ms");
+        for (stage, times) in &self.stages_ms {
+            let Percentiles { count, p50, p95, p99 } = times;
+            let _ = writeln!(text, "{stage:<10} {count:>6} {p50:>8.3} {p95:>8.3} {p99:>8.3}");
+        }
+        for (kind, WarningCount { count, first }) in &self.warnings {
+            let _ = writeln!(text, "warning {kind}, {count} times, first: {first}");
+        }
+        if let Some(damage) = &self.damage {
+            let _ = writeln!(text, "damaged: {damage}");
+        }
+        text
+    }
+}
+
+impl From<&LoadedModel> for ModelSummary {
+    fn from(model: &LoadedModel) -> Self {
+        let failed = model.attempts.iter().filter_map(|attempt| Some((attempt.name, attempt.failure.clone()?)));
+        Self {
+            name: model.name.clone(),
+            sha256: model.sha256.clone(),
+            provider: model.provider.clone(),
+            failed_providers: failed.collect(),
+        }
+    }
+}
