@@ -35,14 +35,14 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
-    Evaluate(evaluate::EvaluateArgs),
-
     /// Show what it does: a made-up scene, lifted, refined, compared with its truth
     Demo(demo::DemoArgs),
 
     /// Run the pipeline over a recorded bag
     Replay(replay::ReplayArgs),
+
+    /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
+    Evaluate(evaluate::EvaluateArgs),
 
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
