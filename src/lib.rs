@@ -27,6 +27,7 @@ pub mod network;
 pub mod pipeline;
 #[cfg(feature = "replay")]
 pub mod report;
+pub mod scene;
 pub mod skeleton;
 pub mod stages;
 pub mod warning;

@@ -4,3 +4,4 @@ pub mod evaluation;
 pub mod markers;
 pub mod overlay;
 pub mod summary;
+pub mod top_view;

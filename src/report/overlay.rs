@@ -64,7 +64,8 @@ pub fn draw_person(image: &mut RgbImage, camera: &CameraModel, person: &PersonEs
     );
 }
 
-const fn opacity(state: JointState) -> f64 {
+/// How strongly a state is drawn.
+pub(super) const fn opacity(state: JointState) -> f64 {
     match state {
         JointState::Absent => 0.0,
         JointState::Predicted => 0.35,
@@ -118,7 +119,8 @@ pub fn draw_disc(image: &mut RgbImage, center: Point2<f64>, radius: f64, colour:
     paint(image, (center, center), radius, colour, opacity, |at| (at - center).norm());
 }
 
-fn draw_number(image: &mut RgbImage, x: i64, y: i64, number: u32, scale: i64, colour: [u8; 3]) {
+/// Draws a number with its upper left corner at (`x`, `y`), each font pixel `scale` px wide.
+pub(super) fn draw_number(image: &mut RgbImage, x: i64, y: i64, number: u32, scale: i64, colour: [u8; 3]) {
     let y = y.max(1);
     for (place, digit) in number.to_string().bytes().enumerate() {
         let rows = DIGITS[usize::from(digit - b'0') % DIGITS.len()];
