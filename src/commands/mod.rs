@@ -3,6 +3,7 @@
 //! To wire a command: a `pub mod`, a variant of `Command`, a line in `Command::run`.
 
 pub mod console;
+pub mod doctor;
 pub mod evaluate;
 pub mod exit;
 pub mod inspect;
@@ -43,6 +44,9 @@ enum Command {
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
 
+    /// Try what is installed: ONNX Runtime, providers, models; say what to do about each problem
+    Doctor(doctor::DoctorArgs),
+
     /// List every setting: type, range, default, what it does
     Parameters(parameters::ParametersArgs),
 }
@@ -53,6 +57,7 @@ impl Command {
             Self::Evaluate(args) => evaluate::run(args),
             Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),
+            Self::Doctor(args) => doctor::run(args),
             Self::Parameters(args) => parameters::run(args),
         }
     }
