@@ -19,6 +19,7 @@ use crate::adapters::onnx::{self, EngineSettings, OnnxNetwork};
 use crate::config::Provider;
 use crate::model::ModelTask;
 use crate::network::{ElementType, Network, TensorView};
+use crate::stages::lift::Lifter;
 
 /// Timed runs of each network, after one to warm up; the fastest counts.
 const TIMED_RUNS: usize = 5;
@@ -80,7 +81,15 @@ pub fn examine(store: &ModelStore) -> Diagnosis {
             trial: smallest.as_ref().map_or(Trial::NotTried, |model| try_model(model, provider)),
         })
         .collect();
-    Diagnosis { version: env!("CARGO_PKG_VERSION"), machine: machine(), runtime, providers, models, ros: ros() }
+    Diagnosis {
+        version: env!("CARGO_PKG_VERSION"),
+        machine: machine(),
+        runtime,
+        probe: smallest.map(|model| model.contract.name),
+        providers,
+        models,
+        ros: ros(),
+    }
 }
 
 /// Loads the model with `provider` alone and runs it on zeros.
@@ -112,7 +121,12 @@ fn run_on_zeros(model: &Model, provider: Provider) -> Result<(String, f64), Stri
         network.run(&views).map_err(|error| error.to_string())?;
         fastest_ms = fastest_ms.min(start.elapsed().as_secs_f64() * 1e3);
     }
-    Ok((network.provider().to_owned(), fastest_ms))
+    let provider = network.provider().to_owned();
+    if let ModelTask::Lifter(facts) = &model.contract.task {
+        // A lifter's contract is compared with its graph when the stage is built.
+        Lifter::new(facts.clone(), Box::new(network)).map_err(|error| error.to_string())?;
+    }
+    Ok((provider, fastest_ms))
 }
 
 enum Zeros {

@@ -12,6 +12,8 @@ pub struct Diagnosis {
     pub machine: Machine,
     /// ONNX Runtime.
     pub runtime: RuntimeFinding,
+    /// The model that the providers were tried with.
+    pub probe: Option<String>,
     /// Each provider by itself.
     pub providers: Vec<ProviderFinding>,
     /// Each model that has a contract.
@@ -149,7 +151,8 @@ impl Diagnosis {
                 advise(&mut text, reason);
             }
         }
-        text.push_str("\nproviders\n");
+        let probe = self.probe.as_ref().map_or_else(String::new, |name| format!(", tried with {name}"));
+        let _ = writeln!(text, "\nproviders{probe}");
         for provider in &self.providers {
             trial(&mut text, provider.name, &provider.trial, "no model that could be run with it");
         }
@@ -260,6 +263,7 @@ mod tests {
                 path: "/x/libonnxruntime.so.1.24.4".into(),
                 version: Some("1.24.4".into()),
             },
+            probe: Some("lifter".into()),
             providers: vec![
                 ProviderFinding { name: "cpu", trial: works() },
                 ProviderFinding { name: "cuda", trial: Trial::Fails { reason: "no libcuda\nat all".into() } },
@@ -283,6 +287,7 @@ mod tests {
             "stridepose     1.2.3\n",
             "A CPU, 2 cores, An OS",
             "1.24.4, /x/libonnxruntime.so.1.24.4",
+            "providers, tried with lifter\n",
             "works   cpu: 12.3 ms a run, graph taken by cpu",
             "FAILS   cuda\n    -> no libcuda at all\n",
             "onnxruntime-gpu",
