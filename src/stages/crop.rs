@@ -1,14 +1,17 @@
 //! From a person in the image to the square picture that a network takes: rotate, resize and normalise in one pass.
 //!
 //! Pixel centres are integers in both pictures. With output side n, side s in the image, centre c and angle a,
-//! `image = c + R(a) · ((crop + 0.5) / n − 0.5) · s`. Bilinear; where an output pixel covers more than one and a half
-//! image pixels it is the mean of several samples, so that a far too fine image is not aliased.
+//! `image = c + R(a) · ((crop + 0.5) / n − 0.5) · s`. Bilinear; an image that is far too fine is averaged first
+//! (`sampler.rs`), so that it is not aliased.
+
+mod sampler;
 
 use image::RgbImage;
 use nalgebra::{Point2, Rotation2, Vector2};
 
 use crate::data::BoundingBox;
 use crate::model::{Colour, ImageInput, ImageLayout};
+use sampler::for_each_pixel;
 
 /// A square of the image, possibly turned, and the picture made of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,9 +25,6 @@ pub struct Crop {
     /// Side of the picture, px.
     pub output_side_px: usize,
 }
-
-/// At most so many samples along each side of an output pixel.
-const MAX_SAMPLES_A_SIDE: usize = 4;
 
 impl Crop {
     /// The whole image, shrunk to fit into the top left corner of a square (letterbox of YOLOX). Never enlarged turned.
@@ -75,7 +75,7 @@ impl Crop {
         let gain: [f32; 3] = std::array::from_fn(|channel| input.scale / input.std[channel]);
         let offset: [f32; 3] = std::array::from_fn(|channel| -input.mean[channel] / input.std[channel]);
         let order = channel_order(input.colour);
-        self.for_each_pixel(image, input.outside, |index, rgb| {
+        for_each_pixel(self, image, input.outside, |index, rgb| {
             for channel in 0..3 {
                 let value = rgb[order[channel]] * gain[channel] + offset[channel];
                 match input.layout {
@@ -94,7 +94,7 @@ impl Crop {
         let pixels = self.output_side_px * self.output_side_px;
         assert_eq!(out.len(), 3 * pixels, "a picture of side {} has {} values", self.output_side_px, 3 * pixels);
         let order = channel_order(input.colour);
-        self.for_each_pixel(image, input.outside, |index, rgb| {
+        for_each_pixel(self, image, input.outside, |index, rgb| {
             for channel in 0..3 {
                 let value = (rgb[order[channel]] + 0.5) as u8;
                 match input.layout {
@@ -104,41 +104,6 @@ impl Crop {
             }
         });
     }
-
-    /// Calls `put(row * side + column, rgb)` for each pixel of the picture.
-    fn for_each_pixel(&self, image: &RgbImage, outside: u8, mut put: impl FnMut(usize, [f32; 3])) {
-        let side = self.output_side_px;
-        let samples = ((self.scale() / 1.5).ceil() as usize).clamp(1, MAX_SAMPLES_A_SIDE);
-        let sampler = Sampler::new(image, outside);
-        let turn = Rotation2::new(self.angle);
-        let step = 1.0 / samples as f64;
-        let along_row = turn * Vector2::new(self.scale(), 0.0);
-        let along_column = turn * Vector2::new(0.0, self.scale());
-        let origin = self.image_from_crop(Point2::new(0.0, 0.0));
-        let weight = 1.0 / (samples * samples) as f32;
-        for row in 0..side {
-            for column in 0..side {
-                let at = origin + along_row * column as f64 + along_column * row as f64;
-                let index = row * side + column;
-                if samples == 1 {
-                    put(index, sampler.at(at.x as f32, at.y as f32));
-                    continue;
-                }
-                let mut sum = [0.0; 3];
-                for sub_row in 0..samples {
-                    for sub_column in 0..samples {
-                        let place = |sub: usize| (sub as f64 + 0.5) * step - 0.5;
-                        let sample = at + along_row * place(sub_column) + along_column * place(sub_row);
-                        let rgb = sampler.at(sample.x as f32, sample.y as f32);
-                        for channel in 0..3 {
-                            sum[channel] += rgb[channel] * weight;
-                        }
-                    }
-                }
-                put(index, sum);
-            }
-        }
-    }
 }
 
 /// Index into RGB of each of the network's channels.
@@ -146,53 +111,6 @@ const fn channel_order(colour: Colour) -> [usize; 3] {
     match colour {
         Colour::Rgb => [0, 1, 2],
         Colour::Bgr => [2, 1, 0],
-    }
-}
-
-/// Bilinear look-up.
-struct Sampler<'a> {
-    bytes: &'a [u8],
-    width: i32,
-    height: i32,
-    outside: f32,
-}
-
-impl<'a> Sampler<'a> {
-    fn new(image: &'a RgbImage, outside: u8) -> Self {
-        let (width, height) = image.dimensions();
-        Self { bytes: image.as_raw(), width: width as i32, height: height as i32, outside: f32::from(outside) }
-    }
-
-    fn at(&self, x: f32, y: f32) -> [f32; 3] {
-        let (left, top) = (x.floor(), y.floor());
-        let (fx, fy) = (x - left, y - top);
-        let (left, top) = (left as i32, top as i32);
-        if left >= 0 && top >= 0 && left + 1 < self.width && top + 1 < self.height {
-            let stride = 3 * self.width as usize;
-            let at = top as usize * stride + 3 * left as usize;
-            let upper = &self.bytes[at..at + 6];
-            let lower = &self.bytes[at + stride..at + stride + 6];
-            return std::array::from_fn(|channel| {
-                let above = f32::from(upper[channel]) * (1.0 - fx) + f32::from(upper[channel + 3]) * fx;
-                let below = f32::from(lower[channel]) * (1.0 - fx) + f32::from(lower[channel + 3]) * fx;
-                above * (1.0 - fy) + below * fy
-            });
-        }
-        let (a, b) = (self.pixel(left, top), self.pixel(left + 1, top));
-        let (c, d) = (self.pixel(left, top + 1), self.pixel(left + 1, top + 1));
-        std::array::from_fn(|channel| {
-            let above = a[channel] * (1.0 - fx) + b[channel] * fx;
-            let below = c[channel] * (1.0 - fx) + d[channel] * fx;
-            above * (1.0 - fy) + below * fy
-        })
-    }
-
-    fn pixel(&self, x: i32, y: i32) -> [f32; 3] {
-        if x < 0 || y < 0 || x >= self.width || y >= self.height {
-            return [self.outside; 3];
-        }
-        let at = 3 * (y as usize * self.width as usize + x as usize);
-        std::array::from_fn(|channel| f32::from(self.bytes[at + channel]))
     }
 }
 
@@ -281,5 +199,34 @@ mod tests {
         let mut planes = vec![0.0; 48];
         crop.sample_f32(&ramp(), &input(ImageLayout::Nchw, Colour::Rgb), &mut planes);
         assert!(planes.iter().all(|value| (*value - 114.0).abs() < 1e-3));
+    }
+
+    #[test]
+    fn crops_beyond_all_reason_are_outside_and_do_not_panic() {
+        for (center, side_in_image_px, angle) in
+            [(f64::MAX, 10.0, 0.0), (0.0, f64::MAX, 1.0), (f64::NAN, 50.0, 0.0), (-1e12, 1e9, 0.3), (4.0, 1e-9, 0.0)]
+        {
+            let crop =
+                Crop { center_in_image_px: Point2::new(center, 3.0), side_in_image_px, angle, output_side_px: 4 };
+            let mut planes = vec![0.0; 48];
+            crop.sample_f32(&ramp(), &input(ImageLayout::Nchw, Colour::Rgb), &mut planes);
+            assert!(planes.iter().all(|value| (0.0..=255.0).contains(value)), "{crop:?}: {planes:?}");
+        }
+        let mut planes = vec![0.0; 48];
+        let everything = Crop::letterbox(8, 8, 4);
+        everything.sample_f32(&RgbImage::new(0, 0), &input(ImageLayout::Nchw, Colour::Rgb), &mut planes);
+        assert!(planes.iter().all(|value| (*value - 114.0).abs() < 1e-3), "an empty image is all outside");
+    }
+
+    #[test]
+    fn a_picture_of_one_colour_keeps_it_at_every_scale_and_turn() {
+        let grey = RgbImage::from_pixel(301, 203, Rgb([10, 20, 30]));
+        for (side_in_image_px, angle) in [(40.0, 0.3), (66.0, 1.2), (100.0, -0.4), (130.0, 3.0)] {
+            let crop =
+                Crop { center_in_image_px: Point2::new(150.0, 100.0), side_in_image_px, angle, output_side_px: 17 };
+            let mut pixels = vec![0; 3 * 17 * 17];
+            crop.sample_u8(&grey, &input(ImageLayout::Nhwc, Colour::Rgb), &mut pixels);
+            assert!(pixels.chunks(3).all(|pixel| pixel == [10, 20, 30]), "{crop:?}");
+        }
     }
 }
