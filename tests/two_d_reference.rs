@@ -1,4 +1,4 @@
-//! Crop, detector and keypoint decoding against an independent implementation (tests/goldens/two_d.py, where the
+//! Crop, detector and keypoint decoding against an independent implementation (tests/goldens/two_d_reference.py, where the
 //! tolerances and their reasons are).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -77,7 +77,7 @@ struct BlazeposeCase {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("goldens/two_d.json")).unwrap()
+    serde_json::from_str(include_str!("goldens/two_d_reference.json")).unwrap()
 }
 
 fn input(element_type: ImageElement, layout: ImageLayout, colour: Colour) -> ImageInput {
@@ -94,7 +94,7 @@ fn input(element_type: ImageElement, layout: ImageLayout, colour: Colour) -> Ima
     }
 }
 
-/// The picture of two_d.py.
+/// The picture of two_d_reference.py.
 fn picture((width, height): (u32, u32), speed: f64) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let (x, y) = (f64::from(x), f64::from(y));

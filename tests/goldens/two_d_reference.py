@@ -1,10 +1,10 @@
-"""Goldens of the 2D stages (two_d.json): crop, YOLOX, BlazePose and MoveNet decoding, written from their papers and
+"""Goldens of the 2D stages (two_d_reference.json): crop, YOLOX, BlazePose and MoveNet decoding, written from their papers and
 reference code in numpy and SciPy, sharing nothing with the Rust code.
 
-    python3 tests/goldens/two_d.py > tests/goldens/two_d.json
+    python3 tests/goldens/two_d_reference.py > tests/goldens/two_d_reference.json
 
 Versions used: numpy 2.4.6, scipy 1.17.1. Conventions: integer pixel coordinates are pixel centres.
-Tolerances (in tests/two_d_goldens.rs) and why:
+Tolerances (in tests/two_d_reference.rs) and why:
   crop, not shrunk      0.02 of 255: bilinear in float32 against float64
   crop, shrunk          1.5 of 255 in the mean, 16 at most: the exact mean over the output pixel's square against bilinear
                         look-up in block means; the most where the image ends, which is a step
