@@ -5,7 +5,8 @@
 //! it is the mean of several samples, so that a far too fine image is not aliased. What lies outside the image has the
 //! value that the network's contract states.
 
-mod resample;
+mod sampler;
+mod upright;
 
 use image::RgbImage;
 use nalgebra::{Point2, Rotation2, Vector2};
@@ -89,7 +90,7 @@ impl Crop {
         let pixels = side * side;
         assert_eq!(out.len(), 3 * pixels, "a picture of side {side} has {} values", 3 * pixels);
         let order = channel_order(input.colour);
-        resample::for_each_row(self, image, input.outside, |row, line| match input.layout {
+        let put = |row: usize, line: &[f32]| match input.layout {
             ImageLayout::Nhwc => {
                 let out = &mut out[3 * row * side..3 * (row + 1) * side];
                 for (out, rgb) in out.chunks_exact_mut(3).zip(line.chunks_exact(3)) {
@@ -106,9 +107,17 @@ impl Crop {
                     }
                 }
             }
-        });
+        };
+        if self.angle.abs() < UPRIGHT {
+            upright::for_each_row(self, image, input.outside, put);
+        } else {
+            sampler::for_each_row(self, image, input.outside, put);
+        }
     }
 }
+
+/// A square turned by less than this is upright, rad: a hundredth of a pixel over a thousand.
+const UPRIGHT: f64 = 1e-5;
 
 /// Index into RGB of each of the network's channels.
 const fn channel_order(colour: Colour) -> [usize; 3] {
