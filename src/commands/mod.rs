@@ -4,6 +4,7 @@
 
 pub mod console;
 pub mod demo;
+pub mod doctor;
 pub mod evaluate;
 pub mod exit;
 pub mod inspect;
@@ -47,6 +48,9 @@ enum Command {
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
 
+    /// Try what is installed: ONNX Runtime, providers, models; say what to do about each problem
+    Doctor(doctor::DoctorArgs),
+
     /// List every setting: type, range, default, what it does
     Parameters(parameters::ParametersArgs),
 }
@@ -58,6 +62,7 @@ impl Command {
             Self::Demo(args) => demo::run(args, console),
             Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),
+            Self::Doctor(args) => doctor::run(args),
             Self::Parameters(args) => parameters::run(args),
         }
     }
