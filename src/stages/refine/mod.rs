@@ -18,6 +18,7 @@
 //! image to image.
 
 mod confidence;
+mod lifted_check;
 mod root;
 mod solver;
 
@@ -117,6 +118,8 @@ const BONES_KNOWN_AFTER: f64 = 10.0;
 const BONE_MEMORY: f64 = 150.0;
 /// After a longer pause the past says nothing about the present.
 const LONGEST_STEP_SECS: f64 = 0.25;
+/// Somebody who is not seen goes on as before and comes to rest within about this time.
+const COAST_SECS: f64 = 0.32;
 const MODEL_PERIOD_SECS: f64 = 1.0 / 30.0;
 /// At most this many times the smoothness weight of 30 Hz at higher rates.
 const MOST_SMOOTHNESS: f64 = 2.0;
@@ -177,7 +180,7 @@ fn bone_lengths(joints: &JointArray<Vector3<f64>>) -> [f64; JOINT_COUNT - 1] {
 
 impl PersonRefiner {
     /// Refines the person in the image at `stamp`. `None` only when there is no way to tell where the person is: no
-    /// usable keypoint now and none before.
+    /// usable keypoint now and none before, or a lifted pose that is no pose ([`lifted_check`]). The past is then kept.
     pub fn refine(
         &mut self,
         settings: &RefineSettings,
@@ -185,10 +188,10 @@ impl PersonRefiner {
         keypoints: &JointArray<Option<KeypointForRefinement>>,
         stamp: Stamp,
     ) -> Option<Refined> {
-        let mut pose = lifted.joints_from_root;
-        if !pose.iter().all(|joint| joint.iter().all(|value| value.is_finite())) {
+        if !lifted_check::is_usable(lifted) {
             return None;
         }
+        let mut pose = lifted.joints_from_root;
         let weights = weights(settings, keypoints);
         if weights.iter().flatten().count() > 0 {
             self.bones.normalise(&mut pose);
@@ -232,10 +235,11 @@ impl PersonRefiner {
         stamp: Stamp,
     ) -> Option<Refined> {
         let past = self.past.as_mut()?;
+        let dt = stamp.seconds_since(past.stamp);
         let joints: JointArray<Vector3<f64>> = lifted.joints_from_root.map(|joint| prior.mean + joint);
         past.stamp = stamp;
         past.joints = joints;
-        past.velocity = past.velocity.map(|velocity| velocity * 0.9);
+        past.velocity = past.velocity.map(|velocity| velocity * (-dt / COAST_SECS).exp());
         past.root_covariance = prior.covariance;
         Some(Refined {
             joints: std::array::from_fn(|joint| {
@@ -256,7 +260,8 @@ impl PersonRefiner {
             return None;
         }
         let root = Joint::Pelvis.index();
-        let moved = past.velocity[root] * dt.min(LONGEST_STEP_SECS);
+        // The way of a velocity that fades with COAST_SECS: many short steps go as far as one long one.
+        let moved = past.velocity[root] * (COAST_SECS * (1.0 - (-dt / COAST_SECS).exp()));
         let unknown = 0.02 + 0.5 * ROOT_ACCELERATION * dt * dt + 0.3 * dt;
         let mean = past.joints[root] + moved;
         let direction = lifted.viewing_direction.as_ref();
