@@ -148,7 +148,7 @@ impl Walker {
     /// Joints with x forward, y left, z up, the origin on the ground under the pelvis.
     fn joints_of_body(&self) -> JointArray<Vector3<f64>> {
         let body = &self.body;
-        let vigour = (self.speed / 1.3).clamp(0.0, 1.3);
+        let vigour = (self.speed / 1.3).clamp(0.0, 1.15);
         let mut joints = [Vector3::zeros(); JOINT_COUNT];
         let mut put = |joint: Joint, at: Vector3<f64>| {
             joints[joint.index()] = at;
@@ -161,7 +161,7 @@ impl Walker {
         ] {
             let swing = phase.cos().max(0.0);
             let hip_angle = vigour * (0.40 * phase.sin() + 0.10 + 0.15 * swing);
-            let knee_angle = 0.05 + vigour * (0.10 + 0.95 * swing.powf(1.5));
+            let knee_angle = 0.05 + vigour * (0.10 + 0.80 * swing.powf(1.5));
             let at = put(hip, turned(Vector3::new(0.0, side * body.half_hips, 0.0), -side.signum() * side * hip_yaw));
             let at = put(knee, at + below(hip_angle, 0.02 * side) * body.thigh);
             put(ankle, at + below(hip_angle - knee_angle, 0.0) * body.shank);

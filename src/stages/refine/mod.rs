@@ -3,32 +3,36 @@
 //!
 //! For the 17 joints X of one person in the camera optical frame (m), it minimises
 //! ```text
-//! Σ_j w_j ρ(|π(X_j) − x_j|² / σ_j²)                      keypoints on the z = 1 plane, ρ Cauchy's kernel
+//! Σ_j w_j ρ(|π(X_j) − x_j|² / σ_j²)                      keypoints on the z = 1 plane, ρ Geman and McClure's kernel
 //! + Σ_j |X_j − X_root − X̂_j|²  in units of (σ̂ lateral, σ̂ depth)   the lifter's pose
-//! + |X_root − m|²               in units of P             where the person should be by now
+//! + γ (dᵀ(X_root − R))² / P     the root R of the closed form and its filter, along its ray d
 //! + λ_b Σ_bones (|b| − ℓ_b)²                              this person's own bones
-//! + λ_t Σ_j |X_j − (X_j,t−1 + v_j dt)|²                   small accelerations, real dt
+//! + λ_t Σ_j |X_j − (X_j,t−1 + v_j dt)|²  relative to the root      small accelerations, real dt
 //! ```
-//! The start is the closed-form root ([`root`]); Gauss–Newton with step halving ([`solver`]) never returns a higher
-//! cost than it got, and nothing is allocated on the way. The inverse normal matrix, plus the uncertainty of the body's
-//! scale that all joints share, gives each joint's covariance.
+//! [`root`] places and filters the root, [`solver`] minimises and never returns a higher cost than it got, nothing is
+//! allocated on the way. The inverse normal matrix, plus the uncertainty of the body's scale that all joints share,
+//! gives each joint's covariance. What this image was refined to feeds back into the next only through λ_t and only
+//! relative to the root, so an error cannot carry the person away.
 //!
 //! Scale: one camera cannot tell a near small person from a far tall one. The lifter's pose is therefore brought to the
 //! running mean size of this person's bones before anything else, so that its noise does not move the root's depth from
-//! image to image.
+//! image to image; what is left scales the whole person about the camera and is in every covariance.
 
-mod confidence;
-mod lifted_check;
+mod body_tree;
+mod bones;
+mod covariance;
 mod root;
 mod solver;
 
 use nalgebra::{Matrix3, Point2, Point3, Vector3};
 
 use crate::data::{Covariance, JointState, LiftedPose, Stamp};
-use crate::skeleton::{BONES, JOINT_COUNT, Joint, JointArray};
+use crate::skeleton::{JOINT_COUNT, Joint, JointArray};
 
-pub use confidence::probability_within;
-use solver::{Problem, RootPrior, Temporal};
+use bones::BoneMemory;
+pub use covariance::{CONFIDENCE_RADIUS_M, probability_within};
+use root::{Root, RootFilter};
+use solver::{Problem, Temporal};
 
 /// How keypoints are weighed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,10 @@ pub struct RefineSettings {
     pub bone_weight: f64,
     /// λ_t at 30 Hz, 1/m².
     pub smoothness_weight: f64,
+    /// γ: how firmly the depth of the root stays where the filter has it; 0 lets one image's keypoints move it.
+    pub depth_damping: f64,
+    /// Standard deviation of the body's scale that no image of one camera can tell, as a share of the distance.
+    pub body_scale_sigma: f64,
     /// Published covariance over computed covariance (calibration).
     pub covariance_scale: f64,
 }
@@ -66,6 +74,8 @@ impl Default for RefineSettings {
             confidence_threshold: 0.1,
             bone_weight: 1000.0,
             smoothness_weight: 400.0,
+            depth_damping: 4.0,
+            body_scale_sigma: 0.05,
             covariance_scale: 1.0,
         }
     }
@@ -106,81 +116,52 @@ pub struct RefinedJoint {
     pub state: JointState,
 }
 
-/// Radius of the confidence, m.
-pub const CONFIDENCE_RADIUS_M: f64 = 0.15;
-/// Standard deviation of the body's scale that no image of one camera can tell, as a share of the distance.
-const SCALE_SIGMA: f64 = 0.04;
-/// A keypoint further from the projected joint than this many standard deviations does not support it.
-const SUPPORT_SIGMAS: f64 = 4.0;
-/// The bone term starts when the mean of the bones rests on so many images.
-const BONES_KNOWN_AFTER: f64 = 10.0;
-/// Images over which this person's bones are averaged.
-const BONE_MEMORY: f64 = 150.0;
 /// After a longer pause the past says nothing about the present.
 const LONGEST_STEP_SECS: f64 = 0.25;
-/// Somebody who is not seen goes on as before and comes to rest within about this time.
-const COAST_SECS: f64 = 0.32;
 const MODEL_PERIOD_SECS: f64 = 1.0 / 30.0;
 /// At most this many times the smoothness weight of 30 Hz at higher rates.
 const MOST_SMOOTHNESS: f64 = 2.0;
-/// Unknown acceleration of a person's root, m/s².
-const ROOT_ACCELERATION: f64 = 4.0;
-/// The past never says better than this where the root is: lateral m, and depth as a share of the distance.
-const ROOT_FLOOR: (f64, f64) = (0.01, 0.02);
+/// Time over which the velocities of the joints are averaged, s.
+const VELOCITY_SECS: f64 = 0.07;
+/// Largest standard deviation of a lifted joint that is believed, m.
+const LARGEST_LIFTER_SIGMA_M: f64 = 3.0;
+/// No joint lies further from the pelvis, m.
+const LARGEST_REACH_M: f64 = 5.0;
+/// The pelvis of a root-relative pose lies at its origin, but for rounding, m.
+const ROOT_TOLERANCE_M: f64 = 1e-3;
+/// No keypoint lies further from the optical axis on the z = 1 plane.
+const FURTHEST_POINT: f64 = 1e3;
+/// No keypoint is better than this on the z = 1 plane.
+const SMALLEST_KEYPOINT_SIGMA: f64 = 1e-7;
+/// Weak hold on the root in every direction, 1/m², so that no direction is ever free.
+const WEAKEST_HOLD: f64 = 1.0;
 
 /// One person's past, for one stream of images.
 #[derive(Clone, Debug, Default)]
 pub struct PersonRefiner {
-    past: Option<Past>,
+    last: Option<Stamp>,
+    root: Option<RootFilter>,
+    motion: Option<Motion>,
     bones: BoneMemory,
 }
 
+/// The last refined pose, relative to its root, and how it moved.
 #[derive(Clone, Copy, Debug)]
-struct Past {
-    stamp: Stamp,
-    joints: JointArray<Vector3<f64>>,
+struct Motion {
+    joints_from_root: JointArray<Vector3<f64>>,
     velocity: JointArray<Vector3<f64>>,
-    root_covariance: Matrix3<f64>,
-}
-
-/// Running mean of bone lengths.
-#[derive(Clone, Debug, Default)]
-struct BoneMemory {
-    lengths: [f64; JOINT_COUNT - 1],
-    weight: f64,
-}
-
-impl BoneMemory {
-    /// Brings a pose to the mean size of this person and takes its bones into the mean.
-    fn normalise(&mut self, joints_from_root: &mut JointArray<Vector3<f64>>) {
-        let lengths = bone_lengths(joints_from_root);
-        let total: f64 = lengths.iter().sum();
-        if !(total > 0.1 && total.is_finite()) {
-            return;
-        }
-        let share = 1.0 / (self.weight + 1.0);
-        for (mean, length) in self.lengths.iter_mut().zip(lengths) {
-            *mean += (length - *mean) * share;
-        }
-        self.weight = (self.weight + 1.0).min(BONE_MEMORY);
-        let scale = self.lengths.iter().sum::<f64>() / total;
-        for joint in joints_from_root.iter_mut() {
-            *joint *= scale;
-        }
-    }
-
-    fn known(&self) -> Option<&[f64; JOINT_COUNT - 1]> {
-        (self.weight >= BONES_KNOWN_AFTER).then_some(&self.lengths)
-    }
-}
-
-fn bone_lengths(joints: &JointArray<Vector3<f64>>) -> [f64; JOINT_COUNT - 1] {
-    BONES.map(|(parent, child)| (joints[child.index()] - joints[parent.index()]).norm())
 }
 
 impl PersonRefiner {
-    /// Refines the person in the image at `stamp`. `None` only when there is no way to tell where the person is: no
-    /// usable keypoint now and none before, or a lifted pose that is no pose ([`lifted_check`]). The past is then kept.
+    /// A person who was never seen before.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Refines the person in the image at `stamp`. `None` only when there is no way to tell where the person is (too
+    /// few usable keypoints now and no root before) or the lifter's answer is no pose; the past is then kept.
+    ///
+    /// A stamp before the last one starts the person anew, with the same bones.
     pub fn refine(
         &mut self,
         settings: &RefineSettings,
@@ -188,145 +169,133 @@ impl PersonRefiner {
         keypoints: &JointArray<Option<KeypointForRefinement>>,
         stamp: Stamp,
     ) -> Option<Refined> {
-        if !lifted_check::is_usable(lifted) {
-            return None;
+        let mut lifted = usable(lifted)?;
+        let (for_root, for_pose) = weights(settings, keypoints);
+        let is_seen = for_root.iter().flatten().count() > 0;
+        if is_seen {
+            self.bones.update(&lifted.joints_from_root);
         }
-        let mut pose = lifted.joints_from_root;
-        let weights = weights(settings, keypoints);
-        if weights.iter().flatten().count() > 0 {
-            self.bones.normalise(&mut pose);
+        let scale = self.bones.scale_of(&lifted.joints_from_root);
+        lifted.joints_from_root = lifted.joints_from_root.map(|joint| joint * scale);
+
+        let dt = self.last.map_or(0.0, |last| stamp.seconds_since(last));
+        if dt < 0.0 {
+            (self.root, self.motion) = (None, None);
         }
-        let lifted = LiftedPose { joints_from_root: pose, ..*lifted };
-        let prior = self.root_prior(stamp, &lifted);
-        let Some(found) = root::solve(&lifted, &weights, prior.as_ref()) else {
-            return self.predict(settings, &lifted, prior?, stamp);
+        let dt = dt.max(0.0);
+        if let Some(filter) = &mut self.root {
+            filter.advance(dt);
+        }
+        let placed = if is_seen { root::place(&mut self.root, dt, &lifted, &for_root) } else { None };
+        // What cannot be placed by its keypoints is carried on.
+        let root = match placed {
+            Some(root) => root,
+            None => {
+                let filter = self.root.as_mut()?;
+                filter.slow_down(dt);
+                filter.root()
+            }
         };
-        let start: JointArray<Vector3<f64>> = lifted.joints_from_root.map(|joint| found.position + joint);
+        self.last = Some(stamp);
+        if placed.is_none() {
+            self.motion = None;
+            return Some(carried_on(settings, &lifted, &root));
+        }
+        let start: JointArray<Vector3<f64>> = lifted.joints_from_root.map(|joint| root.position + joint);
+        let ray = root.position.normalize();
+        let variance = root.covariance[(2, 2)].max(1e-6) / (ray.z * ray.z).max(1e-3);
         let problem = Problem {
             lifted: &lifted,
-            keypoints: &weights,
-            root: prior.unwrap_or(RootPrior { mean: found.position, covariance: found.covariance * 4.0 }),
-            bones: self.bones.known().map(|lengths| (*lengths, settings.bone_weight)),
-            temporal: self.temporal(settings, stamp),
+            keypoints: &for_pose,
+            root: root.position,
+            root_information: ray * ray.transpose() * (settings.depth_damping.max(0.0) / variance)
+                + Matrix3::from_diagonal_element(WEAKEST_HOLD),
+            bones: self.bones.known().map(|lengths| (*lengths, settings.bone_weight.max(0.0))),
+            temporal: self.temporal(settings, &root.position, dt),
         };
         let iterations = if settings.mode == RefineMode::Off { 0 } else { settings.iterations };
         let solved = solver::solve(&problem, &start, iterations);
         let joints = std::array::from_fn(|joint| {
-            let position = Point3::from(solved.joints[joint]);
-            let covariance = published(&solved.covariance[joint], &position, settings);
-            let state = match &weights[joint] {
-                Some(keypoint) if solver::distance_in_sigmas(&solved.joints[joint], keypoint) < SUPPORT_SIGMAS => {
-                    JointState::Measured
-                }
-                _ => JointState::Inferred,
-            };
-            refined(position, covariance, state)
+            let state = if solved.is_supported[joint] { JointState::Measured } else { JointState::Inferred };
+            refined(&solved.joints[joint], &solved.covariance[joint], state, settings)
         });
-        self.remember(stamp, &solved.joints, &solved.covariance[Joint::Pelvis.index()], &lifted);
+        self.remember(&solved.joints, dt);
         Some(Refined { joints, cost_before: solved.cost_before, cost_after: solved.cost_after })
     }
 
-    /// The person was not seen: the root goes on as it went, slower and slower, and the lifter tells the rest.
-    fn predict(
-        &mut self,
-        settings: &RefineSettings,
-        lifted: &LiftedPose,
-        prior: RootPrior,
-        stamp: Stamp,
-    ) -> Option<Refined> {
-        let past = self.past.as_mut()?;
-        let dt = stamp.seconds_since(past.stamp);
-        let joints: JointArray<Vector3<f64>> = lifted.joints_from_root.map(|joint| prior.mean + joint);
-        past.stamp = stamp;
-        past.joints = joints;
-        past.velocity = past.velocity.map(|velocity| velocity * (-dt / COAST_SECS).exp());
-        past.root_covariance = prior.covariance;
-        Some(Refined {
-            joints: std::array::from_fn(|joint| {
-                let position = Point3::from(joints[joint]);
-                let covariance = prior.covariance + lifter_covariance(lifted, joint);
-                refined(position, published(&covariance, &position, settings), JointState::Predicted)
-            }),
-            cost_before: 0.0,
-            cost_after: 0.0,
-        })
-    }
-
-    /// Where the root should be at `stamp`, from where it was.
-    fn root_prior(&self, stamp: Stamp, lifted: &LiftedPose) -> Option<RootPrior> {
-        let past = self.past.as_ref()?;
-        let dt = stamp.seconds_since(past.stamp);
-        if dt < 0.0 {
-            return None;
-        }
-        let root = Joint::Pelvis.index();
-        // The way of a velocity that fades with COAST_SECS: many short steps go as far as one long one.
-        let moved = past.velocity[root] * (COAST_SECS * (1.0 - (-dt / COAST_SECS).exp()));
-        let unknown = 0.02 + 0.5 * ROOT_ACCELERATION * dt * dt + 0.3 * dt;
-        let mean = past.joints[root] + moved;
-        let direction = lifted.viewing_direction.as_ref();
-        let floor = Matrix3::identity() * ROOT_FLOOR.0.powi(2)
-            + direction * direction.transpose() * (ROOT_FLOOR.1 * mean.norm()).powi(2);
-        Some(RootPrior { mean, covariance: past.root_covariance + floor + Matrix3::identity() * unknown.powi(2) })
-    }
-
-    fn temporal(&self, settings: &RefineSettings, stamp: Stamp) -> Option<Temporal> {
-        let past = self.past.as_ref()?;
-        let dt = stamp.seconds_since(past.stamp);
-        if !(dt > 0.0 && dt < LONGEST_STEP_SECS) || settings.smoothness_weight <= 0.0 {
+    fn temporal(&self, settings: &RefineSettings, root: &Vector3<f64>, dt: f64) -> Option<Temporal> {
+        let motion = self.motion.as_ref()?;
+        if !(dt > 0.0 && dt < LONGEST_STEP_SECS && settings.smoothness_weight > 0.0) {
             return None;
         }
         let weight = settings.smoothness_weight * (MODEL_PERIOD_SECS / dt).powi(4).min(MOST_SMOOTHNESS);
-        let expected = std::array::from_fn(|joint| past.joints[joint] + past.velocity[joint] * dt);
+        let expected = std::array::from_fn(|joint| root + motion.joints_from_root[joint] + motion.velocity[joint] * dt);
         Some(Temporal { expected, weight })
     }
 
-    fn remember(&mut self, stamp: Stamp, joints: &JointArray<Vector3<f64>>, root: &Matrix3<f64>, lifted: &LiftedPose) {
-        // Half a second's trust at most: errors of the lifter last, so the mean of many images is little better.
-        let direction = lifted.viewing_direction.as_ref();
-        let depth = joints[Joint::Pelvis.index()].norm();
-        let floor = direction * direction.transpose() * (ROOT_FLOOR.1 * depth).powi(2);
-        let velocity = match &self.past {
-            Some(past) => {
-                let dt = stamp.seconds_since(past.stamp);
-                if dt > 0.0 && dt < LONGEST_STEP_SECS {
-                    // A filter of about 0.1 s at any image rate.
-                    let blend = (dt / (dt + 0.07)).clamp(0.0, 1.0);
-                    std::array::from_fn(|joint| {
-                        let seen = (joints[joint] - past.joints[joint]) / dt;
-                        past.velocity[joint] + (seen - past.velocity[joint]) * blend
-                    })
-                } else {
-                    [Vector3::zeros(); JOINT_COUNT]
-                }
+    fn remember(&mut self, joints: &JointArray<Vector3<f64>>, dt: f64) {
+        let joints_from_root = joints.map(|joint| joint - joints[Joint::Pelvis.index()]);
+        let velocity = match &self.motion {
+            Some(motion) if dt > 0.0 && dt < LONGEST_STEP_SECS => {
+                let blend = dt / (dt + VELOCITY_SECS);
+                std::array::from_fn(|joint| {
+                    let seen = (joints_from_root[joint] - motion.joints_from_root[joint]) / dt;
+                    motion.velocity[joint] + (seen - motion.velocity[joint]) * blend
+                })
             }
-            None => [Vector3::zeros(); JOINT_COUNT],
+            _ => [Vector3::zeros(); JOINT_COUNT],
         };
-        self.past = Some(Past { stamp, joints: *joints, velocity, root_covariance: root + floor });
+        self.motion = Some(Motion { joints_from_root, velocity });
     }
 }
 
-/// Confidence per keypoint as the mode asks for, `None` for those that weigh nothing or are not finite.
-fn weights(
-    settings: &RefineSettings,
-    keypoints: &JointArray<Option<KeypointForRefinement>>,
-) -> JointArray<Option<KeypointForRefinement>> {
-    keypoints.map(|keypoint| {
-        keypoint
-            .filter(|keypoint| {
-                keypoint.point.coords.iter().all(|value| value.is_finite() && value.abs() < 1e3)
-                    && keypoint.sigma.is_finite()
-                    && keypoint.sigma > 0.0
-                    && keypoint.confidence >= settings.confidence_threshold
-                    && keypoint.confidence > 0.0
-            })
-            .map(|keypoint| match settings.mode {
-                RefineMode::Unweighted => KeypointForRefinement { confidence: 1.0, ..keypoint },
-                RefineMode::Off | RefineMode::Confidence => {
-                    KeypointForRefinement { confidence: keypoint.confidence.min(1.0), ..keypoint }
-                }
-            })
+/// The lifter's pose with scales that can be divided by; `None` when it is no root-relative pose of a body or its
+/// viewing direction is no direction. Comparisons with NaN are false, so neither passes.
+fn usable(lifted: &LiftedPose) -> Option<LiftedPose> {
+    let is_pose = lifted.joints_from_root.iter().all(|joint| joint.norm() < LARGEST_REACH_M)
+        && lifted.joints_from_root[Joint::Pelvis.index()].norm() < ROOT_TOLERANCE_M
+        && (lifted.viewing_direction.norm() - 1.0).abs() < 1e-3;
+    // NaN is not small: it is the largest.
+    let sigma = |sigma: f64| if sigma < LARGEST_LIFTER_SIGMA_M { sigma.max(0.0) } else { LARGEST_LIFTER_SIGMA_M };
+    is_pose.then(|| LiftedPose {
+        sigma_lateral: lifted.sigma_lateral.map(sigma),
+        sigma_depth: lifted.sigma_depth.map(sigma),
+        ..*lifted
     })
+}
+
+/// The lifter's pose at the root that nobody saw.
+fn carried_on(settings: &RefineSettings, lifted: &LiftedPose, root: &Root) -> Refined {
+    let joint = |joint: usize| {
+        let covariance = root.covariance + lifter_covariance(lifted, joint);
+        refined(&(root.position + lifted.joints_from_root[joint]), &covariance, JointState::Predicted, settings)
+    };
+    Refined { joints: std::array::from_fn(joint), cost_before: 0.0, cost_after: 0.0 }
+}
+
+/// Keypoints with their weights for the root and for the pose; `None` for those that weigh nothing or are not finite.
+/// The root always goes by confidence; the pose as the mode asks for.
+type Weighted = JointArray<Option<KeypointForRefinement>>;
+
+fn weights(settings: &RefineSettings, keypoints: &Weighted) -> (Weighted, Weighted) {
+    let is_usable = |keypoint: &KeypointForRefinement| {
+        keypoint.point.coords.iter().all(|value| value.is_finite() && value.abs() < FURTHEST_POINT)
+            && keypoint.sigma > SMALLEST_KEYPOINT_SIGMA
+            && keypoint.sigma < FURTHEST_POINT
+            && keypoint.confidence > 0.0
+    };
+    let usable = keypoints.map(|keypoint| keypoint.filter(is_usable));
+    let by_confidence = usable.map(|keypoint| {
+        let keypoint = keypoint.filter(|keypoint| keypoint.confidence >= settings.confidence_threshold)?;
+        Some(KeypointForRefinement { confidence: keypoint.confidence.min(1.0), ..keypoint })
+    });
+    let for_pose = match settings.mode {
+        RefineMode::Off | RefineMode::Confidence => by_confidence,
+        RefineMode::Unweighted => {
+            usable.map(|keypoint| keypoint.map(|keypoint| KeypointForRefinement { confidence: 1.0, ..keypoint }))
+        }
+    };
+    (by_confidence, for_pose)
 }
 
 fn lifter_covariance(lifted: &LiftedPose, joint: usize) -> Matrix3<f64> {
@@ -335,17 +304,17 @@ fn lifter_covariance(lifted: &LiftedPose, joint: usize) -> Matrix3<f64> {
     (Matrix3::identity() - along) * lifted.sigma_lateral[joint].powi(2) + along * lifted.sigma_depth[joint].powi(2)
 }
 
-/// Adds what all joints share, the unknown scale along the ray, and the calibration; always positive definite.
-fn published(covariance: &Matrix3<f64>, position: &Point3<f64>, settings: &RefineSettings) -> Covariance {
-    let ray = position.coords;
-    let shared = ray * ray.transpose() * SCALE_SIGMA.powi(2);
-    let total = (covariance + shared) * settings.covariance_scale;
-    (total + total.transpose()) * 0.5 + Matrix3::identity() * 1e-8
-}
-
-fn refined(position_in_camera: Point3<f64>, covariance: Covariance, state: JointState) -> RefinedJoint {
+/// Adds what all joints share, the unknown scale that moves them along their rays, and the calibration.
+fn refined(
+    position: &Vector3<f64>,
+    covariance: &Matrix3<f64>,
+    state: JointState,
+    settings: &RefineSettings,
+) -> RefinedJoint {
+    let shared = position * position.transpose() * settings.body_scale_sigma.powi(2);
+    let covariance = covariance::proper(&((covariance + shared) * settings.covariance_scale));
     let confidence = probability_within(&covariance, CONFIDENCE_RADIUS_M);
-    RefinedJoint { position_in_camera, covariance, confidence, state }
+    RefinedJoint { position_in_camera: Point3::from(*position), covariance, confidence, state }
 }
 
 #[cfg(test)]
