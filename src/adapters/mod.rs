@@ -18,4 +18,6 @@ pub mod result_bag;
 #[cfg(feature = "replay")]
 pub mod result_writer;
 #[cfg(feature = "replay")]
+pub mod scene_bag;
+#[cfg(feature = "replay")]
 pub mod stage_timer;

@@ -1,7 +1,9 @@
 //! Skeletons from a bag: results of `stridepose replay`, or a truth in the same message.
 //!
 //! One `SkeletonArray` an image, in the order of the bag. A message that cannot be decoded would shift every later
-//! image_index: it stays in the sequence as an image without people (with the bag's log time), and is counted.
+//! `image_index`: it stays in the sequence as an image without people (with the bag's log time), and is counted.
+//! Another topic than [`SKELETONS_TOPIC`], such as the one with look-ahead, may leave images out: there the images are
+//! counted on [`SKELETONS_TOPIC`] and found by their stamps.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -12,14 +14,12 @@ use nalgebra::{Matrix3, Point3};
 use crate::adapters::bag::{Bag, BagError, Completeness};
 use crate::adapters::messages::stridepose::{Joint as JointMessage, Skeleton, SkeletonArray};
 use crate::adapters::messages::{Message, from_cdr};
+use crate::adapters::result_writer::SKELETONS_TOPIC;
 use crate::data::{JointState, Stamp, TrackId};
 use crate::metrics::{
     ImageReference, ResultImage, ResultJoint, ResultPerson, ResultSequence, TruthPerson, TruthSequence,
 };
 use crate::skeleton::{JOINT_COUNT, Joint};
-
-/// Topic on which `stridepose replay` writes its skeletons.
-pub const SKELETONS_TOPIC: &str = "/stridepose/skeletons";
 
 /// A bag without usable skeletons.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,8 @@ pub enum ResultBagError {
 pub struct ResultBag {
     /// Every image, in order.
     pub sequence: ResultSequence,
+    /// Stamps of all images of the recording, where `sequence` may lack some.
+    pub image_stamps: Option<Vec<Stamp>>,
     /// Coordinate frames named in the messages.
     pub frames: BTreeSet<String>,
     /// What could not be used, in words.
@@ -80,6 +82,8 @@ pub fn read_result_bag(path: &Path, topic: Option<&str>) -> Result<ResultBag, Re
     let mut sequence = ResultSequence::default();
     let mut frames = BTreeSet::new();
     let mut problems = Vec::new();
+    let counts_images = topic != SKELETONS_TOPIC && bag.topics().iter().any(|topic| topic.name == SKELETONS_TOPIC);
+    let image_stamps = if counts_images { Some(stamps(&mut bag)?) } else { None };
     let completeness = bag.read::<BagError>(&[topic], &mut |message| {
         let index = sequence.images.len();
         let image = match from_cdr::<SkeletonArray<'_>>(message.data) {
@@ -104,7 +108,18 @@ pub fn read_result_bag(path: &Path, topic: Option<&str>) -> Result<ResultBag, Re
         sequence.images.push(image);
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(ResultBag { sequence, frames, problems, completeness })
+    Ok(ResultBag { sequence, image_stamps, frames, problems, completeness })
+}
+
+/// Stamps on [`SKELETONS_TOPIC`].
+fn stamps(bag: &mut Bag) -> Result<Vec<Stamp>, BagError> {
+    let mut stamps = Vec::new();
+    bag.read::<BagError>(&[SKELETONS_TOPIC.to_owned()], &mut |message| {
+        let stamp = from_cdr::<SkeletonArray<'_>>(message.data).map(|array| array.header.stamp);
+        stamps.push(stamp.unwrap_or(Stamp::from_nanoseconds(message.log_time_ns)));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(stamps)
 }
 
 fn choose_topic(bag: &Bag, topic: Option<&str>) -> Result<String, ResultBagError> {

@@ -58,7 +58,11 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
             outcome = Outcome::Damaged;
         }
     }
-    let evaluation = evaluate(&result.sequence, &truth.truth, (args.stamp_tolerance_ms * 1e6) as u64)
+    let truth = match &result.image_stamps {
+        Some(image_stamps) => truth.sequence.with_stamps(image_stamps),
+        None => truth.sequence,
+    };
+    let evaluation = evaluate(&result.sequence, &truth, (args.stamp_tolerance_ms * 1e6) as u64)
         .map_err(Refused::because)
         .with_context(|| format!("{} and {}", args.result.display(), args.truth.display()))?;
     let summary = Summary::of(&evaluation);
@@ -72,7 +76,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
 
 /// A truth from either source.
 struct Truth {
-    truth: TruthSequence,
+    sequence: TruthSequence,
     frames: BTreeSet<String>,
     problems: Vec<String>,
     completeness: Completeness,
@@ -89,11 +93,11 @@ fn read_truth(args: &EvaluateArgs) -> anyhow::Result<Truth> {
             warn!("{}: {csv}", path.display());
         }
         let (frames, problems, completeness) = (BTreeSet::new(), Vec::new(), Completeness::Whole);
-        return Ok(Truth { truth: csv.truth, frames, problems, completeness });
+        return Ok(Truth { sequence: csv.truth, frames, problems, completeness });
     }
-    let ResultBag { sequence, frames, problems, completeness } =
+    let ResultBag { sequence, frames, problems, completeness, .. } =
         read_result_bag(path, args.truth_topic.as_deref()).map_err(refuse_result)?;
-    Ok(Truth { truth: truth_from_result(sequence), frames, problems, completeness })
+    Ok(Truth { sequence: truth_from_result(sequence), frames, problems, completeness })
 }
 
 /// Directories and what is called like a file of a bag.

@@ -3,6 +3,7 @@
 //! To wire a command: a `pub mod`, a variant of `Command`, a line in `Command::run`.
 
 pub mod console;
+pub mod demo;
 pub mod evaluate;
 pub mod exit;
 pub mod inspect;
@@ -37,6 +38,9 @@ enum Command {
     /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
     Evaluate(evaluate::EvaluateArgs),
 
+    /// Show what it does: a made-up scene, lifted, refined, compared with its truth
+    Demo(demo::DemoArgs),
+
     /// Run the pipeline over a recorded bag
     Replay(replay::ReplayArgs),
 
@@ -51,6 +55,7 @@ impl Command {
     fn run(&self, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         match self {
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Demo(args) => demo::run(args, console),
             Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),
             Self::Parameters(args) => parameters::run(args),

@@ -83,6 +83,19 @@ pub struct TruthSequence {
     pub images: BTreeMap<ImageReference, Vec<TruthPerson>>,
 }
 
+impl TruthSequence {
+    /// The same truth with places in the recording replaced by the stamps of the images there. A place beyond the last
+    /// stamp stays as it is.
+    #[must_use]
+    pub fn with_stamps(self, image_stamps: &[Stamp]) -> Self {
+        let stamped = |reference| match reference {
+            ImageReference::Index(index) => image_stamps.get(index).copied().map_or(reference, ImageReference::Stamp),
+            ImageReference::Stamp(_) => reference,
+        };
+        Self { images: self.images.into_iter().map(|(reference, people)| (stamped(reference), people)).collect() }
+    }
+}
+
 /// Median of the positive differences of successive stamps, s.
 pub(super) fn median_interval(stamps: impl Iterator<Item = Stamp>) -> Option<f64> {
     let stamps: Vec<Stamp> = stamps.collect();
@@ -95,6 +108,15 @@ pub(super) fn median_interval(stamps: impl Iterator<Item = Stamp>) -> Option<f64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_become_stamps() {
+        let stamps = [7, 8].map(Stamp::from_nanoseconds);
+        let keys = [ImageReference::Index(1), ImageReference::Index(5), ImageReference::Stamp(stamps[0])];
+        let truth = TruthSequence { images: keys.into_iter().map(|key| (key, Vec::new())).collect() };
+        let expected = [ImageReference::Index(5), ImageReference::Stamp(stamps[0]), ImageReference::Stamp(stamps[1])];
+        assert_eq!(truth.with_stamps(&stamps).images.into_keys().collect::<Vec<_>>(), expected);
+    }
 
     #[test]
     fn the_interval_is_the_median_and_ignores_steps_back() {

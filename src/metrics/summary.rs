@@ -52,7 +52,7 @@ impl Summary {
         Self {
             overall: metrics(evaluation, &Joint::ALL),
             per_joint: Joint::ALL.map(|joint| metrics(evaluation, &[joint])),
-            root_mm: over_roots(|root| root.norm()),
+            root_mm: over_roots(nalgebra::Vector3::norm),
             root_lateral_mm: over_roots(|root| root.xy().norm()),
             root_depth_mm: over_roots(|root| root.z.abs()),
         }

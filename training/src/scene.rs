@@ -11,6 +11,7 @@ use stridepose::stages::window::MODEL_RATE_HZ;
 
 use crate::body::Body;
 use crate::mocap::{Clip, MOCAP_RATE_HZ, WorldPose};
+use crate::posture::PostureChange;
 
 /// Nearer than this to the camera plane nothing is projected.
 const NEAREST_M: f64 = 0.2;
@@ -24,6 +25,8 @@ pub struct SceneSettings {
     pub retarget: bool,
     /// Standard deviation of the sample times, in model periods, for half of the clips.
     pub stamp_jitter: f64,
+    /// Share of clips whose posture is changed.
+    pub posture_share: f64,
     /// Whether clips may be mirrored.
     pub mirror: bool,
 }
@@ -46,12 +49,14 @@ pub fn draw(clip: &Clip, length: usize, settings: &SceneSettings, rng: &mut impl
     let speed = low * (high / low).powf(rng.random::<f64>());
     let body = settings.retarget.then(|| Body::draw(rng));
     let mirror = settings.mirror && rng.random_bool(0.5);
+    let posture = rng.random_bool(settings.posture_share).then(|| PostureChange::draw(rng));
     let start = rng.random_range(0.0..clip.poses.len() as f64);
     let mut elapsed = 0.0;
     let world: Vec<WorldPose> = step_secs
         .iter()
         .map(|step| {
             let pose = pose_at(clip, start + elapsed * speed * MOCAP_RATE_HZ);
+            let pose = posture.as_ref().map_or(pose, |posture| posture.apply(&pose, elapsed));
             elapsed += step;
             let pose = body.as_ref().map_or(pose, |body| body.retarget(&pose));
             if mirror { mirrored(&pose) } else { pose }
@@ -188,7 +193,7 @@ mod tests {
     }
 
     const SETTINGS: SceneSettings =
-        SceneSettings { speed: (0.5, 2.0), retarget: false, stamp_jitter: 0.3, mirror: true };
+        SceneSettings { speed: (0.5, 2.0), retarget: false, stamp_jitter: 0.3, posture_share: 0.0, mirror: true };
 
     #[test]
     fn the_camera_is_a_rigid_motion_and_sees_the_person_upright() {
