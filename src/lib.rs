@@ -21,6 +21,7 @@ pub mod commands;
 pub mod config;
 pub mod data;
 pub mod geometry;
+pub mod metrics;
 pub mod model;
 pub mod network;
 pub mod pipeline;

@@ -3,6 +3,7 @@
 
 pub mod cdr;
 pub mod messages;
+pub mod truth_csv;
 
 #[cfg(feature = "replay")]
 pub mod bag;
@@ -13,6 +14,10 @@ pub mod model_store;
 #[cfg(feature = "replay")]
 pub mod onnx;
 #[cfg(feature = "replay")]
+pub mod result_bag;
+#[cfg(feature = "replay")]
 pub mod result_writer;
+#[cfg(feature = "replay")]
+pub mod scene_bag;
 #[cfg(feature = "replay")]
 pub mod stage_timer;

@@ -3,6 +3,8 @@
 //! To wire a command: a `pub mod`, a variant of `Command`, a line in `Command::run`.
 
 pub mod console;
+pub mod demo;
+pub mod evaluate;
 pub mod exit;
 pub mod inspect;
 pub mod parameters;
@@ -33,6 +35,12 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
+    Evaluate(evaluate::EvaluateArgs),
+
+    /// Show what it does: a made-up scene, lifted, refined, compared with its truth
+    Demo(demo::DemoArgs),
+
     /// Run the pipeline over a recorded bag
     Replay(replay::ReplayArgs),
 
@@ -46,6 +54,8 @@ enum Command {
 impl Command {
     fn run(&self, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         match self {
+            Self::Evaluate(args) => evaluate::run(args),
+            Self::Demo(args) => demo::run(args, console),
             Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),
             Self::Parameters(args) => parameters::run(args),

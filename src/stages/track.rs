@@ -7,13 +7,23 @@
 //!   network for each, and `update` with what it found.
 //! * **Keypoints of another node.** `begin(stamp)`, then [`Tracker::associate`].
 //!
-//! What keeps identities apart where people overlap: two searches that end on the same person are noticed (their
-//! keypoints are nearly the same) and only the one that fits its own past keeps the finding, the other coasts; a finding
-//! that jumps away from where the person should be is no finding. A person who is not seen coasts for
-//! `max_age_secs` and is then forgotten. Identities ascend from 1 and are never used again.
+//! What keeps identities apart where people overlap:
+//! * a finding further from where its person should be than somebody moves since it was last seen is no finding;
+//! * a finding that fits another known person much better than the one it was searched for is no finding;
+//! * of searches that end on the same person only the one that fits its own past best keeps the finding.
+//!
+//! Whoever is left without a finding coasts, is searched for on, calls for a detector run and comes back with the
+//! detection nearest to where it should be. Not seen for `max_age_secs`, it is forgotten. Identities ascend from 1 and
+//! are never used again. Pairs are made greedily, best first, ties by order: the same input gives the same identities.
 
+mod closeness;
+mod person;
+#[cfg(test)]
+mod tests;
+
+use self::closeness::{box_around, center_distance, count, distance, size};
+use self::person::Track;
 use crate::data::{BoundingBox, Detection, KeypointsInImage, PersonKeypoints, Stamp, TrackId};
-use crate::skeleton::JOINT_COUNT;
 use crate::stages::crop::Crop;
 
 /// When people are born, kept and forgotten.
@@ -37,28 +47,17 @@ const MIN_VISIBLE: usize = 4;
 const SAME_PERSON_IOU: f32 = 0.3;
 /// Two findings closer than this (mean keypoint distance in person sizes) are one person.
 const SAME_FINDING: f32 = 0.10;
-/// A finding further than this from where the person should be is somebody else.
+/// A finding may be this far from where the person should be, and [`JUMP_A_SECOND`] more for each second since the
+/// person was seen, but never more than [`FARTHEST_JUMP`] (mean keypoint distance in person sizes).
+const JUMP: f32 = 0.15;
+const JUMP_A_SECOND: f32 = 1.0;
 const FARTHEST_JUMP: f32 = 0.45;
+/// A finding this much nearer to another known person than to its own belongs to the other.
+const THEFT: f32 = 0.5;
 /// A person whom so many detector runs in a row do not confirm is none.
-const MAX_UNCONFIRMED_RUNS: u32 = 6;
-/// Share of the new velocity in the running one.
-const VELOCITY_BLEND: f32 = 0.4;
-
-/// A known person, or a candidate.
-#[derive(Clone, Debug)]
-struct Track {
-    id: Option<TrackId>,
-    hits: u32,
-    last_seen: Stamp,
-    unconfirmed_runs: u32,
-    keypoints: KeypointsInImage,
-    bbox: BoundingBox,
-    velocity: (f32, f32),
-    crop: Option<Crop>,
-    score: f32,
-    is_seen_now: bool,
-    is_fresh_detection: bool,
-}
+const MAX_UNCONFIRMED_RUNS: u32 = 10;
+/// After so many images without a finding a person calls for the detector.
+const CALLS: [u32; 3] = [1, 3, 6];
 
 /// Where to look for one person.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +104,14 @@ pub struct Tracker {
     next_id: u32,
     stamp: Stamp,
     images_since_detector: Option<u32>,
-    has_lost_somebody: bool,
+}
+
+/// A finding that may be kept.
+struct Candidate<'a> {
+    finding: &'a Finding,
+    visible: KeypointsInImage,
+    bbox: BoundingBox,
+    jump: f32,
 }
 
 impl Tracker {
@@ -117,7 +123,6 @@ impl Tracker {
             next_id: 1,
             stamp: Stamp::from_nanoseconds(0),
             images_since_detector: None,
-            has_lost_somebody: false,
         }
     }
 
@@ -136,68 +141,49 @@ impl Tracker {
     pub fn begin(&mut self, stamp: Stamp) {
         let elapsed = stamp.seconds_since(self.stamp).clamp(0.0, 1.0) as f32;
         self.stamp = stamp;
-        let before = self.tracks.len();
-        let settings = self.settings;
+        let max_age_secs = self.settings.max_age_secs;
         self.tracks.retain(|track| {
-            let is_recent = stamp.seconds_since(track.last_seen) <= settings.max_age_secs;
-            let is_confirmed = track.unconfirmed_runs < MAX_UNCONFIRMED_RUNS;
-            is_recent && is_confirmed
+            stamp.seconds_since(track.last_seen) <= max_age_secs && track.unconfirmed_runs < MAX_UNCONFIRMED_RUNS
         });
-        self.has_lost_somebody |= self.tracks.len() < before;
         for track in &mut self.tracks {
-            let (dx, dy) = (track.velocity.0 * elapsed, track.velocity.1 * elapsed);
-            track.shift(dx, dy);
-            if !track.is_seen_now {
-                // Nobody keeps walking blindly: what is known of the motion fades.
-                track.velocity = (track.velocity.0 * 0.8, track.velocity.1 * 0.8);
-            }
-            track.is_seen_now = false;
-            track.is_fresh_detection = false;
+            track.predict(elapsed);
         }
     }
 
-    /// Whether the detector should run on this image: at the start, on its interval, when nobody is known and when
-    /// somebody was lost.
+    /// Whether the detector should run on this image: at the start, on its interval, and soon after somebody was lost.
     pub fn wants_detector(&mut self) -> bool {
         let is_due = self.images_since_detector.is_none_or(|images| images + 1 >= self.settings.detector_interval);
-        let is_wanted = is_due || self.has_lost_somebody;
+        let is_wanted = is_due || self.tracks.iter().any(|track| CALLS.contains(&track.misses));
         self.images_since_detector =
             if is_wanted { Some(0) } else { self.images_since_detector.map(|images| images + 1) };
-        self.has_lost_somebody = false;
         is_wanted
     }
 
     /// Takes in a detector run: confirms the known, starts candidates for the others.
     pub fn add_detections(&mut self, detections: &[Detection]) {
-        let known = self.tracks.len();
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
         for (at, detection) in detections.iter().enumerate() {
             for (slot, track) in self.tracks.iter().enumerate() {
-                let iou = track.bbox.iou(&detection.bbox_in_image_px);
+                let iou = [track.bbox, track.region]
+                    .map(|bbox| bbox.iou(&detection.bbox_in_image_px))
+                    .into_iter()
+                    .fold(0.0, f32::max);
                 if iou > SAME_PERSON_IOU {
                     pairs.push((iou, at, slot));
+                } else if track.misses > 0 {
+                    // Somebody lost may have gone some way; any overlap above is better.
+                    let apart = center_distance(&track.bbox, &detection.bbox_in_image_px, size(&track.bbox));
+                    let closeness = 1.0 - apart / (self.reach(track) + FARTHEST_JUMP);
+                    if closeness > 0.0 {
+                        pairs.push((SAME_PERSON_IOU * closeness, at, slot));
+                    }
                 }
             }
         }
-        pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut is_taken = vec![false; detections.len()];
-        let mut is_confirmed = vec![false; known];
-        for (_, at, slot) in pairs {
-            if is_taken[at] || is_confirmed[slot] {
-                continue;
-            }
-            is_taken[at] = true;
-            is_confirmed[slot] = true;
-            let stamp = self.stamp;
-            let track = &mut self.tracks[slot];
-            track.unconfirmed_runs = 0;
-            if stamp.seconds_since(track.last_seen) > 0.1 {
-                // The crop of somebody who was lost is stale; the detector knows better.
-                track.bbox = detections[at].bbox_in_image_px;
-                track.crop = None;
-                track.is_fresh_detection = true;
-            }
-        }
+        let known = self.tracks.len();
+        let (is_taken, is_confirmed) = match_greedily(&mut pairs, true, detections.len(), known, |at, slot| {
+            self.tracks[slot].confirm(&detections[at].bbox_in_image_px);
+        });
         for (track, is_confirmed) in self.tracks.iter_mut().zip(is_confirmed) {
             if !is_confirmed {
                 track.unconfirmed_runs += 1;
@@ -212,60 +198,30 @@ impl Tracker {
     pub fn searches(&self) -> impl Iterator<Item = Search> + '_ {
         self.tracks.iter().enumerate().map(|(slot, track)| Search {
             slot,
-            bbox_in_image_px: track.bbox,
+            bbox_in_image_px: track.region,
             crop: track.crop,
         })
     }
 
     /// Takes in what the keypoint network found.
     pub fn update(&mut self, findings: &[Finding]) {
-        let mut accepted: Vec<(Finding, KeypointsInImage, BoundingBox, f32)> = Vec::new();
-        for finding in findings {
-            let Some(track) = self.tracks.get(finding.slot) else { continue };
-            let visible = self.visible(&finding.person.keypoints);
-            let Some(bbox) = box_around(&visible) else { continue };
-            if finding.person.score < self.settings.person_score_threshold || count(&visible) < MIN_VISIBLE {
-                continue;
-            }
-            let jump = if track.hits == 0 || track.is_fresh_detection {
-                0.0
-            } else {
-                distance(&visible, &track.keypoints, size(&track.bbox)).unwrap_or(0.0)
-            };
-            if jump <= FARTHEST_JUMP {
-                accepted.push((*finding, visible, bbox, jump));
-            }
-        }
-        // Of findings on the same person the oldest identity's that fits its own past best stays.
-        accepted.sort_by(|a, b| {
-            let rank = |entry: &(Finding, KeypointsInImage, BoundingBox, f32)| {
-                let track = &self.tracks[entry.0.slot];
-                (track.id.is_none(), entry.3)
-            };
-            let ((candidate_a, jump_a), (candidate_b, jump_b)) = (rank(a), rank(b));
-            candidate_a.cmp(&candidate_b).then(jump_a.total_cmp(&jump_b)).then(a.0.slot.cmp(&b.0.slot))
+        let mut candidates: Vec<Candidate<'_>> =
+            findings.iter().filter_map(|finding| self.candidate(finding)).collect();
+        // Of findings on the same person the identity's that fits its own past best stays.
+        candidates.sort_by(|a, b| {
+            let is_unnamed = |candidate: &Candidate<'_>| self.tracks[candidate.finding.slot].id.is_none();
+            is_unnamed(a).cmp(&is_unnamed(b)).then(a.jump.total_cmp(&b.jump)).then(a.finding.slot.cmp(&b.finding.slot))
         });
         let mut kept: Vec<(KeypointsInImage, BoundingBox)> = Vec::new();
-        let mut doubles = Vec::new();
-        for (finding, visible, bbox, _) in accepted {
-            let is_double = kept.iter().any(|(other, other_box)| {
-                let scale = size(&bbox).max(size(other_box));
-                distance(&visible, other, scale).is_some_and(|apart| apart < SAME_FINDING)
-            });
-            if is_double {
-                doubles.push(finding.slot);
-                continue;
+        for Candidate { finding, visible, bbox, .. } in candidates {
+            let is_double = kept.iter().any(|(other, other_box)| is_same_finding(&visible, &bbox, other, other_box));
+            if !is_double {
+                kept.push((visible, bbox));
+                self.tracks[finding.slot].see(visible, finding, self.stamp);
             }
-            kept.push((visible, bbox));
-            self.see(finding.slot, visible, bbox, &finding);
         }
-        let mut slot = 0;
-        self.tracks.retain(|track| {
-            // A candidate that doubles a person, or that nothing was found for, never was.
-            let was_double = doubles.contains(&slot);
-            slot += 1;
-            track.id.is_some() || (track.is_seen_now && !was_double)
-        });
+        // A candidate that doubles a person, or that nothing was found for, never was.
+        self.tracks.retain(|track| track.id.is_some() || track.is_seen_now);
         self.name_newcomers();
     }
 
@@ -274,57 +230,71 @@ impl Tracker {
         let known = self.tracks.len();
         let seen: Vec<_> = people.iter().map(|person| self.visible(&person.keypoints)).collect();
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
-        for (at, visible) in seen.iter().enumerate() {
+        for (at, visible) in seen.iter().enumerate().filter(|(_, visible)| count(visible) >= MIN_VISIBLE) {
             let Some(bbox) = box_around(visible) else { continue };
             for (slot, track) in self.tracks.iter().enumerate() {
-                let scale = size(&track.bbox).max(size(&bbox));
-                let apart = distance(visible, &track.keypoints, scale);
-                if let Some(apart) = apart.filter(|apart| *apart < 2.0 * FARTHEST_JUMP) {
+                let apart = distance(visible, &track.keypoints, size(&track.bbox).max(size(&bbox)));
+                if let Some(apart) = apart.filter(|apart| *apart < 2.0 * self.reach(track)) {
                     pairs.push((apart, at, slot));
                 }
             }
         }
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut is_taken = vec![false; people.len()];
-        let mut is_found = vec![false; known];
         let finding = |slot: usize, at: usize| Finding { slot, person: people[at], next_crop: None };
-        for (_, at, slot) in pairs {
-            if is_taken[at] || is_found[slot] {
-                continue;
-            }
-            is_taken[at] = true;
-            is_found[slot] = true;
-            if let Some(bbox) = box_around(&seen[at]) {
-                self.see(slot, seen[at], bbox, &finding(slot, at));
-            }
-        }
+        let stamp = self.stamp;
+        let (is_taken, _) = match_greedily(&mut pairs, false, people.len(), known, |at, slot| {
+            self.tracks[slot].see(seen[at], &finding(slot, at), stamp);
+        });
         for at in (0..people.len()).filter(|&at| !is_taken[at] && count(&seen[at]) >= MIN_VISIBLE) {
-            if let Some(bbox) = box_around(&seen[at]) {
-                self.tracks.push(Track::candidate(bbox, people[at].score, self.stamp));
-                let slot = self.tracks.len() - 1;
-                self.see(slot, seen[at], bbox, &finding(slot, at));
+            let Some(bbox) = box_around(&seen[at]) else { continue };
+            let is_double = self
+                .tracks
+                .iter()
+                .any(|track| track.is_seen_now && is_same_finding(&seen[at], &bbox, &track.keypoints, &track.bbox));
+            if !is_double {
+                let mut track = Track::candidate(bbox, people[at].score, stamp);
+                track.see(seen[at], &finding(self.tracks.len(), at), stamp);
+                self.tracks.push(track);
             }
         }
+        self.tracks.retain(|track| track.id.is_some() || track.is_seen_now);
         self.name_newcomers();
     }
 
     /// Everybody who has an identity, by ascending identity; coasting people too.
     pub fn people(&self) -> Vec<TrackedPerson> {
-        let mut people: Vec<TrackedPerson> = self
-            .tracks
-            .iter()
-            .filter_map(|track| {
-                Some(TrackedPerson {
-                    id: track.id?,
-                    keypoints: if track.is_seen_now { track.keypoints } else { [None; JOINT_COUNT] },
-                    bbox_in_image_px: track.bbox,
-                    score: track.score,
-                    is_seen: track.is_seen_now,
-                })
-            })
-            .collect();
+        let mut people: Vec<TrackedPerson> = self.tracks.iter().filter_map(Track::to_person).collect();
         people.sort_by_key(|person| person.id);
         people
+    }
+
+    /// Whether a finding may be the person it was searched for.
+    fn candidate<'a>(&self, finding: &'a Finding) -> Option<Candidate<'a>> {
+        let track = self.tracks.get(finding.slot)?;
+        let visible = self.visible(&finding.person.keypoints);
+        let bbox = box_around(&visible)?;
+        // False for NaN as well.
+        let is_person = finding.person.score >= self.settings.person_score_threshold;
+        if !is_person || count(&visible) < MIN_VISIBLE {
+            return None;
+        }
+        let jump_from = |track: &Track| distance(&visible, &track.keypoints, size(&track.bbox));
+        if track.hits == 0 || track.is_fresh_detection {
+            return Some(Candidate { finding, visible, bbox, jump: 0.0 });
+        }
+        let jump = jump_from(track).unwrap_or(0.0);
+        let is_stolen = self.tracks.iter().enumerate().any(|(slot, other)| {
+            slot != finding.slot
+                && other.id.is_some()
+                && other.misses == 0
+                && jump_from(other).is_some_and(|others| others < THEFT * jump && others < SAME_FINDING)
+        });
+        (jump <= self.reach(track) && !is_stolen).then_some(Candidate { finding, visible, bbox, jump })
+    }
+
+    /// How far from where it should be a person may be found, person sizes.
+    fn reach(&self, track: &Track) -> f32 {
+        let away_secs = self.stamp.seconds_since(track.last_seen) as f32;
+        (JUMP + JUMP_A_SECOND * away_secs).min(FARTHEST_JUMP)
     }
 
     fn visible(&self, keypoints: &KeypointsInImage) -> KeypointsInImage {
@@ -337,25 +307,6 @@ impl Tracker {
         })
     }
 
-    fn see(&mut self, slot: usize, visible: KeypointsInImage, bbox: BoundingBox, finding: &Finding) {
-        let stamp = self.stamp;
-        let track = &mut self.tracks[slot];
-        let elapsed = stamp.seconds_since(track.last_seen) as f32;
-        if track.hits > 0 && elapsed > 1e-3 {
-            // `track` was already moved by its velocity: what is left is the correction.
-            let (dx, dy) = mean_shift(&track.keypoints, &visible);
-            let correction = (dx / elapsed * VELOCITY_BLEND, dy / elapsed * VELOCITY_BLEND);
-            track.velocity = (track.velocity.0 + correction.0, track.velocity.1 + correction.1);
-        }
-        track.keypoints = visible;
-        track.bbox = bbox;
-        track.crop = finding.next_crop;
-        track.score = finding.person.score;
-        track.hits += 1;
-        track.last_seen = stamp;
-        track.is_seen_now = true;
-    }
-
     fn name_newcomers(&mut self) {
         for track in &mut self.tracks {
             if track.id.is_none() && track.hits >= self.settings.min_hits {
@@ -366,207 +317,25 @@ impl Tracker {
     }
 }
 
-impl Track {
-    const fn candidate(bbox: BoundingBox, score: f32, stamp: Stamp) -> Self {
-        Self {
-            id: None,
-            hits: 0,
-            last_seen: stamp,
-            unconfirmed_runs: 0,
-            keypoints: [None; JOINT_COUNT],
-            bbox,
-            velocity: (0.0, 0.0),
-            crop: None,
-            score,
-            is_seen_now: false,
-            is_fresh_detection: true,
+/// Calls `pair(row, slot)` for the best pairs that leave each row and each slot at most one; says which had one.
+fn match_greedily(
+    pairs: &mut [(f32, usize, usize)],
+    is_larger_better: bool,
+    rows: usize,
+    slots: usize,
+    mut pair: impl FnMut(usize, usize),
+) -> (Vec<bool>, Vec<bool>) {
+    pairs.sort_by(|a, b| if is_larger_better { b.0.total_cmp(&a.0) } else { a.0.total_cmp(&b.0) });
+    let (mut is_row_taken, mut is_slot_taken) = (vec![false; rows], vec![false; slots]);
+    for &(_, row, slot) in pairs.iter() {
+        if !is_row_taken[row] && !is_slot_taken[slot] {
+            (is_row_taken[row], is_slot_taken[slot]) = (true, true);
+            pair(row, slot);
         }
     }
-
-    fn shift(&mut self, dx: f32, dy: f32) {
-        for keypoint in self.keypoints.iter_mut().flatten() {
-            keypoint.x += dx;
-            keypoint.y += dy;
-        }
-        self.bbox.x_min += dx;
-        self.bbox.x_max += dx;
-        self.bbox.y_min += dy;
-        self.bbox.y_max += dy;
-        if let Some(crop) = &mut self.crop {
-            crop.center_in_image_px.x += f64::from(dx);
-            crop.center_in_image_px.y += f64::from(dy);
-        }
-    }
+    (is_row_taken, is_slot_taken)
 }
 
-fn count(keypoints: &KeypointsInImage) -> usize {
-    keypoints.iter().flatten().count()
-}
-
-/// The rectangle around keypoints, a little larger: a head and feet go beyond their keypoints.
-fn box_around(keypoints: &KeypointsInImage) -> Option<BoundingBox> {
-    let mut bbox =
-        BoundingBox { x_min: f32::INFINITY, y_min: f32::INFINITY, x_max: f32::NEG_INFINITY, y_max: f32::NEG_INFINITY };
-    for keypoint in keypoints.iter().flatten() {
-        bbox.x_min = bbox.x_min.min(keypoint.x);
-        bbox.x_max = bbox.x_max.max(keypoint.x);
-        bbox.y_min = bbox.y_min.min(keypoint.y);
-        bbox.y_max = bbox.y_max.max(keypoint.y);
-    }
-    let margin = 0.08 * bbox.width().max(bbox.height());
-    let grown = BoundingBox {
-        x_min: bbox.x_min - margin,
-        y_min: bbox.y_min - margin,
-        x_max: bbox.x_max + margin,
-        y_max: bbox.y_max + margin,
-    };
-    (bbox.x_min.is_finite() && margin > 0.0).then_some(grown)
-}
-
-fn size(bbox: &BoundingBox) -> f32 {
-    bbox.width().max(bbox.height()).max(1.0)
-}
-
-/// Mean distance of the keypoints that both have, in units of `scale`.
-fn distance(a: &KeypointsInImage, b: &KeypointsInImage, scale: f32) -> Option<f32> {
-    let (mut sum, mut count) = (0.0, 0_u32);
-    for (a, b) in a.iter().zip(b) {
-        if let (Some(a), Some(b)) = (a, b) {
-            sum += (a.x - b.x).hypot(a.y - b.y);
-            count += 1;
-        }
-    }
-    (count > 0).then(|| sum / (count as f32 * scale))
-}
-
-fn mean_shift(from: &KeypointsInImage, to: &KeypointsInImage) -> (f32, f32) {
-    let (mut dx, mut dy, mut count) = (0.0, 0.0, 0_u32);
-    for (from, to) in from.iter().zip(to) {
-        if let (Some(from), Some(to)) = (from, to) {
-            dx += to.x - from.x;
-            dy += to.y - from.y;
-            count += 1;
-        }
-    }
-    let count = count.max(1) as f32;
-    (dx / count, dy / count)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::data::Keypoint;
-
-    const SETTINGS: TrackSettings = TrackSettings {
-        max_age_secs: 1.0,
-        min_hits: 2,
-        keypoint_score_threshold: 0.3,
-        person_score_threshold: 0.3,
-        detector_interval: 5,
-    };
-
-    fn person(x: f32) -> PersonKeypoints {
-        let keypoints = std::array::from_fn(|joint| {
-            let joint = joint as f32;
-            Some(Keypoint { x: x + 20.0 * (joint * 2.4).sin(), y: 100.0 + 10.0 * joint, score: 0.9, spread: None })
-        });
-        PersonKeypoints { keypoints, score: 0.9 }
-    }
-
-    fn at(image: i64) -> Stamp {
-        Stamp::from_nanoseconds(1_000_000_000 + image * 33_333_333)
-    }
-
-    fn see(tracker: &mut Tracker, image: i64, people: &[PersonKeypoints]) -> Vec<(u32, bool, f32)> {
-        tracker.begin(at(image));
-        tracker.associate(people);
-        tracker
-            .people()
-            .iter()
-            .map(|person| (person.id.0, person.is_seen, person.bbox_in_image_px.center().0))
-            .collect()
-    }
-
-    #[test]
-    fn an_identity_is_given_after_the_second_sight_and_kept() {
-        let mut tracker = Tracker::new(SETTINGS);
-        assert!(see(&mut tracker, 0, &[person(50.0)]).is_empty());
-        for image in 1..30 {
-            let people = see(&mut tracker, image, &[person(50.0 + 3.0 * image as f32)]);
-            assert_eq!(people.len(), 1);
-            assert_eq!((people[0].0, people[0].1), (1, true));
-        }
-    }
-
-    #[test]
-    fn people_who_cross_keep_their_identities() {
-        let mut tracker = Tracker::new(SETTINGS);
-        let mut last = Vec::new();
-        for image in 0..60 {
-            let (left, right) = (100.0 + 8.0 * image as f32, 560.0 - 8.0 * image as f32);
-            // Hidden by the other while they overlap.
-            let people =
-                if (left - right).abs() < 40.0 { vec![person(left)] } else { vec![person(right), person(left)] };
-            last = see(&mut tracker, image, &people);
-        }
-        let ids: Vec<u32> = last.iter().map(|person| person.0).collect();
-        assert_eq!(ids, [1, 2]);
-        let walker = if last[0].2 > 400.0 { 0 } else { 1 };
-        // Person 1 was listed first, at the right, and has walked to the left.
-        assert_eq!(walker, 1, "{last:?}");
-    }
-
-    #[test]
-    fn somebody_hidden_coasts_and_comes_back_as_the_same() {
-        let mut tracker = Tracker::new(SETTINGS);
-        for image in 0..10 {
-            see(&mut tracker, image, &[person(100.0 + 4.0 * image as f32)]);
-        }
-        for image in 10..25 {
-            let people = see(&mut tracker, image, &[]);
-            assert_eq!((people[0].0, people[0].1), (1, false));
-        }
-        assert_eq!(see(&mut tracker, 25, &[person(150.0)])[0].0, 1);
-        assert!(see(&mut tracker, 80, &[]).is_empty(), "after more than a second the person is forgotten");
-        see(&mut tracker, 81, &[person(150.0)]);
-        assert_eq!(see(&mut tracker, 82, &[person(150.0)])[0].0, 2, "and an identity is never used again");
-    }
-
-    #[test]
-    fn two_searches_that_end_on_one_person_leave_one() {
-        let mut tracker = Tracker::new(SETTINGS);
-        for image in 0..3 {
-            see(&mut tracker, image, &[person(100.0), person(220.0)]);
-        }
-        tracker.begin(at(3));
-        let findings: Vec<Finding> = tracker
-            .searches()
-            .map(|search| Finding { slot: search.slot, person: person(101.0), next_crop: None })
-            .collect();
-        assert_eq!(findings.len(), 2);
-        tracker.update(&findings);
-        let seen: Vec<bool> = tracker.people().iter().map(|person| person.is_seen).collect();
-        assert_eq!(seen, [true, false], "the one it belongs to keeps it, the other coasts");
-    }
-
-    #[test]
-    fn poor_findings_are_nobody() {
-        let mut tracker = Tracker::new(SETTINGS);
-        for image in 0..5 {
-            tracker.begin(at(image));
-            let bbox = BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 50.0, y_max: 100.0 };
-            if tracker.wants_detector() {
-                tracker.add_detections(&[Detection { bbox_in_image_px: bbox, score: 0.5 }]);
-            }
-            let mut poor = person(30.0);
-            for keypoint in poor.keypoints.iter_mut().flatten() {
-                keypoint.score = 0.1;
-            }
-            let findings: Vec<Finding> =
-                tracker.searches().map(|search| Finding { slot: search.slot, person: poor, next_crop: None }).collect();
-            tracker.update(&findings);
-            assert!(tracker.people().is_empty());
-        }
-    }
+fn is_same_finding(a: &KeypointsInImage, a_box: &BoundingBox, b: &KeypointsInImage, b_box: &BoundingBox) -> bool {
+    distance(a, b, size(a_box).max(size(b_box))).is_some_and(|apart| apart < SAME_FINDING)
 }

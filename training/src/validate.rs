@@ -89,6 +89,7 @@ impl Validation<'_> {
             speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
             retarget: false,
             stamp_jitter: 0.0,
+            posture_share: 0.0,
             mirror: false,
         };
         let detector = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };

@@ -1,0 +1,126 @@
+//! A made-up scene as a bag: what somebody else's 2D node would publish, the camera, and the truth.
+
+use std::path::Path;
+use std::time::Duration;
+
+use nalgebra::{Matrix3, Point2};
+
+use crate::adapters::bag::BagError;
+use crate::adapters::bag::writer::{BagWriter, Qos};
+use crate::adapters::messages::sensor_msgs::{CameraInfo, RegionOfInterestMessage};
+use crate::adapters::messages::std_msgs::Header;
+use crate::adapters::messages::stridepose::{Keypoint, KeypointArray, PersonKeypoints, SkeletonArray};
+use crate::data::{BoundingBox, JointEstimate, JointState, KeypointsInImage, PersonEstimate, PoseEstimate, TrackId};
+use crate::geometry::CameraModel;
+use crate::scene::{SceneImage, ScenePerson, SceneSettings, make_scene};
+use crate::skeleton::{Joint, KeypointLayout};
+
+/// Topic of the truth.
+pub const TRUTH_TOPIC: &str = "/truth/skeletons";
+const KEYPOINTS_TOPIC: &str = "/camera/keypoints";
+const CAMERA_INFO_TOPIC: &str = "/camera/camera_info";
+const FRAME_ID: &str = "camera_optical_frame";
+/// The detector's layout: as most real ones, it has no pelvis, spine, thorax and head top.
+const LAYOUT: KeypointLayout = KeypointLayout::Coco17;
+/// Focal length of the scene's camera over its image width.
+const FOCAL_LENGTH_PER_WIDTH: f64 = 0.85;
+/// Somebody of whom fewer joints are in view is not there for the truth.
+const VISIBLE_JOINTS: usize = 4;
+
+/// Makes the scene of `settings` and writes it to `output`. Returns the number of images.
+///
+/// # Errors
+/// [`BagError`] when the folder is in use or cannot be written.
+pub fn write_scene_bag(settings: &SceneSettings, output: &Path) -> Result<usize, BagError> {
+    let focal_length_px = FOCAL_LENGTH_PER_WIDTH * f64::from(settings.width);
+    let camera = CameraModel::pinhole(settings.width, settings.height, focal_length_px);
+    let images = make_scene(settings, &|point| camera.project(point));
+    let mut writer = BagWriter::create(output)?;
+    let keypoints = writer.add_topic::<KeypointArray<'_>>(KEYPOINTS_TOPIC, Qos::Stream)?;
+    let camera_info = writer.add_topic::<CameraInfo>(CAMERA_INFO_TOPIC, Qos::Stream)?;
+    let truth = writer.add_topic::<SkeletonArray<'_>>(TRUTH_TOPIC, Qos::Stream)?;
+    for image in &images {
+        writer.write(camera_info, image.stamp, &info(&camera, image))?;
+        writer.write(keypoints, image.stamp, &detected(image))?;
+        let estimate = truth_of(image, &camera);
+        writer.write(truth, image.stamp, &SkeletonArray::from_estimate(&estimate, FRAME_ID, Duration::ZERO))?;
+    }
+    writer.finish()?;
+    Ok(images.len())
+}
+
+fn info(camera: &CameraModel, image: &SceneImage) -> CameraInfo {
+    let (width, height) = camera.image_size();
+    let intrinsics = camera.intrinsics();
+    let k = [intrinsics.fx, 0.0, intrinsics.cx, 0.0, intrinsics.fy, intrinsics.cy, 0.0, 0.0, 1.0];
+    let [fx, _, cx, _, fy, cy, ..] = k;
+    CameraInfo {
+        stamp: image.stamp,
+        frame_id: FRAME_ID.to_owned(),
+        height,
+        width,
+        distortion_model: "plumb_bob".to_owned(),
+        d: vec![0.0; 5],
+        k,
+        r: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p: [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+        binning_x: 1,
+        binning_y: 1,
+        roi: RegionOfInterestMessage::default(),
+    }
+}
+
+fn detected(image: &SceneImage) -> KeypointArray<'static> {
+    let people = image
+        .people
+        .iter()
+        .filter(|person| person.bbox_in_image_px.is_some())
+        .map(|person| PersonKeypoints { score: 0.9, keypoints: in_layout(&person.keypoints) })
+        .collect();
+    KeypointArray { header: Header { stamp: image.stamp, frame_id: FRAME_ID }, layout: LAYOUT.name(), people }
+}
+
+/// The keypoints in the detector's own order; what was not found has no score and no place.
+fn in_layout(keypoints: &KeypointsInImage) -> Vec<Keypoint> {
+    let nowhere = Keypoint { u: f32::NAN, v: f32::NAN, score: 0.0, spread: f32::NAN };
+    let mut listed = vec![nowhere; LAYOUT.keypoint_count()];
+    for joint in Joint::ALL {
+        if let (Some(index), Some(found)) = (LAYOUT.index_of(joint), keypoints[joint.index()]) {
+            listed[index] =
+                Keypoint { u: found.x, v: found.y, score: found.score, spread: found.spread.unwrap_or(f32::NAN) };
+        }
+    }
+    listed
+}
+
+fn truth_of(image: &SceneImage, camera: &CameraModel) -> PoseEstimate {
+    let is_there =
+        |person: &&ScenePerson| person.is_visible.iter().filter(|&&is_visible| is_visible).count() >= VISIBLE_JOINTS;
+    let people = image.people.iter().filter(is_there).map(|person| true_person(person, camera)).collect();
+    PoseEstimate { stamp: image.stamp, people, warnings: Vec::new() }
+}
+
+fn true_person(person: &ScenePerson, camera: &CameraModel) -> PersonEstimate {
+    let mut bbox = BoundingBox { x_min: f32::MAX, y_min: f32::MAX, x_max: f32::MIN, y_max: f32::MIN };
+    for at in person.joints_in_camera.iter().filter_map(|joint| camera.project(joint)) {
+        let Point2 { coords } = at;
+        bbox.x_min = bbox.x_min.min(coords.x as f32);
+        bbox.x_max = bbox.x_max.max(coords.x as f32);
+        bbox.y_min = bbox.y_min.min(coords.y as f32);
+        bbox.y_max = bbox.y_max.max(coords.y as f32);
+    }
+    PersonEstimate {
+        track_id: TrackId(person.identity),
+        joints: person.joints_in_camera.map(|position_in_camera| JointEstimate {
+            position_in_camera,
+            covariance: Matrix3::zeros(),
+            confidence: 1.0,
+            state: JointState::Inferred,
+            keypoint: None,
+        }),
+        score: 1.0,
+        plausibility: None,
+        reprojection_error_px: None,
+        bbox_in_image_px: bbox,
+    }
+}

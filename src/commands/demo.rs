@@ -1,0 +1,96 @@
+//! `stridepose demo`: people who walk in front of a moving camera, made by the project itself, given as 2D keypoints of a
+//! detector that errs, lifted, refined and compared with the truth. Needs no camera, no ROS, no GPU and no foreign weights.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::evaluate::{self, EvaluateArgs};
+use super::replay::{self, SHEET_FILE, SUMMARY_FILE};
+use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag};
+use crate::adapters::scene_bag::{TRUTH_TOPIC, write_scene_bag};
+use crate::scene::SceneSettings;
+
+const SCENE_FOLDER: &str = "scene";
+const RESULT_FOLDER: &str = "result";
+const REPORT_FILE: &str = "report.json";
+
+/// Arguments of `stridepose demo`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Folder for the scene, the result and the report; an earlier demo in it is replaced
+    #[arg(long, short, value_name = "DIR", default_value = "stridepose-demo")]
+    pub output: PathBuf,
+
+    /// How many people walk about
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub people: u8,
+
+    /// How long, s
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub duration_secs: u16,
+
+    /// Seed of everything that is drawn
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Parameters and models.
+    #[command(flatten)]
+    pub setup: SetupArgs,
+}
+
+/// Makes the scene, replays it, evaluates the result.
+///
+/// # Errors
+/// [`Refused`] when the folder or the parameters cannot be used, any other error when the work failed.
+pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
+    let (scene, result) = (args.output.join(SCENE_FOLDER), args.output.join(RESULT_FOLDER));
+    remove_bag(&scene)?;
+    remove_bag(&result)?;
+    let settings = SceneSettings {
+        seed: args.seed,
+        people: usize::from(args.people),
+        duration_secs: f64::from(args.duration_secs),
+        ..SceneSettings::default()
+    };
+    write_scene_bag(&settings, &scene).map_err(refuse_bag)?;
+    let summary = replay::replay(&scene, &result, &args.setup.config()?, &args.setup.store()?, console)?;
+    print(&format!("{}\n", summary.text()))?;
+    let report = args.output.join(REPORT_FILE);
+    let outcome = evaluate::run(&EvaluateArgs {
+        result: result.clone(),
+        truth: scene.clone(),
+        json: Some(report.clone()),
+        topic: None,
+        truth_topic: Some(TRUTH_TOPIC.to_owned()),
+        stamp_tolerance_ms: 5.0,
+    })?;
+    print(&format!(
+        "\nscene    {}\nresult   {}\nsummary  {}\nreport   {}\npicture  {}\n",
+        scene.display(),
+        result.display(),
+        result.join(SUMMARY_FILE).display(),
+        report.display(),
+        result.join(SHEET_FILE).display(),
+    ))?;
+    Ok(outcome)
+}
+
+/// Removes what an earlier demo left, and nothing else: a folder that holds anything but a bag and its reports stays.
+fn remove_bag(folder: &Path) -> anyhow::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    let is_ours =
+        |name: &str| name == "metadata.yaml" || name == SUMMARY_FILE || name == SHEET_FILE || name.ends_with(".mcap");
+    for entry in entries {
+        let name = entry.with_context(|| format!("cannot list {}", folder.display()))?.file_name();
+        if !name.to_str().is_some_and(is_ours) {
+            return Err(Refused::because(format!(
+                "{} holds {}, which no demo wrote: name another folder with -o",
+                folder.display(),
+                Path::new(&name).display()
+            )));
+        }
+    }
+    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
+}

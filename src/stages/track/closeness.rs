@@ -1,0 +1,71 @@
+//! How far apart two poses in the image are, and the rectangle around one.
+//!
+//! Distances are means over the keypoints that both poses have, in person sizes (longer side of the rectangle), so that
+//! one gate serves near and far people.
+
+use crate::data::{BoundingBox, KeypointsInImage};
+
+/// A head and feet reach beyond their keypoints by this share of the longer side.
+const MARGIN: f32 = 0.08;
+
+/// Number of keypoints.
+pub(super) fn count(keypoints: &KeypointsInImage) -> usize {
+    keypoints.iter().flatten().count()
+}
+
+/// Longer side of a rectangle, px, at least 1.
+pub(super) fn size(bbox: &BoundingBox) -> f32 {
+    bbox.width().max(bbox.height()).max(1.0)
+}
+
+/// The rectangle around keypoints with its margin; `None` without two different ones.
+pub(super) fn box_around(keypoints: &KeypointsInImage) -> Option<BoundingBox> {
+    let mut bbox =
+        BoundingBox { x_min: f32::INFINITY, y_min: f32::INFINITY, x_max: f32::NEG_INFINITY, y_max: f32::NEG_INFINITY };
+    for keypoint in keypoints.iter().flatten() {
+        bbox.x_min = bbox.x_min.min(keypoint.x);
+        bbox.x_max = bbox.x_max.max(keypoint.x);
+        bbox.y_min = bbox.y_min.min(keypoint.y);
+        bbox.y_max = bbox.y_max.max(keypoint.y);
+    }
+    let margin = MARGIN * bbox.width().max(bbox.height());
+    let grown = BoundingBox {
+        x_min: bbox.x_min - margin,
+        y_min: bbox.y_min - margin,
+        x_max: bbox.x_max + margin,
+        y_max: bbox.y_max + margin,
+    };
+    (bbox.x_min.is_finite() && margin > 0.0).then_some(grown)
+}
+
+/// Mean distance of the keypoints that both have, in units of `scale`; `None` without any.
+pub(super) fn distance(a: &KeypointsInImage, b: &KeypointsInImage, scale: f32) -> Option<f32> {
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for (a, b) in a.iter().zip(b) {
+        if let (Some(a), Some(b)) = (a, b) {
+            sum += (a.x - b.x).hypot(a.y - b.y);
+            count += 1;
+        }
+    }
+    (count > 0).then(|| sum / (count as f32 * scale))
+}
+
+/// Distance of two centres in units of `scale`.
+pub(super) fn center_distance(a: &BoundingBox, b: &BoundingBox, scale: f32) -> f32 {
+    let ((ax, ay), (bx, by)) = (a.center(), b.center());
+    (ax - bx).hypot(ay - by) / scale
+}
+
+/// Median shift of the keypoints that both have: one limb that moved, or was found wrongly, does not count.
+pub(super) fn median_shift(from: &KeypointsInImage, to: &KeypointsInImage) -> Option<(f32, f32)> {
+    let shifts: Vec<(f32, f32)> = from
+        .iter()
+        .zip(to)
+        .filter_map(|(from, to)| Some((to.as_ref()?.x - from.as_ref()?.x, to.as_ref()?.y - from.as_ref()?.y)))
+        .collect();
+    let median = |mut values: Vec<f32>| {
+        values.sort_by(f32::total_cmp);
+        values.get(values.len() / 2).copied()
+    };
+    Some((median(shifts.iter().map(|shift| shift.0).collect())?, median(shifts.iter().map(|shift| shift.1).collect())?))
+}

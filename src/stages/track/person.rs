@@ -1,0 +1,166 @@
+//! What is remembered of one person in the image, and where it should be by now.
+//!
+//! Motion is a constant velocity of the whole person, an exponential mean over [`VELOCITY_SECS`] of the median
+//! keypoint's; it fades while the person is not seen. The region to search grows at once with what is found and shrinks
+//! slowly, so that a finding that lost the feet does not make the next crop lose them too.
+
+use super::closeness::{box_around, median_shift, size};
+use super::{Finding, TrackedPerson};
+use crate::data::{BoundingBox, KeypointsInImage, Stamp, TrackId};
+use crate::skeleton::JOINT_COUNT;
+use crate::stages::crop::Crop;
+
+/// Time constant of the velocity, s.
+const VELOCITY_SECS: f32 = 0.15;
+/// Time constant with which the velocity of somebody not seen fades, s.
+const FADE_SECS: f32 = 0.2;
+/// Faster than so many person sizes a second nobody moves.
+const FASTEST: f32 = 4.0;
+/// Time constant with which the region to search shrinks, s.
+const SHRINK_SECS: f32 = 0.4;
+
+/// A known person, or a candidate.
+#[derive(Clone, Debug)]
+pub(super) struct Track {
+    /// Identity; `None` for a candidate.
+    pub id: Option<TrackId>,
+    /// Images it was seen on.
+    pub hits: u32,
+    /// Images in a row it was not seen on, before this one.
+    pub misses: u32,
+    /// When it was seen last, or when it was detected first.
+    pub last_seen: Stamp,
+    /// Detector runs in a row that did not find it.
+    pub unconfirmed_runs: u32,
+    /// Last keypoints, moved to where they should be by now.
+    pub keypoints: KeypointsInImage,
+    /// Rectangle around `keypoints`.
+    pub bbox: BoundingBox,
+    /// Where to search.
+    pub region: BoundingBox,
+    /// Crop that the last finding proposed, moved along.
+    pub crop: Option<Crop>,
+    /// px/s.
+    velocity: (f32, f32),
+    /// Last person score.
+    pub score: f32,
+    /// Whether it was found in this image.
+    pub is_seen_now: bool,
+    /// Whether `region` is a detection of this very image.
+    pub is_fresh_detection: bool,
+}
+
+impl Track {
+    /// A candidate at a detection.
+    pub(super) const fn candidate(bbox: BoundingBox, score: f32, stamp: Stamp) -> Self {
+        Self {
+            id: None,
+            hits: 0,
+            misses: 0,
+            last_seen: stamp,
+            unconfirmed_runs: 0,
+            keypoints: [None; JOINT_COUNT],
+            bbox,
+            region: bbox,
+            crop: None,
+            velocity: (0.0, 0.0),
+            score,
+            is_seen_now: false,
+            is_fresh_detection: true,
+        }
+    }
+
+    /// Moves on by `elapsed` s.
+    pub(super) fn predict(&mut self, elapsed: f32) {
+        if !self.is_seen_now {
+            self.misses += 1;
+            let fade = (-elapsed / FADE_SECS).exp();
+            self.velocity = (self.velocity.0 * fade, self.velocity.1 * fade);
+        }
+        self.shift(self.velocity.0 * elapsed, self.velocity.1 * elapsed);
+        self.is_seen_now = false;
+        self.is_fresh_detection = false;
+    }
+
+    /// The detector sees it here. Somebody who was lost is searched there anew.
+    pub(super) fn confirm(&mut self, bbox: &BoundingBox) {
+        self.unconfirmed_runs = 0;
+        if self.misses > 0 {
+            self.region = *bbox;
+            self.crop = None;
+            self.is_fresh_detection = true;
+        } else {
+            self.region = grown_to(&self.region, bbox, 0.5);
+        }
+    }
+
+    /// It was found.
+    pub(super) fn see(&mut self, visible: KeypointsInImage, finding: &Finding, stamp: Stamp) {
+        let Some(bbox) = box_around(&visible) else { return };
+        let elapsed = stamp.seconds_since(self.last_seen) as f32;
+        let is_moving_on = self.hits > 0 && self.misses == 0 && elapsed > 1e-3;
+        if let Some((dx, dy)) = median_shift(&self.keypoints, &visible).filter(|_| is_moving_on) {
+            // The keypoints were already moved by the velocity: what is left is its error.
+            let gain = (1.0 - (-elapsed / VELOCITY_SECS).exp()) / elapsed;
+            let velocity = (self.velocity.0 + dx * gain, self.velocity.1 + dy * gain);
+            let limit = FASTEST * size(&bbox) / velocity.0.hypot(velocity.1).max(1e-6);
+            self.velocity = (velocity.0 * limit.min(1.0), velocity.1 * limit.min(1.0));
+        } else {
+            self.velocity = (0.0, 0.0);
+        }
+        self.region = if is_moving_on {
+            grown_to(&self.region, &bbox, 1.0 - (-elapsed / SHRINK_SECS).exp())
+        } else if self.is_fresh_detection {
+            grown_to(&self.region, &bbox, 0.0)
+        } else {
+            bbox
+        };
+        self.keypoints = visible;
+        self.bbox = bbox;
+        self.crop = finding.next_crop;
+        self.score = finding.person.score;
+        self.hits += 1;
+        self.misses = 0;
+        self.last_seen = stamp;
+        self.is_seen_now = true;
+    }
+
+    /// What leaves the tracker; `None` for a candidate.
+    pub(super) fn to_person(&self) -> Option<TrackedPerson> {
+        Some(TrackedPerson {
+            id: self.id?,
+            keypoints: if self.is_seen_now { self.keypoints } else { [None; JOINT_COUNT] },
+            bbox_in_image_px: self.bbox,
+            score: self.score,
+            is_seen: self.is_seen_now,
+        })
+    }
+
+    fn shift(&mut self, dx: f32, dy: f32) {
+        for keypoint in self.keypoints.iter_mut().flatten() {
+            keypoint.x += dx;
+            keypoint.y += dy;
+        }
+        for bbox in [&mut self.bbox, &mut self.region] {
+            bbox.x_min += dx;
+            bbox.x_max += dx;
+            bbox.y_min += dy;
+            bbox.y_max += dy;
+        }
+        if let Some(crop) = &mut self.crop {
+            crop.center_in_image_px.x += f64::from(dx);
+            crop.center_in_image_px.y += f64::from(dy);
+        }
+    }
+}
+
+/// `region` with each edge moved outwards to `bbox` at once, inwards by `share` of the way.
+fn grown_to(region: &BoundingBox, bbox: &BoundingBox, share: f32) -> BoundingBox {
+    let inwards = |from: f32, to: f32| from + (to - from) * share;
+    BoundingBox {
+        x_min: bbox.x_min.min(inwards(region.x_min, bbox.x_min)),
+        y_min: bbox.y_min.min(inwards(region.y_min, bbox.y_min)),
+        x_max: bbox.x_max.max(inwards(region.x_max, bbox.x_max)),
+        y_max: bbox.y_max.max(inwards(region.y_max, bbox.y_max)),
+    }
+}

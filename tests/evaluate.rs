@@ -1,0 +1,212 @@
+//! `stridepose evaluate` as a user meets it, on bags whose errors are known.
+#![cfg(feature = "replay")]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use nalgebra::{Point3, Vector3};
+use serde_json::Value;
+use stridepose::adapters::bag::writer::{BagWriter, Qos};
+use stridepose::adapters::messages::stridepose::SkeletonArray;
+use stridepose::data::{
+    BoundingBox, Covariance, JointEstimate, JointState, PersonEstimate, PoseEstimate, Stamp, TrackId,
+};
+use stridepose::skeleton::{JOINT_COUNT, Joint};
+
+const IMAGES: usize = 40;
+const HEADER: &str = "image_index,joint,x_m,y_m,z_m\n";
+
+fn stamp(image: usize) -> Stamp {
+    Stamp::from_nanoseconds(1_000_000_000 + 40_000_000 * image as i64)
+}
+
+/// A person that moves sideways by 20 mm an image.
+fn true_joint(image: usize, joint: Joint) -> Point3<f64> {
+    let index = joint.index() as f64;
+    Point3::new(0.3 * (1.3 * index).sin() + 0.02 * image as f64, 0.1 * index - 0.8, 4.0 + 0.2 * (2.1 * index).cos())
+}
+
+/// The person with every joint moved by `shift` and the left wrist by another 85 mm in depth.
+fn estimate(image: usize, shift: Vector3<f64>, wrist: f64) -> PoseEstimate {
+    let joints = Joint::ALL.map(|joint| JointEstimate {
+        position_in_camera: true_joint(image, joint)
+            + shift
+            + Vector3::z() * if joint == Joint::LWrist { wrist } else { 0.0 },
+        covariance: Covariance::identity() * 0.01,
+        confidence: 0.9,
+        state: JointState::Inferred,
+        keypoint: None,
+    });
+    let person = PersonEstimate {
+        track_id: TrackId(1),
+        joints,
+        score: 1.0,
+        plausibility: None,
+        reprojection_error_px: None,
+        bbox_in_image_px: BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 9.0, y_max: 9.0 },
+    };
+    PoseEstimate { stamp: stamp(image), people: vec![person], warnings: Vec::new() }
+}
+
+/// Writes a bag; image 0 has nobody. The look-ahead topic has no image before the third.
+fn write_bag(folder: &Path, frame: &str, shift: Vector3<f64>, wrist: f64) {
+    let mut writer = BagWriter::create(folder).unwrap();
+    let skeletons = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
+    let refined = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons_refined", Qos::Stream).unwrap();
+    for image in 0..IMAGES {
+        let mut estimate = estimate(image, shift, wrist);
+        if image == 0 {
+            estimate.people.clear();
+        }
+        let message = SkeletonArray::from_estimate(&estimate, frame, Duration::ZERO);
+        writer.write(skeletons, stamp(image), &message).unwrap();
+        if image >= 3 {
+            writer.write(refined, stamp(image), &message).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+}
+
+/// A result with known errors, and its truth in both forms.
+struct Scene {
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_bag(&folder.path().join("result"), "camera", Vector3::new(0.0, 0.03, 0.04), 0.085);
+        write_bag(&folder.path().join("truth"), "camera", Vector3::zeros(), 0.0);
+        let mut csv = HEADER.to_owned();
+        for image in 1..IMAGES {
+            for joint in Joint::ALL {
+                let point = true_joint(image, joint);
+                writeln!(csv, "{image},{},{},{},{}", joint.name(), point.x, point.y, point.z).unwrap();
+            }
+        }
+        let scene = Self { folder };
+        scene.write("truth.csv", &csv);
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Exit code, stdout and stderr.
+    fn evaluate(&self, result: &str, truth: &str, more: &[&str]) -> (i32, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_stridepose"))
+            .arg("evaluate")
+            .arg(self.path(result))
+            .arg("--truth")
+            .arg(self.path(truth))
+            .args(more)
+            .env_remove("RUST_LOG")
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn json(&self, truth: &str, more: &[&str]) -> Value {
+        let file = self.path("numbers.json");
+        let (code, _, stderr) = self.evaluate("result", truth, &[&["--json", file.to_str().unwrap()], more].concat());
+        assert_eq!(code, 0, "{stderr}");
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+    }
+}
+
+fn assert_close(json: &Value, key: &str, expected: f64) {
+    let value = json[key].as_f64().unwrap_or(f64::NAN);
+    assert!((value - expected).abs() < 1e-6, "{key}: {value}, expected {expected}");
+}
+
+fn assert_known_errors(json: &Value) {
+    // 85 mm in one of 17 joints; the shift of 30 and 40 mm is the root's; the covariance is 100 mm in each axis.
+    assert_close(json, "mpjpe_mm", 5.0);
+    assert_close(&json["per_joint"]["l_wrist"], "mpjpe_mm", 85.0);
+    assert_close(&json["per_joint"]["r_wrist"], "mpjpe_mm", 0.0);
+    assert_close(json, "root_mm", 50.0);
+    assert_close(json, "root_depth_mm", 40.0);
+    assert_close(json, "mpjve_mm", 0.0);
+    assert_close(json, "pck_150mm", 1.0);
+    assert_close(json, "image_interval_s", 0.04);
+    assert_close(&json["coverage"], "50", 1.0);
+    assert!(json["pa_mpjpe_mm"].as_f64().unwrap() > 1.0 && json["n_mpjpe_mm"].as_f64().unwrap() < 85.0);
+    assert_eq!((json["images"].as_u64(), json["matched_images"].as_u64()), (Some(40), Some(39)));
+    assert_eq!((json["missed"].as_u64(), json["false"].as_u64()), (Some(0), Some(0)));
+    assert_eq!(json["per_joint"].as_object().unwrap().len(), JOINT_COUNT);
+}
+
+#[test]
+fn a_csv_by_place_and_a_bag_by_stamp_give_the_known_errors() {
+    let scene = Scene::new();
+    assert_known_errors(&scene.json("truth.csv", &[]));
+    assert_known_errors(&scene.json("truth", &[]));
+    let (code, stdout, _) = scene.evaluate("result", "truth.csv", &[]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("39 with a person found") && stdout.contains("MPJPE           5.0 mm"), "{stdout}");
+    assert!(stdout.contains("l_wrist         39     85.0"), "{stdout}");
+}
+
+#[test]
+fn places_are_counted_on_the_main_topic_also_for_the_one_with_lookahead() {
+    let scene = Scene::new();
+    let json = scene.json("truth.csv", &["--topic", "/stridepose/skeletons_refined"]);
+    assert_close(&json, "mpjpe_mm", 5.0);
+    assert_close(&json, "root_mm", 50.0);
+    assert_eq!((json["truth_images"].as_u64(), json["matched_images"].as_u64()), (Some(39), Some(37)));
+}
+
+#[test]
+fn what_cannot_be_compared_is_exit_2_with_one_sentence() {
+    let scene = Scene::new();
+    scene.write("nan.csv", &format!("{HEADER}1,nose,0,0,4\n1,head,0,nan,4\n"));
+    scene.write("short.csv", &format!("{HEADER}1,nose,0,0\n"));
+    scene.write("foreign.csv", &format!("{HEADER}1,tail,0,0,4\n"));
+    scene.write("late.csv", &format!("{HEADER}4000,nose,0,0,4\n"));
+    scene.write("empty.csv", "");
+    std::fs::write(scene.path("binary.csv"), [0xff, 0xfe, 0x00]).unwrap();
+    write_bag(&scene.path("in_map"), "map", Vector3::zeros(), 0.0);
+    let topic = ["--topic", "/skeletons"];
+    let cases: [(&str, &str, &[&str], &str); 10] = [
+        ("result", "nan.csv", &[], "line 3: y_m of head is no finite number: \"nan\""),
+        ("result", "short.csv", &[], "line 2: 4 fields, the first line has 5 columns"),
+        ("result", "foreign.csv", &[], "no joint of ours: it has tail"),
+        ("result", "late.csv", &[], "none of the 1 images of the truth is among the 40 of the result"),
+        ("result", "empty.csv", &[], "the first line must name the columns"),
+        ("result", "binary.csv", &[], "cannot be read"),
+        ("result", "nowhere.csv", &[], "does not exist"),
+        ("result", "in_map", &[], "the result is in frame \"camera\", the truth in \"map\""),
+        ("truth.csv", "truth", &[], "is no bag"),
+        ("result", "truth", &topic, "no skeletons on /skeletons"),
+    ];
+    for (result, truth, more, sentence) in cases {
+        let (code, stdout, stderr) = scene.evaluate(result, truth, more);
+        assert_eq!(code, 2, "{truth}: {stderr}");
+        assert!(stdout.is_empty() && stderr.contains(sentence), "{truth}: {stdout}{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_result_that_was_cut_is_evaluated_as_far_as_it_goes_with_exit_3() {
+    let scene = Scene::new();
+    let file = std::fs::read_dir(scene.path("result"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "mcap"))
+        .unwrap();
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() * 6 / 10]).unwrap();
+    let (code, stdout, stderr) = scene.evaluate("result", "truth.csv", &[]);
+    assert_eq!(code, 3, "{stdout}{stderr}");
+    assert!(stderr.contains("the bag is damaged") && stdout.contains("MPJPE           5.0 mm"), "{stdout}{stderr}");
+}
