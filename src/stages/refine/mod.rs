@@ -73,7 +73,7 @@ impl Default for RefineSettings {
             iterations: 4,
             confidence_threshold: 0.1,
             bone_weight: 1000.0,
-            smoothness_weight: 400.0,
+            smoothness_weight: 100.0,
             depth_damping: 4.0,
             body_scale_sigma: 0.05,
             covariance_scale: 1.0,
@@ -273,10 +273,10 @@ fn carried_on(settings: &RefineSettings, lifted: &LiftedPose, root: &Root) -> Re
     Refined { joints: std::array::from_fn(joint), cost_before: 0.0, cost_after: 0.0 }
 }
 
-/// Keypoints with their weights for the root and for the pose; `None` for those that weigh nothing or are not finite.
-/// The root always goes by confidence; the pose as the mode asks for.
 type Weighted = JointArray<Option<KeypointForRefinement>>;
 
+/// Keypoints with their weights for the root and for the pose; `None` for those that weigh nothing or are not finite.
+/// The root always goes by confidence; the pose as the mode asks for.
 fn weights(settings: &RefineSettings, keypoints: &Weighted) -> (Weighted, Weighted) {
     let is_usable = |keypoint: &KeypointForRefinement| {
         keypoint.point.coords.iter().all(|value| value.is_finite() && value.abs() < FURTHEST_POINT)

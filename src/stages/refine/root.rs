@@ -6,8 +6,8 @@
 //! keypoint on somebody else does not move the person.
 //!
 //! X and Y rest on every single keypoint; Z rests on the size of the body in the image alone. So each axis has its own
-//! constant-velocity filter in real time, Z a stiff one. The errors of a lifter last for about half a second: what the
-//! images of that time say about Z is one opinion, not fifteen, and counts as one ([`SAME_ERROR_SECS`]).
+//! constant-velocity filter in real time, Z a stiff one. The errors of a lifter last: what the images within
+//! [`SAME_ERROR_SECS`] say about Z is one opinion, not many, and counts as one, at any image rate.
 //! The filter is fed with these roots alone, never with refined ones, so nothing can run away in a loop.
 
 use nalgebra::{Matrix3, Vector3};
@@ -25,8 +25,8 @@ const LARGEST_DEPTH_SIGMA: f64 = 0.5;
 const REWEIGHTINGS: usize = 5;
 /// Kernel width in standard deviations.
 const KERNEL_SIGMAS: f64 = 3.0;
-/// How long the errors of the lifter last, s.
-const SAME_ERROR_SECS: f64 = 0.5;
+/// How long errors of the lifter stay the same, s; from `tests/refine_study.rs`: longer is smoother and less accurate.
+const SAME_ERROR_SECS: f64 = 0.2;
 /// How fast velocities change: variance per second, m²/s³, for x, y and z.
 const VELOCITY_CHANGE: [f64; 3] = [4.0, 4.0, 1.0];
 /// Standard deviation of the velocity of somebody who is seen for the first time, m/s.
@@ -210,7 +210,7 @@ pub(super) fn place(
     }
     let mut depth = prior.map_or_else(|| rough_depth(lifted, keypoints), |prior| Some(prior.position.z))?;
     // Opinions of one and the same error count once.
-    let share = if prior.is_some() { (dt / (2.0 * SAME_ERROR_SECS)).clamp(0.0, 1.0) } else { 1.0 };
+    let share = if prior.is_some() { (dt / SAME_ERROR_SECS).clamp(0.0, 1.0) } else { 1.0 };
     let mut found = prior;
     for _ in 0..REWEIGHTINGS {
         let equations = Equations::of(lifted, keypoints, depth, found.as_ref())?;

@@ -149,3 +149,55 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nobody_runs_away_while_hidden_and_comes_back_where_they_are() {
+    let mut refiner = PersonRefiner::new();
+    let settings = RefineSettings::default();
+    let root = |image: i64| Vector3::new(0.02 * image as f64, 0.1, 4.0 + 0.02 * image as f64);
+    for image in 0..30 {
+        refiner.refine(&settings, &lifted(body()), &seen(&root(image)), at(image)).unwrap();
+    }
+    // Ten seconds unseen: at most one second's way further on.
+    for image in 30..330 {
+        let refined = refiner.refine(&settings, &lifted(body()), &[None; JOINT_COUNT], at(image)).unwrap();
+        assert!((refined.joints[0].position_in_camera.coords - root(29)).norm() < 1.0);
+    }
+    let mut error = f64::INFINITY;
+    for image in 330..360 {
+        let refined = refiner.refine(&settings, &lifted(body()), &seen(&root(40)), at(image)).unwrap();
+        error = (refined.joints[0].position_in_camera.coords - root(40)).norm();
+    }
+    assert!(error < 0.02, "{error} m off");
+}
+
+#[test]
+fn a_walker_towards_the_camera_is_followed_without_lag_at_any_rate() {
+    for rate in [10.0, 30.0, 100.0] {
+        let (mut refiner, settings) = (PersonRefiner::new(), RefineSettings::default());
+        let mut error = f64::INFINITY;
+        for image in 0..(3.0 * rate) as i64 {
+            let time = image as f64 / rate;
+            let root = Vector3::new(0.3, 0.1, 6.0 - 1.2 * time);
+            let stamp = Stamp::from_nanoseconds((time * 1e9) as i64);
+            let refined = refiner.refine(&settings, &lifted(body()), &seen(&root), stamp).unwrap();
+            error = (refined.joints[0].position_in_camera.coords - root).norm();
+        }
+        assert!(error < 0.03, "{error} m behind at {rate} Hz");
+    }
+}
+
+#[test]
+fn keypoints_under_the_threshold_change_nothing() {
+    let root = Vector3::new(0.0, 0.1, 4.0);
+    let settings = RefineSettings { confidence_threshold: 0.3, ..RefineSettings::default() };
+    let mut with = seen(&root);
+    let mut without = with;
+    let wrist = Joint::LWrist.index();
+    let keypoint = with[wrist].as_mut().unwrap();
+    (keypoint.confidence, keypoint.point.x) = (0.29, keypoint.point.x + 0.05);
+    without[wrist] = None;
+    let refine = |keypoints| PersonRefiner::new().refine(&settings, &lifted(body()), keypoints, at(0)).unwrap();
+    assert_eq!(refine(&with), refine(&without));
+    assert_eq!(refine(&with).joints[wrist].state, JointState::Inferred);
+}
