@@ -54,7 +54,9 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
         } else {
             let missing = outside * (1.0 - weight_inside);
             if missing > 1e-3 {
-                sums.iter_mut().for_each(|sum| *sum += missing);
+                for sum in &mut *sums {
+                    *sum += missing;
+                }
             }
             for (pixel, taps) in line.chunks_exact_mut(3).zip(places.chunks_exact(taps_a_pixel)) {
                 let mut sum = [0.0; 3];
