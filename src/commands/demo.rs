@@ -82,7 +82,8 @@ fn remove_bag(folder: &Path) -> anyhow::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     let is_ours = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        ["metadata.yaml", SUMMARY_FILE, SHEET_FILE].contains(&name) || path.extension().is_some_and(|kind| kind == "mcap")
+        ["metadata.yaml", SUMMARY_FILE, SHEET_FILE].contains(&name)
+            || path.extension().is_some_and(|kind| kind == "mcap")
     };
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
