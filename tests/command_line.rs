@@ -63,3 +63,19 @@ fn a_reader_that_leaves_early_is_no_failure() {
     let status = child.wait().unwrap();
     assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn doctor_without_onnx_runtime_says_what_to_do_and_fails() {
+    let output = stridepose(&["doctor"]).env("ORT_DYLIB_PATH", "/no/such/libonnxruntime.so").output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert!(stdout.contains("ONNX Runtime   missing") && stdout.contains("make setup"), "{stdout}");
+    assert!(stdout.contains("yolox_nano (detector)"), "contracts are named without the library too: {stdout}");
+}
+
+#[test]
+fn doctor_refuses_a_models_folder_that_is_not_there() {
+    let (output, _, stderr) = output(&["doctor", "--models", "/no/such/folder"]);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("/no/such/folder"), "{stderr}");
+}

@@ -82,12 +82,10 @@ fn detected(image: &SceneImage) -> KeypointArray<'static> {
 
 /// The keypoints in the detector's own order; what was not found has no score and no place.
 fn in_layout(keypoints: &KeypointsInImage) -> Vec<Keypoint> {
-    let nowhere = Keypoint { u: f32::NAN, v: f32::NAN, score: 0.0, spread: f32::NAN };
-    let mut listed = vec![nowhere; LAYOUT.keypoint_count()];
+    let mut listed = vec![Keypoint::NOT_FOUND; LAYOUT.keypoint_count()];
     for joint in Joint::ALL {
-        if let (Some(index), Some(found)) = (LAYOUT.index_of(joint), keypoints[joint.index()]) {
-            listed[index] =
-                Keypoint { u: found.x, v: found.y, score: found.score, spread: found.spread.unwrap_or(f32::NAN) };
+        if let Some(index) = LAYOUT.index_of(joint) {
+            listed[index] = keypoints[joint.index()].into();
         }
     }
     listed

@@ -80,16 +80,15 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
 /// Removes what an earlier demo left, and nothing else: a folder that holds anything but a bag and its reports stays.
 fn remove_bag(folder: &Path) -> anyhow::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    let is_ours =
-        |name: &str| name == "metadata.yaml" || name == SUMMARY_FILE || name == SHEET_FILE || name.ends_with(".mcap");
+    let is_ours = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        ["metadata.yaml", SUMMARY_FILE, SHEET_FILE].contains(&name) || path.extension().is_some_and(|kind| kind == "mcap")
+    };
     for entry in entries {
-        let name = entry.with_context(|| format!("cannot list {}", folder.display()))?.file_name();
-        if !name.to_str().is_some_and(is_ours) {
-            return Err(Refused::because(format!(
-                "{} holds {}, which no demo wrote: name another folder with -o",
-                folder.display(),
-                Path::new(&name).display()
-            )));
+        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        if !is_ours(&path) {
+            let path = path.display();
+            return Err(Refused::because(format!("no demo wrote {path}: name another folder with -o")));
         }
     }
     fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))

@@ -4,6 +4,7 @@
 
 pub mod console;
 pub mod demo;
+pub mod doctor;
 pub mod evaluate;
 pub mod exit;
 pub mod inspect;
@@ -35,17 +36,20 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage or input refused
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
-    Evaluate(evaluate::EvaluateArgs),
-
     /// Show what it does: a made-up scene, lifted, refined, compared with its truth
     Demo(demo::DemoArgs),
 
     /// Run the pipeline over a recorded bag
     Replay(replay::ReplayArgs),
 
+    /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
+    Evaluate(evaluate::EvaluateArgs),
+
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
+
+    /// Try what is installed: ONNX Runtime, providers, models; say what to do about each problem
+    Doctor(doctor::DoctorArgs),
 
     /// List every setting: type, range, default, what it does
     Parameters(parameters::ParametersArgs),
@@ -58,6 +62,7 @@ impl Command {
             Self::Demo(args) => demo::run(args, console),
             Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),
+            Self::Doctor(args) => doctor::run(args),
             Self::Parameters(args) => parameters::run(args),
         }
     }

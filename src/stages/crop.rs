@@ -1,8 +1,12 @@
 //! From a person in the image to the square picture that a network takes: rotate, resize and normalise in one pass.
 //!
 //! Pixel centres are integers in both pictures. With output side n, side s in the image, centre c and angle a,
-//! `image = c + R(a) · ((crop + 0.5) / n − 0.5) · s`. Bilinear; where an output pixel covers more than one and a half
-//! image pixels it is the mean of several samples, so that a far too fine image is not aliased.
+//! `image = c + R(a) · ((crop + 0.5) / n − 0.5) · s`. Where an output pixel covers more than one and a half image pixels
+//! it is the mean of several samples, so that a far too fine image is not aliased. What lies outside the image has the
+//! value that the network's contract states.
+
+mod sampler;
+mod upright;
 
 use image::RgbImage;
 use nalgebra::{Point2, Rotation2, Vector2};
@@ -22,9 +26,6 @@ pub struct Crop {
     /// Side of the picture, px.
     pub output_side_px: usize,
 }
-
-/// At most so many samples along each side of an output pixel.
-const MAX_SAMPLES_A_SIDE: usize = 4;
 
 impl Crop {
     /// The whole image, shrunk to fit into the top left corner of a square (letterbox of YOLOX). Never enlarged turned.
@@ -69,21 +70,10 @@ impl Crop {
     /// # Panics
     /// When `out` is not `3 * side * side` long.
     pub fn sample_f32(&self, image: &RgbImage, input: &ImageInput, out: &mut [f32]) {
-        let pixels = self.output_side_px * self.output_side_px;
-        assert_eq!(out.len(), 3 * pixels, "a picture of side {} has {} values", self.output_side_px, 3 * pixels);
         // value = byte * gain + offset, in the network's order of colours
         let gain: [f32; 3] = std::array::from_fn(|channel| input.scale / input.std[channel]);
         let offset: [f32; 3] = std::array::from_fn(|channel| -input.mean[channel] / input.std[channel]);
-        let order = channel_order(input.colour);
-        self.for_each_pixel(image, input.outside, |index, rgb| {
-            for channel in 0..3 {
-                let value = rgb[order[channel]] * gain[channel] + offset[channel];
-                match input.layout {
-                    ImageLayout::Nchw => out[channel * pixels + index] = value,
-                    ImageLayout::Nhwc => out[index * 3 + channel] = value,
-                }
-            }
-        });
+        self.write(image, input, out, |channel, value| value * gain[channel] + offset[channel]);
     }
 
     /// Writes the picture as bytes in the network's order of colours and dimensions.
@@ -91,108 +81,49 @@ impl Crop {
     /// # Panics
     /// When `out` is not `3 * side * side` long.
     pub fn sample_u8(&self, image: &RgbImage, input: &ImageInput, out: &mut [u8]) {
-        let pixels = self.output_side_px * self.output_side_px;
-        assert_eq!(out.len(), 3 * pixels, "a picture of side {} has {} values", self.output_side_px, 3 * pixels);
-        let order = channel_order(input.colour);
-        self.for_each_pixel(image, input.outside, |index, rgb| {
-            for channel in 0..3 {
-                let value = (rgb[order[channel]] + 0.5) as u8;
-                match input.layout {
-                    ImageLayout::Nchw => out[channel * pixels + index] = value,
-                    ImageLayout::Nhwc => out[index * 3 + channel] = value,
-                }
-            }
-        });
+        self.write(image, input, out, |_, value| (value + 0.5) as u8);
     }
 
-    /// Calls `put(row * side + column, rgb)` for each pixel of the picture.
-    fn for_each_pixel(&self, image: &RgbImage, outside: u8, mut put: impl FnMut(usize, [f32; 3])) {
+    /// Resamples row by row and writes `convert(channel, value)` in the network's order of colours and dimensions.
+    fn write<T>(&self, image: &RgbImage, input: &ImageInput, out: &mut [T], convert: impl Fn(usize, f32) -> T) {
         let side = self.output_side_px;
-        let samples = ((self.scale() / 1.5).ceil() as usize).clamp(1, MAX_SAMPLES_A_SIDE);
-        let sampler = Sampler::new(image, outside);
-        let turn = Rotation2::new(self.angle);
-        let step = 1.0 / samples as f64;
-        let along_row = turn * Vector2::new(self.scale(), 0.0);
-        let along_column = turn * Vector2::new(0.0, self.scale());
-        let origin = self.image_from_crop(Point2::new(0.0, 0.0));
-        let weight = 1.0 / (samples * samples) as f32;
-        for row in 0..side {
-            for column in 0..side {
-                let at = origin + along_row * column as f64 + along_column * row as f64;
-                let index = row * side + column;
-                if samples == 1 {
-                    put(index, sampler.at(at.x as f32, at.y as f32));
-                    continue;
-                }
-                let mut sum = [0.0; 3];
-                for sub_row in 0..samples {
-                    for sub_column in 0..samples {
-                        let place = |sub: usize| (sub as f64 + 0.5) * step - 0.5;
-                        let sample = at + along_row * place(sub_column) + along_column * place(sub_row);
-                        let rgb = sampler.at(sample.x as f32, sample.y as f32);
-                        for channel in 0..3 {
-                            sum[channel] += rgb[channel] * weight;
-                        }
+        let pixels = side * side;
+        assert_eq!(out.len(), 3 * pixels, "a picture of side {side} has {} values", 3 * pixels);
+        let order = channel_order(input.colour);
+        let put = |row: usize, line: &[f32]| match input.layout {
+            ImageLayout::Nhwc => {
+                let out = &mut out[3 * row * side..3 * (row + 1) * side];
+                for (out, rgb) in out.chunks_exact_mut(3).zip(line.chunks_exact(3)) {
+                    for channel in 0..3 {
+                        out[channel] = convert(channel, rgb[order[channel]]);
                     }
                 }
-                put(index, sum);
             }
+            ImageLayout::Nchw => {
+                for channel in 0..3 {
+                    let start = channel * pixels + row * side;
+                    for (out, rgb) in out[start..start + side].iter_mut().zip(line.chunks_exact(3)) {
+                        *out = convert(channel, rgb[order[channel]]);
+                    }
+                }
+            }
+        };
+        if self.angle.abs() < UPRIGHT {
+            upright::for_each_row(self, image, input.outside, put);
+        } else {
+            sampler::for_each_row(self, image, input.outside, put);
         }
     }
 }
+
+/// A square turned by less than this is upright, rad: a hundredth of a pixel over a thousand.
+const UPRIGHT: f64 = 1e-5;
 
 /// Index into RGB of each of the network's channels.
 const fn channel_order(colour: Colour) -> [usize; 3] {
     match colour {
         Colour::Rgb => [0, 1, 2],
         Colour::Bgr => [2, 1, 0],
-    }
-}
-
-/// Bilinear look-up.
-struct Sampler<'a> {
-    bytes: &'a [u8],
-    width: i32,
-    height: i32,
-    outside: f32,
-}
-
-impl<'a> Sampler<'a> {
-    fn new(image: &'a RgbImage, outside: u8) -> Self {
-        let (width, height) = image.dimensions();
-        Self { bytes: image.as_raw(), width: width as i32, height: height as i32, outside: f32::from(outside) }
-    }
-
-    fn at(&self, x: f32, y: f32) -> [f32; 3] {
-        let (left, top) = (x.floor(), y.floor());
-        let (fx, fy) = (x - left, y - top);
-        let (left, top) = (left as i32, top as i32);
-        if left >= 0 && top >= 0 && left + 1 < self.width && top + 1 < self.height {
-            let stride = 3 * self.width as usize;
-            let at = top as usize * stride + 3 * left as usize;
-            let upper = &self.bytes[at..at + 6];
-            let lower = &self.bytes[at + stride..at + stride + 6];
-            return std::array::from_fn(|channel| {
-                let above = f32::from(upper[channel]) * (1.0 - fx) + f32::from(upper[channel + 3]) * fx;
-                let below = f32::from(lower[channel]) * (1.0 - fx) + f32::from(lower[channel + 3]) * fx;
-                above * (1.0 - fy) + below * fy
-            });
-        }
-        let (a, b) = (self.pixel(left, top), self.pixel(left + 1, top));
-        let (c, d) = (self.pixel(left, top + 1), self.pixel(left + 1, top + 1));
-        std::array::from_fn(|channel| {
-            let above = a[channel] * (1.0 - fx) + b[channel] * fx;
-            let below = c[channel] * (1.0 - fx) + d[channel] * fx;
-            above * (1.0 - fy) + below * fy
-        })
-    }
-
-    fn pixel(&self, x: i32, y: i32) -> [f32; 3] {
-        if x < 0 || y < 0 || x >= self.width || y >= self.height {
-            return [self.outside; 3];
-        }
-        let at = 3 * (y as usize * self.width as usize + x as usize);
-        std::array::from_fn(|channel| f32::from(self.bytes[at + channel]))
     }
 }
 

@@ -49,7 +49,7 @@ const SAME_PERSON_IOU: f32 = 0.3;
 const SAME_FINDING: f32 = 0.10;
 /// A finding may be this far from where the person should be, and [`JUMP_A_SECOND`] more for each second since the
 /// person was seen, but never more than [`FARTHEST_JUMP`] (mean keypoint distance in person sizes).
-const JUMP: f32 = 0.15;
+const JUMP: f32 = 0.20;
 const JUMP_A_SECOND: f32 = 1.0;
 const FARTHEST_JUMP: f32 = 0.45;
 /// A finding this much nearer to another known person than to its own belongs to the other.

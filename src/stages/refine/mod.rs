@@ -125,6 +125,10 @@ const MOST_SMOOTHNESS: f64 = 2.0;
 const VELOCITY_SECS: f64 = 0.07;
 /// Largest standard deviation of a lifted joint that is believed, m.
 const LARGEST_LIFTER_SIGMA_M: f64 = 3.0;
+/// No joint lies further from the pelvis, m.
+const LARGEST_REACH_M: f64 = 5.0;
+/// The pelvis of a root-relative pose lies at its origin, but for rounding, m.
+const ROOT_TOLERANCE_M: f64 = 1e-3;
 /// No keypoint lies further from the optical axis on the z = 1 plane.
 const FURTHEST_POINT: f64 = 1e3;
 /// No keypoint is better than this on the z = 1 plane.
@@ -155,7 +159,7 @@ impl PersonRefiner {
     }
 
     /// Refines the person in the image at `stamp`. `None` only when there is no way to tell where the person is (too
-    /// few usable keypoints now and no root before) or the lifter's pose is not finite.
+    /// few usable keypoints now and no root before) or the lifter's answer is no pose; the past is then kept.
     ///
     /// A stamp before the last one starts the person anew, with the same bones.
     pub fn refine(
@@ -245,12 +249,15 @@ impl PersonRefiner {
     }
 }
 
-/// The lifter's pose with scales that can be divided by; `None` when a position is not finite.
+/// The lifter's pose with scales that can be divided by; `None` when it is no root-relative pose of a body or its
+/// viewing direction is no direction. Comparisons with NaN are false, so neither passes.
 fn usable(lifted: &LiftedPose) -> Option<LiftedPose> {
-    let is_finite = lifted.joints_from_root.iter().all(|joint| joint.iter().all(|value| value.is_finite()));
+    let is_pose = lifted.joints_from_root.iter().all(|joint| joint.norm() < LARGEST_REACH_M)
+        && lifted.joints_from_root[Joint::Pelvis.index()].norm() < ROOT_TOLERANCE_M
+        && (lifted.viewing_direction.norm() - 1.0).abs() < 1e-3;
     // NaN is not small: it is the largest.
     let sigma = |sigma: f64| if sigma < LARGEST_LIFTER_SIGMA_M { sigma.max(0.0) } else { LARGEST_LIFTER_SIGMA_M };
-    is_finite.then(|| LiftedPose {
+    is_pose.then(|| LiftedPose {
         sigma_lateral: lifted.sigma_lateral.map(sigma),
         sigma_depth: lifted.sigma_depth.map(sigma),
         ..*lifted

@@ -1,0 +1,157 @@
+//! Crops that are turned: an image shrunk by a whole number where needed, then one bilinear look-up a pixel.
+//!
+//! Shrinking: blocks of n × n pixels become their mean, n the smallest number that leaves at most one and a half
+//! source pixels to an output pixel, so that nothing is aliased. Only blocks that the crop touches are made. Block
+//! (i, j) has its centre at image pixel n·i + (n − 1)/2 from the region's corner. What lies outside the image has one
+//! stated value; blocks that reach over the edge are the mean of what is inside.
+//!
+//! Coordinates run along a row in 32.32 fixed point: no rounding call, no drift, defined for every input.
+
+use std::borrow::Cow;
+
+use image::RgbImage;
+use nalgebra::{Point2, Vector2};
+
+use super::Crop;
+
+/// An output pixel may cover so many source pixels before they are averaged.
+pub(super) const COVERED_WITHOUT_MEAN: f64 = 1.5;
+/// Largest block; a sum of its column fits 16 bits.
+const LARGEST_BLOCK: usize = 64;
+const ONE: f64 = 4_294_967_296.0;
+/// Coordinates and steps beyond these are outside every image.
+const FARTHEST_PX: f64 = 1e8;
+const LONGEST_STEP_PX: f64 = 1e4;
+
+/// Calls `put(row, rgb)` for each row of the picture; `rgb` has three values a pixel.
+pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: impl FnMut(usize, &[f32])) {
+    let side = crop.output_side_px;
+    let block = ((crop.scale() / COVERED_WITHOUT_MEAN).ceil() as usize).clamp(1, LARGEST_BLOCK);
+    let source = Source::new(crop, image, block);
+    let in_source = |point: Point2<f64>| {
+        let half_block = 0.5 * (block as f64 - 1.0);
+        (point.coords - source.corner - Vector2::repeat(half_block)) / block as f64
+    };
+    let at = |column: f64, row: f64| in_source(crop.image_from_crop(Point2::new(column, row)));
+    let origin = at(0.0, 0.0);
+    let (along_row, along_column) = (at(1.0, 0.0) - origin, at(0.0, 1.0) - origin);
+    let outside = [f32::from(outside); 4];
+    let mut line = vec![0.0; 3 * side];
+    let (step_x, step_y) = (fixed(along_row.x, LONGEST_STEP_PX), fixed(along_row.y, LONGEST_STEP_PX));
+    for row in 0..side {
+        let start = origin + along_column * row as f64;
+        let (mut x, mut y) = (fixed(start.x, FARTHEST_PX), fixed(start.y, FARTHEST_PX));
+        for pixel in line.chunks_exact_mut(3) {
+            pixel.copy_from_slice(&source.bilinear(x, y, outside)[..3]);
+            x += step_x;
+            y += step_y;
+        }
+        put(row, &line);
+    }
+}
+
+fn fixed(value: f64, limit: f64) -> i64 {
+    (value.clamp(-limit, limit) * ONE) as i64
+}
+
+fn fraction(fixed: i64) -> f32 {
+    // The upper 24 of the 32 bits: exact in a float.
+    ((fixed as u32) >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// The part of the image that the crop touches, shrunk; or the image itself.
+struct Source<'a> {
+    bytes: Cow<'a, [u8]>,
+    width: usize,
+    height: usize,
+    /// Image px of the first pixel.
+    corner: Vector2<f64>,
+}
+
+impl<'a> Source<'a> {
+    fn new(crop: &Crop, image: &'a RgbImage, block: usize) -> Self {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        if block == 1 {
+            return Self { bytes: Cow::Borrowed(image.as_raw()), width, height, corner: Vector2::zeros() };
+        }
+        let ([left, right], [top, bottom]) = touched(crop, width, height, block);
+        let (columns, rows) = ((right - left).div_ceil(block), (bottom - top).div_ceil(block));
+        let mut bytes = vec![0; 3 * columns * rows];
+        let mut sums = vec![0_u16; 3 * (right - left)];
+        for (row, out) in bytes.chunks_exact_mut((3 * columns).max(1)).enumerate() {
+            let lines = top + row * block..(top + (row + 1) * block).min(bottom);
+            let count = lines.len();
+            sums.fill(0);
+            for line in lines {
+                let line = &image.as_raw()[3 * (line * width + left)..3 * (line * width + right)];
+                for (sum, &byte) in sums.iter_mut().zip(line) {
+                    *sum += u16::from(byte);
+                }
+            }
+            for (pixel, sums) in out.chunks_exact_mut(3).zip(sums.chunks(3 * block)) {
+                let mut total = [0_u32; 3];
+                for sum in sums.chunks_exact(3) {
+                    for channel in 0..3 {
+                        total[channel] += u32::from(sum[channel]);
+                    }
+                }
+                let inverse = 1.0 / (count * sums.len() / 3) as f32;
+                for channel in 0..3 {
+                    pixel[channel] = (total[channel] as f32 * inverse + 0.5) as u8;
+                }
+            }
+        }
+        Self { bytes: Cow::Owned(bytes), width: columns, height: rows, corner: Vector2::new(left as f64, top as f64) }
+    }
+
+    /// The colour at a place in 32.32 fixed point; the fourth value fills a vector register and means nothing.
+    #[inline]
+    fn bilinear(&self, x: i64, y: i64, outside: [f32; 4]) -> [f32; 4] {
+        let (left, top) = (x >> 32, y >> 32);
+        let (fx, fy) = (fraction(x), fraction(y));
+        let (a, b, c, d);
+        // Four bytes are read for each pixel: the third column is touched, not used.
+        if left >= 0 && top >= 0 && left + 2 < self.width as i64 && top + 1 < self.height as i64 {
+            let stride = 3 * self.width;
+            let at = top as usize * stride + 3 * left as usize;
+            let upper = &self.bytes[at..at + 7];
+            let lower = &self.bytes[at + stride..at + stride + 7];
+            let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]].map(f32::from);
+            (a, b) = (four(&upper[..4]), four(&upper[3..]));
+            (c, d) = (four(&lower[..4]), four(&lower[3..]));
+        } else if left < -1 || top < -1 || left >= self.width as i64 || top >= self.height as i64 {
+            return outside;
+        } else {
+            (a, b) = (self.pixel(left, top, outside), self.pixel(left + 1, top, outside));
+            (c, d) = (self.pixel(left, top + 1, outside), self.pixel(left + 1, top + 1, outside));
+        }
+        std::array::from_fn(|channel| {
+            let above = a[channel] + (b[channel] - a[channel]) * fx;
+            let below = c[channel] + (d[channel] - c[channel]) * fx;
+            above + (below - above) * fy
+        })
+    }
+
+    fn pixel(&self, x: i64, y: i64, outside: [f32; 4]) -> [f32; 4] {
+        if x < 0 || y < 0 || x >= self.width as i64 || y >= self.height as i64 {
+            return outside;
+        }
+        let at = 3 * (y as usize * self.width + x as usize);
+        [self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], 0].map(f32::from)
+    }
+}
+
+/// Columns and rows of the image that the crop touches, with a block to spare; empty where it touches none.
+fn touched(crop: &Crop, width: usize, height: usize, block: usize) -> ([usize; 2], [usize; 2]) {
+    let last = crop.output_side_px as f64 - 0.5;
+    let corners = [(-0.5, -0.5), (last, -0.5), (-0.5, last), (last, last)]
+        .map(|(column, row)| crop.image_from_crop(Point2::new(column, row)));
+    let range = |size: usize, axis: usize| {
+        let low = corners.iter().map(|corner| corner[axis]).fold(f64::INFINITY, f64::min);
+        let high = corners.iter().map(|corner| corner[axis]).fold(f64::NEG_INFINITY, f64::max);
+        let low = ((low - block as f64).max(0.0) as usize).min(size);
+        let high = ((high + block as f64 + 1.0).max(0.0) as usize).min(size);
+        [low, high.max(low)]
+    };
+    (range(width, 0), range(height, 1))
+}

@@ -1,0 +1,92 @@
+//! Crops that are not turned: every output pixel is a weighted mean of whole columns and rows of the image, so the
+//! image is blended down the rows first, in the order of its memory, then along the row.
+//!
+//! Where an output pixel covers more than [`COVERED_WITHOUT_MEAN`] image pixels its value is the exact mean over its
+//! square, else bilinear.
+
+use image::RgbImage;
+use nalgebra::Point2;
+
+use super::Crop;
+use super::sampler::COVERED_WITHOUT_MEAN;
+
+/// The share of one column or row of the image in one of the picture.
+#[derive(Clone, Copy)]
+struct Tap {
+    index: i64,
+    weight: f32,
+}
+
+/// Calls `put(row, rgb)` for each row of the picture; `rgb` has three values a pixel.
+pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: impl FnMut(usize, &[f32])) {
+    let (side, scale) = (crop.output_side_px, crop.scale());
+    let (width, height) = (i64::from(image.width()), i64::from(image.height()));
+    let origin = crop.image_from_crop(Point2::new(0.0, 0.0));
+    let outside = f32::from(outside);
+    let taps_a_pixel = tap_count(scale);
+    let columns: Vec<Tap> = (0..side).flat_map(|column| taps(origin.x + column as f64 * scale, scale)).collect();
+    let is_shown = |tap: &&Tap| (0..width).contains(&tap.index);
+    let first = columns.iter().filter(is_shown).map(|tap| tap.index).min().unwrap_or(0) as usize;
+    let end = columns.iter().filter(is_shown).map(|tap| tap.index + 1).max().unwrap_or(0) as usize;
+    let shown = end - first;
+    // One pixel more than is shown has the value outside: taps beyond the edge lie there.
+    let places: Vec<(usize, f32)> = columns
+        .iter()
+        .map(|tap| (3 * if is_shown(&tap) { tap.index as usize - first } else { shown }, tap.weight))
+        .collect();
+    let mut blended = vec![outside; 3 * (shown + 1)];
+    let mut line = vec![outside; 3 * side];
+    for row in 0..side {
+        let rows = taps(origin.y + row as f64 * scale, scale).filter(|tap| tap.weight > 0.0);
+        let mut weight_inside = 0.0;
+        let sums = &mut blended[..3 * shown];
+        sums.fill(0.0);
+        for tap in rows.filter(|tap| (0..height).contains(&tap.index)) {
+            weight_inside += tap.weight;
+            let start = 3 * (tap.index as usize * width as usize + first);
+            let source = &image.as_raw()[start..start + 3 * shown];
+            for (sum, byte) in sums.iter_mut().zip(source) {
+                *sum += f32::from(*byte) * tap.weight;
+            }
+        }
+        if shown == 0 || weight_inside == 0.0 {
+            line.fill(outside);
+        } else {
+            let missing = outside * (1.0 - weight_inside);
+            if missing > 1e-3 {
+                sums.iter_mut().for_each(|sum| *sum += missing);
+            }
+            for (pixel, taps) in line.chunks_exact_mut(3).zip(places.chunks_exact(taps_a_pixel)) {
+                let mut sum = [0.0; 3];
+                for &(place, weight) in taps {
+                    let rgb = &blended[place..place + 3];
+                    for channel in 0..3 {
+                        sum[channel] += rgb[channel] * weight;
+                    }
+                }
+                pixel.copy_from_slice(&sum);
+            }
+        }
+        put(row, &line);
+    }
+}
+
+/// Largest number of taps: what an output pixel covers beyond is sampled no denser.
+const MOST_TAPS: usize = 64;
+
+fn tap_count(scale: f64) -> usize {
+    if scale > COVERED_WITHOUT_MEAN { (scale.ceil() as usize + 1).min(MOST_TAPS) } else { 2 }
+}
+
+/// What the output pixel centred at `center` (image px) takes from the image along one axis.
+fn taps(center: f64, scale: f64) -> impl Iterator<Item = Tap> {
+    let covered = if scale > COVERED_WITHOUT_MEAN { scale.min((MOST_TAPS - 1) as f64) } else { 1.0 };
+    // Pixel i spans i - 0.5 to i + 0.5. A square of side 1 shares its area as bilinear weighs.
+    let (low, high) = (center - 0.5 * covered, center + 0.5 * covered);
+    let first = (low + 0.5).floor();
+    (0..tap_count(scale)).map(move |number| {
+        let middle = first + number as f64;
+        let overlap = (high.min(middle + 0.5) - low.max(middle - 0.5)).max(0.0);
+        Tap { index: middle as i64, weight: (overlap / covered) as f32 }
+    })
+}
