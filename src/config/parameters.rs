@@ -87,7 +87,7 @@ parameters! {
         /// Gauss-Newton steps a person and image
         iterations: u32 in 0..=20, default 4, unit "", Live;
         /// Weight of constant bone lengths
-        bone_weight: f64 in 0.0..=100_000.0, default 400.0, unit "1/m²", Live;
+        bone_weight: f64 in 0.0..=100_000.0, default 1000.0, unit "1/m²", Live;
         /// Weight of small accelerations of the joints
         smoothness_weight: f64 in 0.0..=100_000.0, default 100.0, unit "1/m²", Live;
         /// Standard deviation of a good keypoint, as a fraction of the person's size in the image
