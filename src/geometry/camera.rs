@@ -326,8 +326,8 @@ mod tests {
         assert_eq!(part.image_size(), (200, 150));
         let point = Point3::new(0.2, -0.1, 2.0);
         let (in_full, in_part) = (full.project(&point).unwrap(), part.project(&point).unwrap());
-        assert!((in_part.x - ((in_full.x - 100.0 + 0.5) / 2.0 - 0.5)).abs() < 1e-9);
-        assert!((in_part.y - ((in_full.y - 50.0 + 0.5) / 2.0 - 0.5)).abs() < 1e-9);
+        assert!((in_part.x - (f64::midpoint(in_full.x - 100.0, 0.5) - 0.5)).abs() < 1e-9);
+        assert!((in_part.y - (f64::midpoint(in_full.y - 50.0, 0.5) - 0.5)).abs() < 1e-9);
     }
 
     #[test]

@@ -266,12 +266,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn at(x: f64, y: f64) -> Option<KeypointOnPlane> {
-        Some(KeypointOnPlane { point: Point2::new(x, y), score: 0.9, spread: None })
+    fn at(x: f64, y: f64) -> KeypointOnPlane {
+        KeypointOnPlane { point: Point2::new(x, y), score: 0.9, spread: None }
     }
 
     fn person(offset: f64) -> KeypointsOnPlane {
-        std::array::from_fn(|joint| at(offset + 0.01 * joint as f64, 0.02 * joint as f64))
+        std::array::from_fn(|joint| Some(at(offset + 0.01 * joint as f64, 0.02 * joint as f64)))
     }
 
     fn samples(clock: &mut SampleClock, nanoseconds: i64, keypoints: &KeypointsOnPlane) -> Vec<Sample> {
@@ -295,8 +295,8 @@ mod tests {
         let mut clock = SampleClock::default();
         let kinds: Vec<_> =
             (0..6).map(|image| samples(&mut clock, image * 16_666_667, &person(0.0)).pop().unwrap().kind).collect();
-        use SampleKind::{Keep, Peek};
-        assert_eq!(kinds, [Keep, Peek, Keep, Peek, Keep, Peek]);
+        let (keep, peek) = (SampleKind::Keep, SampleKind::Peek);
+        assert_eq!(kinds, [keep, peek, keep, peek, keep, peek]);
     }
 
     #[test]

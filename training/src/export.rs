@@ -82,7 +82,7 @@ pub fn export(
         name,
         kind: "lifter",
         file: "streaming.onnx",
-        sha256: Sha256::digest(&streaming).iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hexadecimal(&Sha256::digest(&streaming)),
         licence: "Apache-2.0",
         origin: origin.to_owned(),
         lifter: LifterSection {
@@ -103,6 +103,14 @@ pub fn export(
         },
     };
     write(&folder.join("model.yaml"), serde_yaml::to_string(&contract)?.as_bytes())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 /// Writes the whole file or nothing.

@@ -50,7 +50,7 @@ struct ValidateArguments {
     /// Folder with mocap17.npy and mocap17.csv.
     #[arg(long)]
     mocap: PathBuf,
-    /// Error statistics of a 2D detector, detection_noise.json.
+    /// Error statistics of a 2D detector (`detection_noise.json`).
     #[arg(long)]
     noise: PathBuf,
     /// Folder of the checkpoint.
@@ -66,7 +66,7 @@ struct LifterArguments {
     /// Folder with mocap17.npy and mocap17.csv.
     #[arg(long)]
     mocap: PathBuf,
-    /// Error statistics of a 2D detector, detection_noise.json.
+    /// Error statistics of a 2D detector (`detection_noise.json`).
     #[arg(long)]
     noise: PathBuf,
     /// Folder for checkpoints and the log.

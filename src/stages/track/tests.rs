@@ -53,7 +53,7 @@ fn people_who_cross_keep_their_identities() {
     }
     let ids: Vec<u32> = last.iter().map(|person| person.0).collect();
     assert_eq!(ids, [1, 2]);
-    let walker = if last[0].2 > 400.0 { 0 } else { 1 };
+    let walker = i32::from(last[0].2 <= 400.0);
     // Person 1 was listed first, at the right, and has walked to the left.
     assert_eq!(walker, 1, "{last:?}");
 }
