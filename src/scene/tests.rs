@@ -80,18 +80,18 @@ fn people_are_seen_hidden_and_found_with_errors_that_lower_the_score() {
         for joint in 0..JOINT_COUNT {
             all += 1;
             if person.is_visible[joint] {
-                seen += 1
+                seen += 1;
             } else {
-                hidden += 1
+                hidden += 1;
             }
             let (Some(at), Some(keypoint)) = (person.joints_in_image_px[joint], person.keypoints[joint]) else {
                 continue;
             };
             let error = (at.x - f64::from(keypoint.x)).hypot(at.y - f64::from(keypoint.y));
             if error < 1.0 {
-                near.push(keypoint.score)
+                near.push(keypoint.score);
             } else if error > 5.0 && error < 12.0 {
-                far.push(keypoint.score)
+                far.push(keypoint.score);
             }
         }
     }
