@@ -44,10 +44,10 @@ fn picture(image: &SceneImage, camera: &CameraModel) -> RgbImage {
             draw_disc(&mut picture, at, 1.5, [255; 3], f64::from(keypoint.score));
         }
     }
-    if let Some((foot_in_camera, top_in_camera, radius)) = image.pillar_in_camera
-        && let (Some(foot), Some(top)) = (camera.project(&foot_in_camera), camera.project(&top_in_camera))
+    if let Some((foot, top, radius)) = image.pillar_in_camera
+        && let (Some(foot_px), Some(top_px)) = (camera.project(&foot), camera.project(&top))
     {
-        draw_line(&mut picture, foot, top, radius * 520.0 / foot_in_camera.z, [30; 3], 0.6);
+        draw_line(&mut picture, foot_px, top_px, radius * 520.0 / foot.z, [30; 3], 0.6);
     }
     let above = TopView { width: 220, height: 480, ..TopView::default() }.draw(&people);
     let mut both = RgbImage::new(860, 480);

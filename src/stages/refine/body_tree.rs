@@ -151,8 +151,8 @@ mod tests {
         let mut normal = BodyNormal::zero();
         let mut dense = DMatrix::<f64>::zeros(51, 51);
         let mut gradient = DVector::<f64>::zeros(51);
-        for joint in 0..JOINT_COUNT {
-            assert!(PARENT[joint] <= joint);
+        for (joint, parent) in PARENT.into_iter().enumerate() {
+            assert!(parent <= joint);
             let vector = |seed: f64| Vector3::new(seed.sin(), (2.3 * seed).cos(), (1.7 * seed).sin());
             let information = |seed: f64| {
                 let (a, b) = (vector(seed), vector(seed + 0.4));
@@ -176,7 +176,7 @@ mod tests {
                 normal.add_from_root(joint, &information(seed + 20.0), &vector(seed + 2.0));
                 dense_add(Some(0), &information(seed + 20.0), &vector(seed + 2.0));
                 normal.add_bone(joint, &information(seed + 40.0), &vector(seed + 5.0));
-                dense_add(Some(PARENT[joint]), &information(seed + 40.0), &vector(seed + 5.0));
+                dense_add(Some(parent), &information(seed + 40.0), &vector(seed + 5.0));
             }
         }
         let factor = normal.factor().unwrap();

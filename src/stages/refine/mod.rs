@@ -188,13 +188,12 @@ impl PersonRefiner {
         }
         let placed = if is_seen { root::place(&mut self.root, dt, &lifted, &for_root) } else { None };
         // What cannot be placed by its keypoints is carried on.
-        let root = match placed {
-            Some(root) => root,
-            None => {
-                let filter = self.root.as_mut()?;
-                filter.slow_down(dt);
-                filter.root()
-            }
+        let root = if let Some(root) = placed {
+            root
+        } else {
+            let filter = self.root.as_mut()?;
+            filter.slow_down(dt);
+            filter.root()
         };
         self.last = Some(stamp);
         if placed.is_none() {

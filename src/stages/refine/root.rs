@@ -231,16 +231,13 @@ pub(super) fn place(
     }
     let root = found.filter(|root| root.position.iter().all(|value| value.is_finite()))?;
     let variance = |axis: usize| root.covariance[(axis, axis)].max(1e-8);
-    match filter {
-        Some(filter) => {
-            for (index, axis) in filter.axes.iter_mut().enumerate() {
-                axis.update(root.position[index], variance(index));
-            }
+    if let Some(filter) = filter {
+        for (index, axis) in filter.axes.iter_mut().enumerate() {
+            axis.update(root.position[index], variance(index));
         }
-        None => {
-            let axis = |axis: usize| Axis::first(root.position[axis], variance(axis));
-            *filter = Some(RootFilter { axes: [axis(0), axis(1), axis(2)] });
-        }
+    } else {
+        let axis = |axis: usize| Axis::first(root.position[axis], variance(axis));
+        *filter = Some(RootFilter { axes: [axis(0), axis(1), axis(2)] });
     }
     Some(root)
 }
