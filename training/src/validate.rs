@@ -2,10 +2,11 @@
 //! that the network states.
 
 use burn::prelude::*;
-use nalgebra::Vector3;
+use nalgebra::{Point3, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
+use stridepose::geometry::{ScaleFit, Similarity};
 use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
 use stridepose::stages::window::FEATURE_COUNT;
 
@@ -157,7 +158,7 @@ impl Validation<'_> {
             sums[scored.head].0 += mean_distance(&scored.answer, &scored.truth);
             sums[scored.head].1 += 1;
             if scored.head == 0 {
-                aligned += mean_distance(&scored.answer, &scored.truth);
+                aligned += aligned_distance(&scored.answer, &scored.truth);
             }
         });
         let mean = |(sum, count): (f64, usize)| 1e3 * sum / count.max(1) as f64;
@@ -181,6 +182,15 @@ fn scored(head: usize, row: &ObservedRow, values: &[f32]) -> Scored {
             let scale = |offset: usize| f64::from(values[offset + joint].clamp(-6.0, 1.0)).exp();
             (scale(JOINT_COUNT * 3), scale(JOINT_COUNT * 4))
         }),
+    }
+}
+
+/// Mean distance after the best similarity; without one where a pose has none (all joints in one place).
+fn aligned_distance(answer: &JointArray<Vector3<f64>>, truth: &JointArray<Vector3<f64>>) -> f64 {
+    let (from, onto) = (answer.map(Point3::from), truth.map(Point3::from));
+    match Similarity::fit(&from, &onto, ScaleFit::Free) {
+        Some(similarity) => mean_distance(&from.map(|point| similarity.apply(&point).coords), truth),
+        None => mean_distance(answer, truth),
     }
 }
 
