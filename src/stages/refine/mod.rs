@@ -9,7 +9,7 @@
 //! + λ_b Σ_bones (|b| − ℓ_b)²                              this person's own bones
 //! + λ_t Σ_j |X_j − (X_j,t−1 + v_j dt)|²  relative to the root      small accelerations, real dt
 //! ```
-//! [`root`] places and filters the root, [`solver`] minimises and never returns a higher cost than it got, nothing is
+//! `root` places and filters the root, `solver` minimises and never returns a higher cost than it got, nothing is
 //! allocated on the way. The inverse normal matrix, plus the uncertainty of the body's scale that all joints share,
 //! gives each joint's covariance. What this image was refined to feeds back into the next only through λ_t and only
 //! relative to the root, so an error cannot carry the person away.
