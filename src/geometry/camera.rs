@@ -69,14 +69,26 @@ pub enum CameraError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// The region of interest reaches out of the image.
-    #[error("roi {roi:?} reaches out of the {width} x {height} px image")]
+    /// The region of interest is empty or reaches out of the image.
+    #[error("roi {roi:?} is no part of the {width} x {height} px image (all zero stands for the whole image)")]
     RegionOfInterest {
         /// The region.
         roi: RegionOfInterest,
         /// Width of the full image, px.
         width: u32,
         /// Height of the full image, px.
+        height: u32,
+    },
+    /// Binning leaves no pixel.
+    #[error("binning {binning_x} x {binning_y} leaves no pixel of {width} x {height} px")]
+    Binning {
+        /// Columns that make one.
+        binning_x: u32,
+        /// Rows that make one.
+        binning_y: u32,
+        /// Width before binning, px.
+        width: u32,
+        /// Height before binning, px.
         height: u32,
     },
     /// The images are not those that were calibrated.
@@ -133,16 +145,18 @@ impl CameraModel {
         if !is_usable {
             return Err(CameraError::Intrinsics { fx, fy, cx, cy });
         }
-        let roi = match calibration.roi {
-            Some(roi) if roi.width > 0 && roi.height > 0 => roi,
-            _ => RegionOfInterest { x_offset: 0, y_offset: 0, width, height },
-        };
-        let reaches = |offset: u32, size: u32| u64::from(offset) + u64::from(size);
-        if reaches(roi.x_offset, roi.width) > u64::from(width) || reaches(roi.y_offset, roi.height) > u64::from(height)
-        {
+        let all_zero = RegionOfInterest { x_offset: 0, y_offset: 0, width: 0, height: 0 };
+        let whole = RegionOfInterest { width, height, ..all_zero };
+        let roi = calibration.roi.filter(|roi| *roi != all_zero).unwrap_or(whole);
+        let is_inside =
+            |offset: u32, size: u32, of: u32| size > 0 && u64::from(offset) + u64::from(size) <= u64::from(of);
+        if !is_inside(roi.x_offset, roi.width, width) || !is_inside(roi.y_offset, roi.height, height) {
             return Err(CameraError::RegionOfInterest { roi, width, height });
         }
         let (binning_x, binning_y) = (calibration.binning_x.max(1), calibration.binning_y.max(1));
+        if binning_x > roi.width || binning_y > roi.height {
+            return Err(CameraError::Binning { binning_x, binning_y, width: roi.width, height: roi.height });
+        }
         let (bx, by) = (f64::from(binning_x), f64::from(binning_y));
         Ok(Self {
             intrinsics: Intrinsics {
@@ -193,31 +207,30 @@ impl CameraModel {
     /// Where a point of the camera optical frame (m) is seen, px. `None` behind the camera and where the lens model no
     /// longer maps one to one.
     pub fn project(&self, point_in_camera: &Point3<f64>) -> Option<Point2<f64>> {
-        if !(point_in_camera.z > NEAREST_M) {
-            return None;
-        }
-        let on_plane = Point2::new(point_in_camera.x / point_in_camera.z, point_in_camera.y / point_in_camera.z);
-        if !self.distortion.is_monotonic_to(on_plane.coords.norm()) {
-            return None;
-        }
-        let (distorted, _) = self.distortion.distort(on_plane);
+        let (distorted, _) = self.distortion.distort(self.visible_on_plane(point_in_camera)?);
         let Intrinsics { fx, fy, cx, cy } = self.intrinsics;
         Some(Point2::new(fx * distorted.x + cx, fy * distorted.y + cy))
     }
 
-    /// ∂px/∂point of [`Self::project`].
+    /// ∂px/∂point of [`Self::project`]; `None` where that is.
     pub fn projection_jacobian(&self, point_in_camera: &Point3<f64>) -> Option<Matrix2x3<f64>> {
-        if !(point_in_camera.z > NEAREST_M) {
-            return None;
-        }
+        let on_plane = self.visible_on_plane(point_in_camera)?;
         let inverse = 1.0 / point_in_camera.z;
-        let (x, y) = (point_in_camera.x * inverse, point_in_camera.y * inverse);
-        let (_, lens) = self.distortion.distort(Point2::new(x, y));
-        let plane = Matrix2x3::new(inverse, 0.0, -x * inverse, 0.0, inverse, -y * inverse);
+        let (_, lens) = self.distortion.distort(on_plane);
+        let plane = Matrix2x3::new(inverse, 0.0, -on_plane.x * inverse, 0.0, inverse, -on_plane.y * inverse);
         let mut jacobian = lens * plane;
         jacobian.row_mut(0).scale_mut(self.intrinsics.fx);
         jacobian.row_mut(1).scale_mut(self.intrinsics.fy);
         Some(jacobian)
+    }
+
+    /// The point on the undistorted z = 1 plane, if it is before the camera and the lens maps one to one up to there.
+    fn visible_on_plane(&self, point_in_camera: &Point3<f64>) -> Option<Point2<f64>> {
+        if !(point_in_camera.z > NEAREST_M) {
+            return None;
+        }
+        let on_plane = Point2::new(point_in_camera.x / point_in_camera.z, point_in_camera.y / point_in_camera.z);
+        self.distortion.is_monotonic_to(on_plane.coords.norm()).then_some(on_plane)
     }
 
     /// The point of the undistorted z = 1 plane that is seen at `keypoint_in_image_px`. `None` where the lens model has
@@ -345,6 +358,14 @@ mod tests {
         assert!(refuse(calibration("plumb_bob", &[f64::INFINITY; 5])).contains("finite"));
         let roi = RegionOfInterest { x_offset: 600, y_offset: 0, width: 100, height: 100 };
         assert!(refuse(Calibration { roi: Some(roi), ..calibration("", &[]) }).contains("600"));
+        // Half a region is none: it must not become the whole image.
+        for (x_offset, width, height) in [(0, 400, 0), (0, 0, 300), (100, 0, 0)] {
+            let roi = Some(RegionOfInterest { x_offset, y_offset: 0, width, height });
+            let text = refuse(Calibration { roi, ..calibration("", &[]) });
+            assert!(text.contains("no part of the 640 x 480"), "{text}");
+        }
+        let text = refuse(Calibration { binning_x: 1000, ..calibration("", &[]) });
+        assert!(text.contains("1000 x 1 leaves no pixel of 640 x 480"), "{text}");
         let camera = CameraModel::from_calibration(&calibration("", &[])).unwrap();
         assert!(camera.check_image_size(480, 640).unwrap_err().to_string().contains("480 x 640"));
     }
@@ -354,10 +375,18 @@ mod tests {
         for camera in cameras() {
             assert!(camera.project(&Point3::new(0.0, 0.0, -1.0)).is_none());
             assert!(camera.project(&Point3::new(f64::NAN, 0.0, f64::NAN)).is_none());
+            assert!(camera.project(&Point3::new(f64::NAN, 0.0, 1.0)).is_none());
             assert!(camera.normalise(Point2::new(f64::NAN, 0.0)).is_none());
         }
         // This barrel turns back at a radius of about 1.09: a point at 3 must not be drawn inside the image.
         let barrel = CameraModel::from_calibration(&calibration("plumb_bob", &[-0.28, 0.0, 0.0, 0.0, 0.0])).unwrap();
         assert!(barrel.project(&Point3::new(3.0, 0.0, 1.0)).is_none());
+        assert!(barrel.projection_jacobian(&Point3::new(3.0, 0.0, 1.0)).is_none());
+        // This one turns back at 0.890 and forth again at 2.05, for good: from there on every point is beyond it.
+        let wave = CameraModel::from_calibration(&calibration("plumb_bob", &[-0.5, 0.06, 0.0, 0.0, 0.0])).unwrap();
+        assert!(wave.project(&Point3::new(0.889, 0.0, 1.0)).is_some());
+        for x in [0.891, 1.5, 2.1, 3.0, 10.0, 80.0, 1e3, 1e6] {
+            assert!(wave.project(&Point3::new(x, 0.0, 1.0)).is_none(), "{x}");
+        }
     }
 }

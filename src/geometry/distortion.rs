@@ -35,19 +35,26 @@ impl Distortion {
     }
 
     /// Whether the distorted radius grows all the way from the axis to radius `r`, so that the lens maps one to one.
+    ///
+    /// Its slope must be positive at 64 radii and at `r` itself. They are even in r / (1 + r), so that they lie as close
+    /// inside the image for a point far off as for a near one.
     pub fn is_monotonic_to(&self, r: f64) -> bool {
         const STEPS: u32 = 64;
-        match self {
+        let grows_at = |r: f64| match self {
             Self::None => true,
-            Self::BrownConrady([k1, k2, _, _, k3, k4, k5, k6]) => {
-                let radial = |r: f64| {
-                    let r2 = r * r;
-                    r * (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-                };
-                grows(radial, r, STEPS)
+            Self::BrownConrady(coefficients) => {
+                let Radial { value, slope, denominator } = radial(coefficients, r * r);
+                denominator > 0.0 && value + 2.0 * r * r * slope > 0.0
             }
-            Self::Equidistant(k) => grows(|theta| theta_distorted(k, theta).0, r.atan(), STEPS),
-        }
+            Self::Equidistant(k) => theta_distorted(k, r.atan()).1 > 0.0,
+        };
+        let end = r / (1.0 + r);
+        r.is_finite()
+            && grows_at(r)
+            && (1..STEPS).all(|step| {
+                let part = end * f64::from(step) / f64::from(STEPS);
+                grows_at(part / (1.0 - part))
+            })
     }
 
     /// The undistorted point whose image under the lens is `distorted`: Newton's method with the analytic Jacobian.
@@ -87,27 +94,28 @@ impl Distortion {
     }
 }
 
-fn grows(radius: impl Fn(f64) -> f64, to: f64, steps: u32) -> bool {
-    let mut last = 0.0;
-    (1..=steps).all(|step| {
-        let next = radius(to * f64::from(step) / f64::from(steps));
-        let is_larger = next > last || to <= TINY_RADIUS;
-        last = next;
-        is_larger
-    })
+/// The radial factor of Brown–Conrady, numerator / denominator.
+struct Radial {
+    value: f64,
+    /// d value / d r²
+    slope: f64,
+    denominator: f64,
+}
+
+fn radial(&[k1, k2, _, _, k3, k4, k5, k6]: &[f64; 8], r2: f64) -> Radial {
+    let numerator = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3));
+    let denominator = 1.0 + r2 * (k4 + r2 * (k5 + r2 * k6));
+    let value = numerator / denominator;
+    let numerator_slope = k1 + r2 * (2.0 * k2 + 3.0 * k3 * r2);
+    let denominator_slope = k4 + r2 * (2.0 * k5 + 3.0 * k6 * r2);
+    Radial { value, slope: (numerator_slope - value * denominator_slope) / denominator, denominator }
 }
 
 fn brown_conrady(coefficients: &[f64; 8], point: Point2<f64>) -> (Point2<f64>, Matrix2<f64>) {
-    let [k1, k2, p1, p2, k3, k4, k5, k6] = *coefficients;
+    let [_, _, p1, p2, ..] = *coefficients;
     let (x, y) = (point.x, point.y);
     let r2 = x * x + y * y;
-    let numerator = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3));
-    let denominator = 1.0 + r2 * (k4 + r2 * (k5 + r2 * k6));
-    let radial = numerator / denominator;
-    let numerator_slope = k1 + r2 * (2.0 * k2 + 3.0 * k3 * r2);
-    let denominator_slope = k4 + r2 * (2.0 * k5 + 3.0 * k6 * r2);
-    // d radial / d r²
-    let slope = (numerator_slope - radial * denominator_slope) / denominator;
+    let Radial { value: radial, slope, .. } = radial(coefficients, r2);
     let distorted = Point2::new(
         x * radial + 2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x),
         y * radial + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y,
