@@ -23,7 +23,7 @@ pub fn to_json(evaluation: &Evaluation, summary: &Summary) -> Value {
         ("matched_images", json!(evaluation.matched_images)),
         ("matched_people", json!(evaluation.samples.len())),
         ("missed", json!(evaluation.missed)),
-        ("false", json!(evaluation.false_people)),
+        ("false_people", json!(evaluation.false_people)),
         ("identity_switches", json!(evaluation.identity_switches)),
         ("covariances_refused", json!(evaluation.covariances_refused)),
         ("image_interval_s", json!(evaluation.image_interval)),
