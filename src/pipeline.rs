@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use image::RgbImage;
-use nalgebra::{Point2, Vector2};
+use nalgebra::Point2;
 
 use crate::config::{self, Config};
 use crate::data::{
-    JointEstimate, JointState, Keypoint, KeypointsInImage, LiftedPose, MeasuredKeypoint, PersonEstimate,
+    BoundingBox, JointEstimate, JointState, Keypoint, KeypointsInImage, LiftedPose, MeasuredKeypoint, PersonEstimate,
     PersonKeypoints, PoseEstimate, Stamp, TrackId,
 };
 use crate::geometry::CameraModel;
@@ -22,7 +22,7 @@ use crate::stages::lift::{LiftError, Lifter, PersonInput, PersonWindow};
 use crate::stages::people::{DetectorStage, KeypointStage};
 use crate::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings, Refined};
 use crate::stages::track::{TrackSettings, TrackedPerson, Tracker};
-use crate::stages::window::{KeypointOnPlane, KeypointsOnPlane};
+use crate::stages::window::{self, KeypointOnPlane, KeypointsOnPlane};
 use crate::warning::{Warning, WarningKind};
 
 /// The stages whose time is worth knowing.
@@ -96,6 +96,13 @@ pub struct Estimates {
     pub earlier: Option<PoseEstimate>,
 }
 
+impl Estimates {
+    /// Nobody in the image at `stamp`, and why.
+    pub fn nobody(stamp: Stamp, warning: Warning) -> Self {
+        Self { now: PoseEstimate { stamp, people: Vec::new(), warnings: vec![warning] }, earlier: None }
+    }
+}
+
 /// The networks of a pipeline.
 pub struct Stages {
     /// Detector and keypoint network; `None` when keypoints come from another node.
@@ -126,7 +133,6 @@ struct Person {
     window: PersonWindow,
     refiner: PersonRefiner,
     earlier_refiner: PersonRefiner,
-    score: f64,
 }
 
 /// The person score under which a finding is nobody.
@@ -143,17 +149,6 @@ impl Pipeline {
             last_stamp: None,
             rgb: RgbImage::new(0, 0),
         }
-    }
-
-    /// The execution providers that took the graphs, stage by stage.
-    pub fn providers(&self) -> Vec<(&'static str, String)> {
-        let mut providers = Vec::new();
-        if let Some((detector, keypoints)) = &self.stages.two_d {
-            providers.push(("detector", detector.provider().to_owned()));
-            providers.push(("keypoints", keypoints.provider().to_owned()));
-        }
-        providers.push(("lifter", self.stages.lifter.provider().to_owned()));
-        providers
     }
 
     /// How far the second answer looks ahead, s.
@@ -180,16 +175,16 @@ impl Pipeline {
         // 1. Bytes to RGB. A broken image is skipped; the stream goes on.
         let decoded = timed(observer, Stage::Decode, || decode_into(encoded, &mut self.rgb));
         if let Err(error) = decoded {
-            return Ok(nobody(stamp, Warning::new(WarningKind::ImageRefused, error.to_string())));
+            return Ok(Estimates::nobody(stamp, Warning::new(WarningKind::ImageRefused, error.to_string())));
         }
         let (width, height) = self.rgb.dimensions();
         if let Err(error) = camera.check_image_size(width, height) {
-            return Ok(nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, error.to_string())));
+            return Ok(Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, error.to_string())));
         }
         // 2. Time must advance.
         let warnings = match self.advance(stamp) {
             Ok(warnings) => warnings,
-            Err(warning) => return Ok(nobody(stamp, warning)),
+            Err(warning) => return Ok(Estimates::nobody(stamp, warning)),
         };
         let (detector, keypoints) = self.stages.two_d.as_mut().ok_or(PipelineError::NoImageNetworks)?;
         // 3. Where everybody should be by now; on some images, who else is there.
@@ -222,7 +217,7 @@ impl Pipeline {
     ) -> Result<Estimates, PipelineError> {
         let warnings = match self.advance(stamp) {
             Ok(warnings) => warnings,
-            Err(warning) => return Ok(nobody(stamp, warning)),
+            Err(warning) => return Ok(Estimates::nobody(stamp, warning)),
         };
         let tracked = timed(observer, Stage::Track, || {
             self.tracker.begin(stamp);
@@ -296,10 +291,10 @@ impl Pipeline {
                 }
                 continue;
             };
-            person.score = f64::from(tracked.score);
+            let score = f64::from(tracked.score);
             let refined = self.settings.refine(&mut person.refiner, &lifted.now, keypoints, stamp);
             if let Some(refined) = refined {
-                let seen = Seen { keypoints: &tracked.keypoints, score: person.score };
+                let seen = Seen { keypoints: &tracked.keypoints, score };
                 let bbox = Some(tracked.bbox_in_image_px);
                 now.extend(person_estimate(tracked.id, &refined, &seen, bbox, camera));
             }
@@ -308,7 +303,7 @@ impl Pipeline {
                     self.settings.refine(&mut person.earlier_refiner, &then.pose, &then.keypoints, then.stamp);
                 if let Some(refined) = refined {
                     let in_image = in_image(&then.keypoints, camera);
-                    let seen = Seen { keypoints: &in_image, score: person.score };
+                    let seen = Seen { keypoints: &in_image, score };
                     let estimate = earlier.get_or_insert_with(|| PoseEstimate {
                         stamp: then.stamp,
                         people: Vec::new(),
@@ -331,7 +326,6 @@ impl Person {
             window: lifter.new_person(),
             refiner: PersonRefiner::default(),
             earlier_refiner: PersonRefiner::default(),
-            score: 0.0,
         }
     }
 }
@@ -368,7 +362,7 @@ impl Settings {
         keypoints: &KeypointsOnPlane,
         stamp: Stamp,
     ) -> Option<Refined> {
-        let sigma = self.keypoint_sigma * extent(keypoints);
+        let sigma = self.keypoint_sigma * window::extent(keypoints).clamp(1e-3, 10.0);
         let weighted: JointArray<Option<KeypointForRefinement>> = keypoints.map(|keypoint| {
             keypoint.map(|keypoint| KeypointForRefinement {
                 point: keypoint.point,
@@ -397,10 +391,6 @@ fn timed<T>(observer: &mut dyn StageObserver, stage: Stage, work: impl FnOnce() 
     result
 }
 
-fn nobody(stamp: Stamp, warning: Warning) -> Estimates {
-    Estimates { now: PoseEstimate { stamp, people: Vec::new(), warnings: vec![warning] }, earlier: None }
-}
-
 /// Undistorts keypoints onto the z = 1 plane. What the lens model cannot place is masked.
 fn on_plane(keypoints: &KeypointsInImage, camera: &CameraModel) -> KeypointsOnPlane {
     let focal_length = camera.intrinsics().fx;
@@ -421,17 +411,6 @@ fn in_image(keypoints: &KeypointsOnPlane, camera: &CameraModel) -> KeypointsInIm
     })
 }
 
-/// Longer side of the rectangle around the keypoints on the z = 1 plane.
-fn extent(keypoints: &KeypointsOnPlane) -> f64 {
-    let mut low = Vector2::repeat(f64::INFINITY);
-    let mut high = Vector2::repeat(f64::NEG_INFINITY);
-    for keypoint in keypoints.iter().flatten() {
-        low = low.inf(&keypoint.point.coords);
-        high = high.sup(&keypoint.point.coords);
-    }
-    (high - low).max().clamp(1e-3, 10.0)
-}
-
 /// The 2D side of one person.
 struct Seen<'a> {
     keypoints: &'a KeypointsInImage,
@@ -443,7 +422,7 @@ fn person_estimate(
     track_id: TrackId,
     refined: &Refined,
     seen: &Seen<'_>,
-    bbox: Option<crate::data::BoundingBox>,
+    bbox: Option<BoundingBox>,
     camera: &CameraModel,
 ) -> Option<PersonEstimate> {
     let (mut squares, mut measured) = (0.0, 0_u32);
@@ -475,14 +454,15 @@ fn person_estimate(
     })
 }
 
-/// The rectangle around the projected joints.
-fn projected_box(joints: &[JointEstimate; JOINT_COUNT], camera: &CameraModel) -> crate::data::BoundingBox {
+/// The rectangle around the projected joints, always as large as to touch the image.
+fn projected_box(joints: &[JointEstimate; JOINT_COUNT], camera: &CameraModel) -> BoundingBox {
     let (width, height) = camera.image_size();
-    let mut low = Vector2::new(f64::from(width), f64::from(height));
-    let mut high = Vector2::zeros();
-    for at in joints.iter().filter_map(|joint| camera.project(&joint.position_in_camera)) {
-        low = low.inf(&at.coords);
-        high = high.sup(&at.coords);
+    let in_image = joints.iter().filter_map(|joint| camera.project(&joint.position_in_camera));
+    let bbox = BoundingBox::around(in_image.map(|at| (at.x as f32, at.y as f32)));
+    BoundingBox {
+        x_min: bbox.x_min.min(width as f32),
+        y_min: bbox.y_min.min(height as f32),
+        x_max: bbox.x_max.max(0.0),
+        y_max: bbox.y_max.max(0.0),
     }
-    crate::data::BoundingBox { x_min: low.x as f32, y_min: low.y as f32, x_max: high.x as f32, y_max: high.y as f32 }
 }

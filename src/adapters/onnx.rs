@@ -101,9 +101,6 @@ fn load_library() -> Result<Library, OnnxError> {
             Ok(environment) => return Ok(Library { environment, path }),
             Err(reason) => tried.push(format!("{}: {reason}", path.display())),
         }
-        if std::env::var_os("ORT_DYLIB_PATH").is_some() {
-            break;
-        }
     }
     Err(OnnxError::NoLibrary { reason: tried.join("; ") })
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nalgebra::{Matrix3, Point2};
+use nalgebra::Matrix3;
 
 use crate::adapters::bag::BagError;
 use crate::adapters::bag::writer::{BagWriter, Qos};
@@ -99,14 +99,8 @@ fn truth_of(image: &SceneImage, camera: &CameraModel) -> PoseEstimate {
 }
 
 fn true_person(person: &ScenePerson, camera: &CameraModel) -> PersonEstimate {
-    let mut bbox = BoundingBox { x_min: f32::MAX, y_min: f32::MAX, x_max: f32::MIN, y_max: f32::MIN };
-    for at in person.joints_in_camera.iter().filter_map(|joint| camera.project(joint)) {
-        let Point2 { coords } = at;
-        bbox.x_min = bbox.x_min.min(coords.x as f32);
-        bbox.x_max = bbox.x_max.max(coords.x as f32);
-        bbox.y_min = bbox.y_min.min(coords.y as f32);
-        bbox.y_max = bbox.y_max.max(coords.y as f32);
-    }
+    let in_image = person.joints_in_camera.iter().filter_map(|joint| camera.project(joint));
+    let bbox = BoundingBox::around(in_image.map(|at| (at.x as f32, at.y as f32)));
     PersonEstimate {
         track_id: TrackId(person.identity),
         joints: person.joints_in_camera.map(|position_in_camera| JointEstimate {

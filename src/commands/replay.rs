@@ -24,8 +24,8 @@ use crate::report::overlay;
 use crate::report::summary::Summary;
 use crate::warning::{Warning, WarningKind};
 
-/// Longer side of the picture when keypoints come without an image, px.
-const CANVAS_SIDE_PX: f64 = 960.0;
+/// Longer side of the picture at most, when keypoints come without an image, px.
+const CANVAS_SIDE_PX: f64 = 3840.0;
 /// Pictures on the contact sheet.
 const SHEET_PICTURES: u64 = 12;
 const SHEET_COLUMNS: u32 = 4;
@@ -161,8 +161,7 @@ struct Run<'a> {
     engine: Engine,
     timer: StageTimer,
     output: &'a Path,
-    /// Started with the first image, whose stamp the latched messages get.
-    writer: Option<ResultWriter>,
+    writer: ResultWriter,
     /// The last calibration and the camera made of it.
     camera: Option<(Calibration, Result<CameraModel, String>)>,
     summary: Summary,
@@ -200,7 +199,7 @@ impl<'a> Run<'a> {
         }
         // The folder is checked before anything is read.
         let writer =
-            Some(ResultWriter::create(output, &config.output, engine.pipeline.lookahead_secs()).map_err(refuse_bag)?);
+            ResultWriter::create(output, &config.output, engine.pipeline.lookahead_secs()).map_err(refuse_bag)?;
         Ok(Self {
             config,
             engine,
@@ -231,16 +230,16 @@ impl<'a> Run<'a> {
         }
         let estimates = match &self.camera {
             Some((_, Ok(camera))) => work(&mut self.engine.pipeline, camera, &mut self.timer)?,
-            Some((_, Err(reason))) => refused(stamp, WarningKind::CameraInfoRefused, reason),
-            None => refused(stamp, WarningKind::NoCameraInfo, "no CameraInfo"),
+            Some((_, Err(reason))) => {
+                Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason.as_str()))
+            }
+            None => Estimates::nobody(stamp, Warning::new(WarningKind::NoCameraInfo, "no CameraInfo")),
         };
         self.summary.count(&estimates.now);
         for warning in &estimates.now.warnings {
             self.warn(warning);
         }
-        if let Some(writer) = &mut self.writer {
-            writer.write(&estimates, frame_id)?;
-        }
+        self.writer.write(&estimates, frame_id)?;
         self.draw(&estimates.now, frame_id)?;
         self.bar.inc(1);
         Ok(())
@@ -274,8 +273,8 @@ impl<'a> Run<'a> {
         for person in &estimate.people {
             overlay::draw_person(&mut picture, camera, person);
         }
-        if let Some(writer) = self.writer.as_mut().filter(|_| is_wanted) {
-            writer.write_overlay(estimate.stamp, frame_id, &picture)?;
+        if is_wanted {
+            self.writer.write_overlay(estimate.stamp, frame_id, &picture)?;
         }
         if is_on_sheet {
             self.sheet.push(picture);
@@ -284,14 +283,12 @@ impl<'a> Run<'a> {
     }
 
     fn finish(mut self, completeness: &Completeness) -> anyhow::Result<Summary> {
-        if let Some(writer) = self.writer.take() {
-            writer.finish()?;
-        }
         if let Completeness::Damaged { .. } = completeness {
             let warning = Warning::new(WarningKind::BagDamaged, completeness.to_string());
             self.summary.damage = Some(completeness.to_string());
             self.warn(&warning);
         }
+        self.writer.finish()?;
         self.bar.finish_and_clear();
         self.summary.stages_ms = self.timer.percentiles();
         self.summary.images_per_second = self.summary.images as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
@@ -306,16 +303,11 @@ impl<'a> Run<'a> {
     }
 }
 
-fn refused(stamp: Stamp, kind: WarningKind, reason: &str) -> Estimates {
-    let warnings = vec![Warning::new(kind, reason)];
-    Estimates { now: PoseEstimate { stamp, people: Vec::new(), warnings }, earlier: None }
-}
-
 /// A dark picture of the camera's size.
 fn canvas(camera: &CameraModel) -> RgbImage {
     let (width, height) = camera.image_size();
     // A calibration may claim any size: what is drawn on is bounded.
-    let shrink = (CANVAS_SIDE_PX * 4.0 / f64::from(width.max(height))).min(1.0);
+    let shrink = (CANVAS_SIDE_PX / f64::from(width.max(height))).min(1.0);
     let side = |size: u32| ((f64::from(size) * shrink) as u32).max(1);
     RgbImage::from_pixel(side(width), side(height), image::Rgb([24, 24, 28]))
 }

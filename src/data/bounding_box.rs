@@ -15,6 +15,20 @@ pub struct BoundingBox {
 }
 
 impl BoundingBox {
+    /// The rectangle around nothing: no width, no height, and any point widens it to itself.
+    pub const EMPTY: Self =
+        Self { x_min: f32::INFINITY, y_min: f32::INFINITY, x_max: f32::NEG_INFINITY, y_max: f32::NEG_INFINITY };
+
+    /// The smallest rectangle that holds all points (x, y); [`Self::EMPTY`] without any.
+    pub fn around(points: impl IntoIterator<Item = (f32, f32)>) -> Self {
+        points.into_iter().fold(Self::EMPTY, |bbox, (x, y)| Self {
+            x_min: bbox.x_min.min(x),
+            y_min: bbox.y_min.min(y),
+            x_max: bbox.x_max.max(x),
+            y_max: bbox.y_max.max(y),
+        })
+    }
+
     /// Width in px, never negative.
     pub fn width(&self) -> f32 {
         (self.x_max - self.x_min).max(0.0)
@@ -59,6 +73,14 @@ mod tests {
     fn iou_of_half_overlapping_squares_is_one_third() {
         let shifted = BoundingBox { x_min: 0.5, x_max: 1.5, ..UNIT };
         assert!((UNIT.iou(&shifted) - 1.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_box_around_points_touches_the_outermost() {
+        let bbox = BoundingBox::around([(2.0, 5.0), (-1.0, 3.0), (0.0, 9.0)]);
+        assert_eq!(bbox, BoundingBox { x_min: -1.0, y_min: 3.0, x_max: 2.0, y_max: 9.0 });
+        assert_eq!(BoundingBox::around([]), BoundingBox::EMPTY);
+        assert!(BoundingBox::EMPTY.area().abs() < f32::EPSILON);
     }
 
     #[test]

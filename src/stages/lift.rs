@@ -179,16 +179,6 @@ impl Lifter {
         Ok(Self { facts, network })
     }
 
-    /// The execution provider that took the graph.
-    pub fn provider(&self) -> &str {
-        self.network.provider()
-    }
-
-    /// Facts about the weights.
-    pub const fn facts(&self) -> &LifterFacts {
-        &self.facts
-    }
-
     /// A person who was never seen before.
     pub fn new_person(&self) -> PersonWindow {
         PersonWindow {

@@ -90,11 +90,6 @@ impl DetectorStage {
         Self { contract, network, picture }
     }
 
-    /// The execution provider that took the graph.
-    pub fn provider(&self) -> &str {
-        self.network.provider()
-    }
-
     /// Finds people in `image`.
     ///
     /// # Errors
@@ -114,11 +109,6 @@ impl KeypointStage {
     pub fn new(contract: KeypointsContract, network: Box<dyn Network>) -> Self {
         let picture = Picture::new(&contract.input, 1);
         Self { contract, network, picture }
-    }
-
-    /// The execution provider that took the graph.
-    pub fn provider(&self) -> &str {
-        self.network.provider()
     }
 
     /// Whether one run may take any number of people.

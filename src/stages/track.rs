@@ -126,11 +126,6 @@ impl Tracker {
         }
     }
 
-    /// Changes the settings without forgetting anybody.
-    pub const fn set_settings(&mut self, settings: TrackSettings) {
-        self.settings = settings;
-    }
-
     /// Forgets everybody; identities go on ascending.
     pub fn reset(&mut self) {
         self.tracks.clear();

@@ -70,6 +70,17 @@ pub struct KeypointOnPlane {
 /// The keypoints of one person on the z = 1 plane; `None` is masked.
 pub type KeypointsOnPlane = JointArray<Option<KeypointOnPlane>>;
 
+/// Longer side of the rectangle around the seen keypoints on the z = 1 plane; negative infinity when none is seen.
+pub fn extent(keypoints: &KeypointsOnPlane) -> f64 {
+    let mut low = Vector2::repeat(f64::INFINITY);
+    let mut high = Vector2::repeat(f64::NEG_INFINITY);
+    for keypoint in keypoints.iter().flatten() {
+        low = low.inf(&keypoint.point.coords);
+        high = high.sup(&keypoint.point.coords);
+    }
+    (high - low).max()
+}
+
 /// What the streaming network is to do for one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SampleKind {
@@ -93,7 +104,7 @@ pub struct Sample {
 /// Turns images at any rate into samples near the model rate.
 #[derive(Clone, Debug, Default)]
 pub struct SampleClock {
-    last_kept: Option<(Stamp, KeypointsOnPlane)>,
+    last_kept: Option<Stamp>,
     last_image: Option<(Stamp, KeypointsOnPlane)>,
 }
 
@@ -101,7 +112,7 @@ impl SampleClock {
     /// Calls `emit` for each sample that an image at `stamp` gives: first those filled in between, then
     /// the image's own, always last. Nothing is emitted for a stamp that does not lie after the previous.
     pub fn image(&mut self, stamp: Stamp, keypoints: &KeypointsOnPlane, mut emit: impl FnMut(Sample)) {
-        let Some((kept_stamp, _)) = self.last_kept else {
+        let Some(kept_stamp) = self.last_kept else {
             emit(Sample { keypoints: *keypoints, step_secs: MODEL_PERIOD_SECS, kind: SampleKind::Keep });
             self.keep(stamp, keypoints);
             return;
@@ -131,7 +142,7 @@ impl SampleClock {
     }
 
     fn keep(&mut self, stamp: Stamp, keypoints: &KeypointsOnPlane) {
-        self.last_kept = Some((stamp, *keypoints));
+        self.last_kept = Some(stamp);
         self.last_image = Some((stamp, *keypoints));
     }
 

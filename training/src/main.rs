@@ -8,10 +8,10 @@ use stridepose_train::batch::{self, BatchSettings, Corpus, PAIR_PERIOD};
 use stridepose_train::calibrate;
 use stridepose_train::export;
 use stridepose_train::mocap::{self, Split};
-use stridepose_train::network::LifterSize;
+use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::scene::SceneSettings;
-use stridepose_train::train::{self, TrainSettings};
+use stridepose_train::train::{self, CheckpointState, TrainSettings};
 use stridepose_train::validate::{Condition, Hidden, Validation};
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
@@ -119,18 +119,37 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a checkpoint is validated with.
+struct Loaded {
+    clips: Vec<mocap::Clip>,
+    noise: DetectorNoise,
+    network: LifterNetwork,
+    state: CheckpointState,
+}
+
+impl Loaded {
+    fn new(arguments: &ValidateArguments) -> anyhow::Result<Self> {
+        let clips = mocap::load(&arguments.mocap)?;
+        let noise = DetectorNoise::load(&arguments.noise)?;
+        let (network, state) = train::load(&arguments.checkpoint)?;
+        Ok(Self { clips, noise, network, state })
+    }
+
+    fn validation(&self, scenes_per_clip: usize) -> Validation<'_> {
+        Validation {
+            network: &self.network,
+            image_strides: &self.state.size.image_strides,
+            clips: &self.clips,
+            noise: &self.noise,
+            scenes_per_clip,
+        }
+    }
+}
+
 fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.mocap)?;
-    let noise = DetectorNoise::load(&arguments.noise)?;
-    let (network, state) = train::load(&arguments.checkpoint)?;
-    let validation = Validation {
-        network: &network,
-        image_strides: &state.size.image_strides,
-        clips: &clips,
-        noise: &noise,
-        scenes_per_clip: arguments.scenes,
-    };
-    println!("step {}", state.step);
+    let loaded = Loaded::new(arguments)?;
+    let validation = loaded.validation(arguments.scenes);
+    println!("step {}", loaded.state.step);
     println!(
         "{:<10} {:<14} {:>6} {:>8}  MPJPE mm at look-ahead 0, 4, 12   PA-MPJPE mm",
         "persons", "hidden", "layout", "poses"
@@ -161,24 +180,16 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
 }
 
 fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.validate.mocap)?;
-    let noise = DetectorNoise::load(&arguments.validate.noise)?;
-    let (network, state) = train::load(&arguments.validate.checkpoint)?;
-    let calibration = calibrate::calibrate(&Validation {
-        network: &network,
-        image_strides: &state.size.image_strides,
-        clips: &clips,
-        noise: &noise,
-        scenes_per_clip: arguments.validate.scenes,
-    });
+    let loaded = Loaded::new(&arguments.validate)?;
+    let calibration = calibrate::calibrate(&loaded.validation(arguments.validate.scenes));
     println!("ellipsoid coverage on the validation persons, stated -> found");
     for head in &calibration {
         let coverage: Vec<String> =
             head.coverage.iter().map(|coverage| format!("{} -> {:.1} %", coverage.stated, coverage.found)).collect();
         println!("look-ahead {:>2}: {}", head.lookahead, coverage.join(", "));
     }
-    let features = golden_features(&clips, &noise);
-    export::export(&network, &state.size, &calibration, &arguments.origin, &features, &arguments.output)?;
+    let features = golden_features(&loaded.clips, &loaded.noise);
+    export::export(&loaded.network, &loaded.state.size, &calibration, &arguments.origin, &features, &arguments.output)?;
     println!("wrote {}", arguments.output.display());
     Ok(())
 }

@@ -7,7 +7,7 @@
 use nalgebra::Vector2;
 use rand::{Rng, RngExt};
 use stridepose::skeleton::{JOINT_COUNT, Joint, KeypointLayout};
-use stridepose::stages::window::{KeypointOnPlane, KeypointsOnPlane};
+use stridepose::stages::window::{self, KeypointOnPlane, KeypointsOnPlane};
 
 const LIMBS: [&[Joint]; 6] = [
     &[Joint::RKnee, Joint::RAnkle],
@@ -89,7 +89,7 @@ fn draw_run(rows: usize, longest: f64, rng: &mut impl Rng) -> std::ops::Range<us
 fn hide(rows: &mut [KeypointsOnPlane], run: std::ops::Range<usize>, joints: &[Joint], rng: &mut impl Rng) {
     let wrong = rng.random_bool(CONFIDENT_ERROR_SHARE);
     for row in &mut rows[run] {
-        let size = extent(row);
+        let size = window::extent(row).clamp(0.0, 10.0);
         for joint in joints {
             let keypoint = &mut row[joint.index()];
             *keypoint = if wrong { keypoint.map(|keypoint| misplaced(keypoint, size, rng)) } else { None };
@@ -105,7 +105,7 @@ fn misplaced(keypoint: KeypointOnPlane, size: f64, rng: &mut impl Rng) -> Keypoi
 /// Hides whatever lies in a half plane or a strip fixed in the image, as behind a pillar or a table.
 fn hide_area(rows: &mut [KeypointsOnPlane], rng: &mut impl Rng) {
     let Some(anchor) = rows[rows.len() / 2].iter().flatten().next().map(|keypoint| keypoint.point) else { return };
-    let size = extent(&rows[rows.len() / 2]);
+    let size = window::extent(&rows[rows.len() / 2]).clamp(0.0, 10.0);
     let angle = rng.random_range(0.0..std::f64::consts::TAU);
     let normal = Vector2::new(angle.cos(), angle.sin());
     let start = normal.dot(&anchor.coords) + rng.random_range(-0.5..0.5) * size;
@@ -119,17 +119,6 @@ fn hide_area(rows: &mut [KeypointsOnPlane], rng: &mut impl Rng) {
             *keypoint = None;
         }
     }
-}
-
-/// Height or width of what is seen, whichever is larger.
-fn extent(row: &KeypointsOnPlane) -> f64 {
-    let mut low = Vector2::repeat(f64::INFINITY);
-    let mut high = Vector2::repeat(f64::NEG_INFINITY);
-    for keypoint in row.iter().flatten() {
-        low = low.inf(&keypoint.point.coords);
-        high = high.sup(&keypoint.point.coords);
-    }
-    (high - low).max().clamp(0.0, 10.0)
 }
 
 #[cfg(test)]

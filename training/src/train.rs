@@ -77,7 +77,7 @@ pub fn train(settings: &TrainSettings, corpus: &Corpus<'_>, noise: &DetectorNois
         .with_context(|| format!("cannot create {}", settings.folder.display()))?;
     let device = Device::flex().autodiff();
     let mut network = LifterNetwork::new(&settings.size, &device);
-    let mut optimizer = optimizer(&network);
+    let mut optimizer = optimizer()?;
     let mut first_step = 0;
     if let Some(state) = read_state(&settings.folder)? {
         anyhow::ensure!(
@@ -161,18 +161,13 @@ pub fn train(settings: &TrainSettings, corpus: &Corpus<'_>, noise: &DetectorNois
     })
 }
 
-fn optimizer(network: &LifterNetwork) -> ModuleOptimizer {
+/// Hidden matrices by orthogonalised momentum (Muon), everything else by Adam.
+fn optimizer() -> anyhow::Result<ModuleOptimizer> {
     let clipping = GradientClippingConfig::Norm(1.0);
     let adam = AdamWConfig::new().with_weight_decay(1e-4).with_grad_clipping(Some(clipping)).init();
-    let _ = network;
-    // Hidden matrices by orthogonalised momentum (Muon), everything else by Adam.
-    let hidden = ParamGroup::from_regex(r"(encoder|branches|join|fuse).*weight$");
-    match hidden {
-        Ok(hidden) => {
-            adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None)
-        }
-        Err(_) => adam,
-    }
+    let hidden = ParamGroup::from_regex(r"(encoder|branches|join|fuse).*weight$")
+        .map_err(|error| anyhow::anyhow!("the pattern of hidden matrices: {error:?}"))?;
+    Ok(adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None))
 }
 
 /// Loads the network of a checkpoint for use, without gradients.

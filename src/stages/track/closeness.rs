@@ -20,14 +20,7 @@ pub(super) fn size(bbox: &BoundingBox) -> f32 {
 
 /// The rectangle around keypoints with its margin; `None` without two different ones.
 pub(super) fn box_around(keypoints: &KeypointsInImage) -> Option<BoundingBox> {
-    let mut bbox =
-        BoundingBox { x_min: f32::INFINITY, y_min: f32::INFINITY, x_max: f32::NEG_INFINITY, y_max: f32::NEG_INFINITY };
-    for keypoint in keypoints.iter().flatten() {
-        bbox.x_min = bbox.x_min.min(keypoint.x);
-        bbox.x_max = bbox.x_max.max(keypoint.x);
-        bbox.y_min = bbox.y_min.min(keypoint.y);
-        bbox.y_max = bbox.y_max.max(keypoint.y);
-    }
+    let bbox = BoundingBox::around(keypoints.iter().flatten().map(|keypoint| (keypoint.x, keypoint.y)));
     let margin = MARGIN * bbox.width().max(bbox.height());
     let grown = BoundingBox {
         x_min: bbox.x_min - margin,
