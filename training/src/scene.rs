@@ -21,8 +21,8 @@ const NEAREST_M: f64 = 0.2;
 pub struct SceneSettings {
     /// Playback speed is drawn log-uniformly from this range.
     pub speed: (f64, f64),
-    /// Draw a body of its own for every clip; else the recorded one is kept.
-    pub retarget: bool,
+    /// Share of clips that get a drawn body; the others keep the recorded one.
+    pub retarget_share: f64,
     /// Standard deviation of the sample times, in model periods, for half of the clips.
     pub stamp_jitter: f64,
     /// Share of clips whose posture is changed.
@@ -47,7 +47,7 @@ pub fn draw(clip: &Clip, length: usize, settings: &SceneSettings, rng: &mut impl
     let step_secs = draw_steps(length, settings, rng);
     let (low, high) = settings.speed;
     let speed = low * (high / low).powf(rng.random::<f64>());
-    let body = settings.retarget.then(|| Body::draw(rng));
+    let body = rng.random_bool(settings.retarget_share).then(|| Body::draw(rng));
     let mirror = settings.mirror && rng.random_bool(0.5);
     let posture = rng.random_bool(settings.posture_share).then(|| PostureChange::draw(rng));
     let start = rng.random_range(0.0..clip.poses.len() as f64);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     const SETTINGS: SceneSettings =
-        SceneSettings { speed: (0.5, 2.0), retarget: false, stamp_jitter: 0.3, posture_share: 0.0, mirror: true };
+        SceneSettings { speed: (0.5, 2.0), retarget_share: 0.0, stamp_jitter: 0.3, posture_share: 0.0, mirror: true };
 
     #[test]
     fn the_camera_is_a_rigid_motion_and_sees_the_person_upright() {

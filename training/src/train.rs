@@ -61,10 +61,10 @@ fn severity(step: u64, steps: u64) -> f64 {
     (0.2 + 1.6 * step as f64 / steps as f64).min(1.0)
 }
 
-/// Linear warm-up, constant, then linear to zero over the last 60 %.
+/// Linear warm-up, then linear to zero over the last 95 %.
 fn learning_rate(step: u64, steps: u64, peak: f64) -> f64 {
     let warm_up = (step as f64 + 1.0) / (0.02 * steps as f64).max(1.0);
-    let cool_down = (steps - step) as f64 / (0.6 * steps as f64);
+    let cool_down = (steps - step) as f64 / (0.95 * steps as f64);
     peak * warm_up.min(cool_down).min(1.0)
 }
 

@@ -88,7 +88,7 @@ impl Validation<'_> {
         let network = self.network.valid();
         let settings = SceneSettings {
             speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
-            retarget: false,
+            retarget_share: 0.0,
             stamp_jitter: 0.0,
             posture_share: 0.0,
             mirror: false,
