@@ -297,6 +297,13 @@ impl Pipeline {
                 let seen = Seen { keypoints: &tracked.keypoints, score };
                 let bbox = Some(tracked.bbox_in_image_px);
                 now.extend(person_estimate(tracked.id, &refined, &seen, bbox, camera));
+            } else if tracked.is_seen {
+                let seen = keypoints.iter().flatten().count();
+                let message = format!(
+                    "person {} has {seen} keypoints and cannot be placed yet, or the lifter's answer is no body: left out",
+                    tracked.id.0
+                );
+                warnings.push(Warning::new(WarningKind::PersonNotPlaced, message));
             }
             if let Some(then) = lifted.earlier.filter(|_| self.settings.is_refined_wanted) {
                 let refined =

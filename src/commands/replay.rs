@@ -202,8 +202,8 @@ impl<'a> Run<'a> {
             ResultWriter::create(output, &config.output, engine.pipeline.lookahead_secs()).map_err(refuse_bag)?;
         Ok(Self {
             config,
+            timer: StageTimer::new(engine.network_time.clone()),
             engine,
-            timer: StageTimer::default(),
             output,
             writer,
             camera: None,
@@ -235,6 +235,7 @@ impl<'a> Run<'a> {
             }
             None => Estimates::nobody(stamp, Warning::new(WarningKind::NoCameraInfo, "no CameraInfo")),
         };
+        self.timer.end_image();
         self.summary.count(&estimates.now);
         for warning in &estimates.now.warnings {
             self.warn(warning);
@@ -291,6 +292,7 @@ impl<'a> Run<'a> {
         self.writer.finish()?;
         self.bar.finish_and_clear();
         self.summary.stages_ms = self.timer.percentiles();
+        self.summary.own_ms = self.timer.own();
         self.summary.images_per_second = self.summary.images as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
         if !self.sheet.is_empty() {
             let path = self.output.join(SHEET_FILE);

@@ -205,7 +205,13 @@ fn training_draw() -> BatchSettings {
     BatchSettings {
         samples: 0,
         lengths: Vec::new(),
-        scene: SceneSettings { speed: (0.4, 2.5), retarget_share: 0.75, stamp_jitter: 0.4, posture_share: 0.5, mirror: true },
+        scene: SceneSettings {
+            speed: (0.4, 2.5),
+            retarget_share: 0.75,
+            stamp_jitter: 0.4,
+            posture_share: 0.5,
+            mirror: true,
+        },
         noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
         standing_share: 0.25,
     }
