@@ -151,6 +151,19 @@ impl Pipeline {
         }
     }
 
+    /// Takes new settings, from the next image on. Models and inputs stay what they are.
+    pub fn set_config(&mut self, config: &Config) {
+        self.settings = Settings::from(config);
+        self.tracker.set_settings(track_settings(config));
+    }
+
+    /// Forgets everybody and the time.
+    pub fn reset(&mut self) {
+        self.tracker.reset();
+        self.people.clear();
+        self.last_stamp = None;
+    }
+
     /// How far the second answer looks ahead, s.
     pub fn lookahead_secs(&self) -> f64 {
         self.stages.lifter.lookahead_secs()

@@ -68,6 +68,20 @@ impl StageTimer {
         Self { network_time, ..Self::default() }
     }
 
+    /// A timer for the same networks that has measured nothing yet.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        Self::new(self.network_time.clone())
+    }
+
+    /// Takes in what another timer measured.
+    pub fn absorb(&mut self, other: Self) {
+        for (stage, times) in other.times_ms {
+            self.times_ms.entry(stage).or_default().extend(times);
+        }
+        self.own_ms.extend(other.own_ms);
+    }
+
     /// The pipeline is done with an image.
     pub fn end_image(&mut self) {
         self.own_ms.push(1e3 * std::mem::take(&mut self.own_of_this_image).as_secs_f32());

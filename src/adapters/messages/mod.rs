@@ -9,6 +9,7 @@ pub mod schema;
 pub mod sensor_msgs;
 pub mod std_msgs;
 pub mod stridepose;
+pub mod tf2_msgs;
 pub mod visualization_msgs;
 
 use crate::adapters::cdr::{CdrError, CdrReader, CdrWriter};
