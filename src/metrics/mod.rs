@@ -2,18 +2,31 @@
 
 mod accuracy;
 mod association;
+mod bootstrap;
+mod calibration;
 mod coverage;
 mod evaluation;
+mod identity;
+mod jitter;
+mod joint_groups;
 mod pose_error;
 mod sequence;
+mod smoothness;
 mod summary;
 
 pub use accuracy::{AUC_THRESHOLD_COUNT, PCK_THRESHOLD_MM, auc, mean, pck};
 pub use association::{MATCH_DISTANCE, match_people, match_stamps, person_cost};
+pub use bootstrap::{
+    BLOCK_SECS, FEWEST_BLOCKS, INTERVAL_PROBABILITY, ImageSum, Interval, RESAMPLES, block_length, interval_of_mean,
+};
+pub use calibration::{BINS, Calibration, ReliabilityBin, Statement};
 pub use coverage::{ELLIPSOIDS, coverage, squared_mahalanobis};
 pub use evaluation::{Evaluation, EvaluationError, PersonSample, evaluate};
-pub use pose_error::{JointPositions, PoseError, root_pair};
+pub use identity::{Identity, IdentityCounts, ImageIdentities};
+pub use joint_groups::{JOINT_GROUPS, JointGroup, grouped_joints};
+pub use pose_error::{JointPositions, PoseError, root_of, root_pair};
 pub use sequence::{
     ImageReference, ResultImage, ResultJoint, ResultPerson, ResultSequence, TruthPerson, TruthSequence,
 };
+pub use smoothness::{second_derivative, third_derivative};
 pub use summary::{JointMetrics, Summary};

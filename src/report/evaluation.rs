@@ -24,7 +24,7 @@ pub fn to_json(evaluation: &Evaluation, summary: &Summary) -> Value {
         ("matched_people", json!(evaluation.samples.len())),
         ("missed", json!(evaluation.missed)),
         ("false_people", json!(evaluation.false_people)),
-        ("identity_switches", json!(evaluation.identity_switches)),
+        ("identity_switches", json!(evaluation.identity.switches)),
         ("covariances_refused", json!(evaluation.covariances_refused)),
         ("image_interval_s", json!(evaluation.image_interval)),
     ];
@@ -80,7 +80,7 @@ pub fn to_table(evaluation: &Evaluation, summary: &Summary) -> String {
         evaluation.samples.len(),
         evaluation.missed,
         evaluation.false_people,
-        evaluation.identity_switches,
+        evaluation.identity.switches,
     );
     let share = |value: Option<f64>| value.map(|value| 100.0 * value);
     let lines: [(&str, Option<f64>, &str); 10] = [
