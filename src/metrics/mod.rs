@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod association;
+mod bands;
 mod bootstrap;
 mod calibration;
 mod coverage;
@@ -16,6 +17,7 @@ mod summary;
 
 pub use accuracy::{AUC_THRESHOLD_COUNT, PCK_THRESHOLD_MM, auc, mean, pck};
 pub use association::{MATCH_DISTANCE, match_people, match_stamps, person_cost};
+pub use bands::{DISTANCE_BANDS, HIDDEN_BANDS, distance_band, hidden_band, hidden_share};
 pub use bootstrap::{
     BLOCK_SECS, FEWEST_BLOCKS, INTERVAL_PROBABILITY, ImageSum, Interval, RESAMPLES, block_length, interval_of_mean,
 };
@@ -29,4 +31,4 @@ pub use sequence::{
     ImageReference, ResultImage, ResultJoint, ResultPerson, ResultSequence, TruthPerson, TruthSequence,
 };
 pub use smoothness::{second_derivative, third_derivative};
-pub use summary::{JointMetrics, Summary};
+pub use summary::{GroupSummary, Intervals, JointMetrics, Summary};
