@@ -176,7 +176,7 @@ fn read_truth(path: &Path, args: &ComparisonArgs) -> anyhow::Result<Truth> {
 }
 
 /// Directories and what is called like a file of a bag.
-fn is_bag(path: &Path) -> bool {
+pub(super) fn is_bag(path: &Path) -> bool {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     path.is_dir() || extension.is_some_and(|extension| ["mcap", "db3", "zstd"].contains(&extension.as_str()))
 }

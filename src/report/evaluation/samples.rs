@@ -88,6 +88,44 @@ impl Samples {
         }
     }
 
+    /// The same, if every column has one entry for each sample and one value for each joint.
+    ///
+    /// # Errors
+    /// Which column has not.
+    pub fn checked(self) -> Result<Self, String> {
+        let samples = self.image_index.len();
+        let joints = self.joints.len();
+        let single = [
+            ("stamp_ns", self.stamp_ns.len()),
+            ("person", self.person.len()),
+            ("track_id", self.track_id.len()),
+            ("true_distance_m", self.true_distance_m.len()),
+            ("root_mm", self.root_mm.len()),
+            ("state", self.state.len()),
+        ];
+        let per_joint = [
+            ("mpjpe_mm", &self.mpjpe_mm),
+            ("pa_mpjpe_mm", &self.pa_mpjpe_mm),
+            ("n_mpjpe_mm", &self.n_mpjpe_mm),
+            ("position_error_mm", &self.position_error_mm),
+            ("velocity_error_mm_per_s", &self.velocity_error_mm_per_s),
+            ("acceleration_error_mm_per_s2", &self.acceleration_error_mm_per_s2),
+            ("squared_mahalanobis", &self.squared_mahalanobis),
+            ("confidence", &self.confidence),
+        ];
+        for (name, entries) in single.into_iter().chain(per_joint.map(|(name, column)| (name, column.len()))) {
+            if entries != samples {
+                return Err(format!("{name} has {entries} entries, image_index {samples}"));
+            }
+        }
+        for (name, column) in per_joint {
+            if let Some(entry) = column.iter().find(|entry| entry.len() != joints) {
+                return Err(format!("an entry of {name} has {} values for {joints} joints", entry.len()));
+            }
+        }
+        Ok(self)
+    }
+
     /// The text of a file with `numbers` (see [`super::to_json`]) and these samples under the key `samples`.
     ///
     /// # Errors
