@@ -2,73 +2,24 @@
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/skeleton_bag.rs"]
+mod skeleton_bag;
+
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use nalgebra::{Point3, Vector3};
+use nalgebra::Vector3;
 use serde_json::Value;
 use stridepose::adapters::bag::writer::{BagWriter, Qos};
 use stridepose::adapters::messages::stridepose::SkeletonArray;
-use stridepose::data::{
-    BoundingBox, Covariance, JointEstimate, JointState, PersonEstimate, PoseEstimate, Stamp, TrackId,
-};
+use stridepose::data::Stamp;
 use stridepose::skeleton::{JOINT_COUNT, Joint};
 
-const IMAGES: usize = 40;
+use skeleton_bag::{IMAGES, estimate, true_joint, write_bag};
+
 const HEADER: &str = "image_index,joint,x_m,y_m,z_m\n";
-
-fn stamp(image: usize) -> Stamp {
-    Stamp::from_nanoseconds(1_000_000_000 + 40_000_000 * image as i64)
-}
-
-/// A person that moves sideways by 20 mm an image.
-fn true_joint(image: usize, joint: Joint) -> Point3<f64> {
-    let index = joint.index() as f64;
-    Point3::new(0.3 * (1.3 * index).sin() + 0.02 * image as f64, 0.1 * index - 0.8, 4.0 + 0.2 * (2.1 * index).cos())
-}
-
-/// The person with every joint moved by `shift` and the left wrist by another 85 mm in depth.
-fn estimate(image: usize, shift: Vector3<f64>, wrist: f64) -> PoseEstimate {
-    let joints = Joint::ALL.map(|joint| JointEstimate {
-        position_in_camera: true_joint(image, joint)
-            + shift
-            + Vector3::z() * if joint == Joint::LWrist { wrist } else { 0.0 },
-        covariance: Covariance::identity() * 0.01,
-        confidence: 0.9,
-        state: JointState::Inferred,
-        keypoint: None,
-    });
-    let person = PersonEstimate {
-        track_id: TrackId(1),
-        joints,
-        score: 1.0,
-        plausibility: None,
-        reprojection_error_px: None,
-        bbox_in_image_px: BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 9.0, y_max: 9.0 },
-    };
-    PoseEstimate { stamp: stamp(image), people: vec![person], warnings: Vec::new() }
-}
-
-/// Writes a bag; image 0 has nobody. The look-ahead topic has no image before the third.
-fn write_bag(folder: &Path, frame: &str, shift: Vector3<f64>, wrist: f64) {
-    let mut writer = BagWriter::create(folder).unwrap();
-    let skeletons = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
-    let refined = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons_refined", Qos::Stream).unwrap();
-    for image in 0..IMAGES {
-        let mut estimate = estimate(image, shift, wrist);
-        if image == 0 {
-            estimate.people.clear();
-        }
-        let message = SkeletonArray::from_estimate(&estimate, frame, Duration::ZERO);
-        writer.write(skeletons, stamp(image), &message).unwrap();
-        if image >= 3 {
-            writer.write(refined, stamp(image), &message).unwrap();
-        }
-    }
-    writer.finish().unwrap();
-}
 
 /// A result with known errors, and its truth in both forms.
 struct Scene {
@@ -163,6 +114,102 @@ fn places_are_counted_on_the_main_topic_also_for_the_one_with_lookahead() {
     assert_close(&json, "mpjpe_mm", 5.0);
     assert_close(&json, "root_mm", 50.0);
     assert_eq!((json["truth_images"].as_u64(), json["matched_images"].as_u64()), (Some(39), Some(37)));
+}
+
+#[test]
+fn parts_identity_and_calibration_are_told_apart() {
+    let json = Scene::new().json("truth.csv", &[]);
+    // Everybody is between 2 and 4 m away at the root (4.2 m is the pelvis' depth), inferred throughout.
+    let bands = json["by_distance"].as_object().unwrap();
+    assert_eq!(bands.keys().collect::<Vec<_>>(), ["4-6m"]);
+    assert_close(&bands["4-6m"], "mpjpe_mm", 5.0);
+    assert_eq!(bands["4-6m"]["people"].as_u64(), Some(39));
+    // No joint is measured anywhere: nothing can be said about hidden ones.
+    assert_eq!(json["by_hidden_share"], serde_json::json!({}));
+    assert_close(&json["per_person"][""], "mpjpe_mm", 5.0);
+    for key in ["idf1", "precision", "recall", "mota"] {
+        assert_close(&json["identity"], key, 1.0);
+    }
+    // 50 mm everywhere, sqrt(30² + 125²) mm at the wrist: all hits, said with 0.9.
+    assert_close(&json["calibration"], "expected_error", 1.0 - f64::from(0.9_f32));
+    assert_close(&json["calibration"]["bins"][9], "joints", 0.0);
+    assert_eq!(json["calibration"]["bins"][8]["joints"].as_u64(), Some(39 * 17));
+    assert_close(&json["mpi_inf_3dhp"]["wrists"], "pck_150mm", 1.0);
+    assert_close(&json, "acceleration_error_mm", 0.0);
+    assert!(json["jitter_m_per_s3"].as_f64().unwrap() < 1e-6 && json["truth_jitter_m_per_s3"].as_f64().unwrap() < 1e-6);
+    let interval = &json["interval_95"]["mpjpe_mm"];
+    assert!((interval[0].as_f64().unwrap() - 5.0).abs() < 1e-6 && (interval[1].as_f64().unwrap() - 5.0).abs() < 1e-6);
+}
+
+#[test]
+fn samples_hold_every_error_of_every_joint() {
+    let scene = Scene::new();
+    let file = scene.path("samples.json");
+    let (code, _, stderr) = scene.evaluate("result", "truth.csv", &["--samples", file.to_str().unwrap()]);
+    assert_eq!(code, 0, "{stderr}");
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_known_errors(&json);
+    let samples: stridepose::report::evaluation::Samples = serde_json::from_value(json["samples"].clone()).unwrap();
+    assert_eq!((samples.image_index.len(), samples.image_index[0], samples.stamp_ns[0]), (39, 1, 1_040_000_000));
+    let wrist = samples.joints.iter().position(|name| name == "l_wrist").unwrap();
+    for errors in &samples.mpjpe_mm {
+        assert!((errors[wrist].unwrap() - 85.0).abs() < 1e-3 && errors[0] == Some(0.0));
+    }
+    assert!((samples.root_mm[7].unwrap()[2] - 40.0).abs() < 1e-3);
+    assert_eq!((samples.velocity_error_mm_per_s[0][3], samples.state[5][3]), (None, 2));
+}
+
+#[test]
+fn rough_truth_is_left_out_and_counted() {
+    let scene = Scene::new();
+    let text = std::fs::read_to_string(scene.path("truth.csv")).unwrap();
+    let rough = text.lines().enumerate().map(|(index, line)| match index {
+        0 => format!("{line},reprojection_px"),
+        _ => format!("{line},{}", if line.contains("l_wrist") { "12.5" } else { "3" }),
+    });
+    scene.write("rough.csv", &rough.collect::<Vec<_>>().join("\n"));
+    assert_close(&scene.json("rough.csv", &[]), "mpjpe_mm", 5.0);
+    let json = scene.json("rough.csv", &["--max-truth-reprojection", "12"]);
+    assert_close(&json, "mpjpe_mm", 0.0);
+    assert_eq!(json["truth_lines_left_out"].as_u64(), Some(39));
+    let (_, stdout, _) = scene.evaluate("result", "rough.csv", &["--max-truth-reprojection", "12"]);
+    assert!(stdout.contains("39 lines left out, more than 12 px"), "{stdout}");
+    for (truth, sentence) in [("truth.csv", "column reprojection_px is missing"), ("truth", "is for a truth in CSV")] {
+        let (code, _, stderr) = scene.evaluate("result", truth, &["--max-truth-reprojection", "12"]);
+        assert!(code == 2 && stderr.contains(sentence), "{stderr}");
+    }
+    let (code, _, stderr) = scene.evaluate("result", "rough.csv", &["--max-truth-reprojection", "1"]);
+    assert!(code == 2 && stderr.contains("all 663 reproject too far away"), "{stderr}");
+    assert_eq!(scene.evaluate("result", "rough.csv", &["--max-truth-reprojection", "-1"]).0, 2);
+}
+
+/// Issue 6: an hour of 30 Hz skeletons in at most 10 s.
+#[test]
+#[ignore = "writes 400 MB and measures time: cargo test --release --test evaluate -- --ignored"]
+fn an_hour_of_skeletons_takes_at_most_ten_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, wrist) in [("result", 0.085), ("truth", 0.0)] {
+        let mut writer = BagWriter::create(&folder.path().join(name)).unwrap();
+        let topic = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
+        for image in 0..108_000 {
+            let mut estimate = estimate(image % 500, Vector3::zeros(), wrist);
+            estimate.stamp = Stamp::from_nanoseconds(33_333_333 * (1 + image as i64));
+            let message = SkeletonArray::from_estimate(&estimate, "camera", Duration::ZERO);
+            writer.write(topic, estimate.stamp, &message).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+    let scene = Scene { folder };
+    let samples = scene.path("samples.json");
+    for more in [&[][..], &["--samples", samples.to_str().unwrap()]] {
+        let began = std::time::Instant::now();
+        let (code, stdout, stderr) = scene.evaluate("result", "truth", more);
+        let elapsed = began.elapsed().as_secs_f64();
+        println!("{more:?}: {elapsed:.2} s");
+        assert_eq!(code, 0, "{stderr}");
+        assert!(stdout.contains("108000 found") && stdout.contains("MPJPE           5.0 mm"), "{stdout}");
+        assert!(elapsed <= 10.0, "{elapsed} s");
+    }
 }
 
 #[test]

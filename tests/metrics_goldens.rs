@@ -68,6 +68,7 @@ fn sequence(golden: &Value) -> (ResultSequence, TruthSequence) {
             Some(ResultJoint {
                 position_in_camera: point(&golden["predicted"][index][joint]),
                 covariance: Some(Matrix3::from_fn(|row, column| number(&covariance[row][column]))),
+                confidence: None,
                 state: JointState::Measured,
             })
         });
@@ -119,7 +120,7 @@ fn missed_false_and_switched_people_are_counted_and_change_no_error() {
         }
     }
     let after = evaluate(&changed, &truth, 0).unwrap();
-    assert_eq!((after.false_people, after.identity_switches, after.missed), (7, 1, 0));
+    assert_eq!((after.false_people, after.identity.switches, after.missed), (7, 1, 0));
     for (before, after) in before.samples.iter().zip(&after.samples) {
         assert_eq!(before.error, after.error);
     }

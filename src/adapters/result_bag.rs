@@ -176,6 +176,7 @@ fn result_joint(message: &JointMessage) -> Result<Option<ResultJoint>, String> {
     Ok(Some(ResultJoint {
         position_in_camera: position,
         covariance: is_stated.then_some(covariance),
+        confidence: Some(f64::from(message.confidence)).filter(|confidence| confidence.is_finite()),
         state: message.state,
     }))
 }

@@ -5,6 +5,9 @@
 //! in the recording, from 0); where several are there, the first of these counts. `person` tells people apart; without
 //! it there is one. Other columns are not used. A line with x, y and z all empty is a joint without truth.
 //!
+//! `reprojection_px` may say how far the point, projected, lies from what its maker saw in the image. Where the caller
+//! sets a limit, lines above it, or without a value, are joints without truth, and counted.
+//!
 //! Nothing is repaired: the first line that cannot be meant is refused with its number.
 
 use std::fmt;
@@ -52,6 +55,12 @@ pub enum TruthCsvError {
         /// What it has.
         found: String,
     },
+    /// The limit leaves nothing.
+    #[error("has no line left: all {lines} reproject too far away; raise the limit")]
+    AllLeftOut {
+        /// Lines left out.
+        lines: usize,
+    },
 }
 
 const COLUMNS: &str = "image_index or stamp or stamp_ns, joint, x_m, y_m, z_m; person where there are several";
@@ -67,32 +76,37 @@ pub struct TruthCsv {
     pub truth: TruthSequence,
     /// Names of joints that are not ours, each once.
     pub foreign_joints: Vec<String>,
+    /// Lines with a joint of ours that reproject too far away, or do not say how far.
+    pub left_out: usize,
 }
 
-/// Reads the file at `path`.
+/// Reads the file at `path`; lines whose `reprojection_px` exceeds `max_reprojection_px` are left out.
 ///
 /// # Errors
 /// [`TruthCsvError`] with the line.
-pub fn read_truth_csv(path: &Path) -> Result<TruthCsv, TruthCsvError> {
+pub fn read_truth_csv(path: &Path, max_reprojection_px: Option<f64>) -> Result<TruthCsv, TruthCsvError> {
     let text =
         std::fs::read_to_string(path).map_err(|error| TruthCsvError::Unreadable { reason: error.to_string() })?;
-    parse_truth_csv(&text)
+    parse_truth_csv(&text, max_reprojection_px)
 }
 
 /// Reads the text of a CSV file.
 ///
 /// # Errors
 /// [`TruthCsvError`] with the line.
-pub fn parse_truth_csv(text: &str) -> Result<TruthCsv, TruthCsvError> {
+pub fn parse_truth_csv(text: &str, max_reprojection_px: Option<f64>) -> Result<TruthCsv, TruthCsvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let (_, header) = lines.next().filter(|(_, line)| !line.is_empty()).ok_or(TruthCsvError::Empty)?;
-    let columns = Columns::of(header)?;
-    let mut read = TruthCsv { truth: TruthSequence::default(), foreign_joints: Vec::new() };
+    let columns = Columns::of(header, max_reprojection_px)?;
+    let mut read = TruthCsv { truth: TruthSequence::default(), foreign_joints: Vec::new(), left_out: 0 };
     for (line, text) in lines.filter(|(_, text)| !text.is_empty()) {
         columns.add_line(text, &mut read).map_err(|problem| TruthCsvError::Line { line, problem })?;
     }
     if read.truth.images.is_empty() {
+        if read.left_out > 0 {
+            return Err(TruthCsvError::AllLeftOut { lines: read.left_out });
+        }
         let found =
             if read.foreign_joints.is_empty() { "none at all".to_owned() } else { read.foreign_joints.join(", ") };
         return Err(TruthCsvError::NoJoint { found });
@@ -115,10 +129,12 @@ struct Columns {
     joint: usize,
     xyz: [usize; 3],
     person: Option<usize>,
+    /// Column and limit.
+    max_reprojection_px: Option<(usize, f64)>,
 }
 
 impl Columns {
-    fn of(header: &str) -> Result<Self, TruthCsvError> {
+    fn of(header: &str, max_reprojection_px: Option<f64>) -> Result<Self, TruthCsvError> {
         let names: Vec<&str> = header.split(',').map(str::trim).collect();
         let refuse = |column: &str, problem| {
             let column = if column.is_empty() { "without a name" } else { column };
@@ -140,6 +156,10 @@ impl Columns {
             joint: need("joint")?,
             xyz: [need("x_m")?, need("y_m")?, need("z_m")?],
             person: find("person"),
+            max_reprojection_px: match max_reprojection_px {
+                Some(limit) => Some((need("reprojection_px")?, limit)),
+                None => None,
+            },
         })
     }
 
@@ -160,6 +180,10 @@ impl Columns {
         };
         // Lines without a point make no person and no image: nobody is claimed to be there, or not to be.
         let Some(point) = point else { return Ok(()) };
+        if !self.is_near_enough(&fields)? {
+            read.left_out += 1;
+            return Ok(());
+        }
         let people = read.truth.images.entry(image).or_default();
         let known = people.iter().position(|known| known.person == person).unwrap_or_else(|| {
             people.push(TruthPerson { person: person.to_owned(), joints: [None; JOINT_COUNT] });
@@ -188,6 +212,18 @@ impl Columns {
             }
         };
         parsed.map_err(|(at, problem)| format!("{problem}: \"{}\"", fields[at]))
+    }
+
+    /// Whether the line keeps the limit; without a value it does not.
+    fn is_near_enough(&self, fields: &[&str]) -> Result<bool, String> {
+        let Some((at, limit)) = self.max_reprojection_px else { return Ok(true) };
+        if fields[at].is_empty() {
+            return Ok(false);
+        }
+        let distance = fields[at].parse().ok().filter(|value: &f64| value.is_finite() && *value >= 0.0);
+        distance
+            .map(|distance| distance <= limit)
+            .ok_or_else(|| format!("reprojection_px is no number of pixels: \"{}\"", fields[at]))
     }
 
     /// `None` where all three are empty.
@@ -239,14 +275,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn refusal(text: &str) -> String {
-        parse_truth_csv(text).unwrap_err().to_string()
+        parse_truth_csv(text, None).unwrap_err().to_string()
     }
 
     #[test]
     fn lines_become_people_and_joints() {
         let text = "\u{feff}person,joint,z_m,y_m,x_m,image_index,note\r\nanna,l_hip,3,0.5,-1e-1,4,\r\n\
                     ben,l_hip,4,0,0,4,x\r\nanna,r_hip,,,,4,\r\nanna,tail,1,1,1,4,\r\n\r\nanna,nose,2,0,0,0,\n";
-        let read = parse_truth_csv(text).unwrap();
+        let read = parse_truth_csv(text, None).unwrap();
         let images = &read.truth.images;
         assert_eq!(images.keys().copied().collect::<Vec<_>>(), [ImageReference::Index(0), ImageReference::Index(4)]);
         let [anna, ben] = images[&ImageReference::Index(4)].as_slice() else { panic!("not two people") };
@@ -259,11 +295,11 @@ mod tests {
     #[test]
     fn stamps_are_exact() {
         let read =
-            parse_truth_csv("stamp,joint,x_m,y_m,z_m\n1700000000.123456789,nose,0,0,1\n12.5,nose,0,0,1").unwrap();
+            parse_truth_csv("stamp,joint,x_m,y_m,z_m\n1700000000.123456789,nose,0,0,1\n12.5,nose,0,0,1", None).unwrap();
         let stamps =
             [12_500_000_000, 1_700_000_000_123_456_789].map(Stamp::from_nanoseconds).map(ImageReference::Stamp);
         assert_eq!(read.truth.images.keys().copied().collect::<Vec<_>>(), stamps);
-        let read = parse_truth_csv("image_index,stamp_ns,joint,x_m,y_m,z_m\n0,-7,nose,0,0,1").unwrap();
+        let read = parse_truth_csv("image_index,stamp_ns,joint,x_m,y_m,z_m\n0,-7,nose,0,0,1", None).unwrap();
         assert!(read.truth.images.contains_key(&ImageReference::Stamp(Stamp::from_nanoseconds(-7))));
         assert_eq!(seconds("-0.000000001"), Some(Stamp::from_nanoseconds(-1)));
         for text in ["", ".", ".5", "1e9", "+1", "1.2.3", "nan", "99999999999999999999"] {
@@ -288,11 +324,29 @@ mod tests {
         assert!(refusal("joint,joint,x_m,y_m,z_m,stamp\n").contains("joint is there twice"));
     }
 
+    #[test]
+    fn lines_beyond_the_limit_are_left_out_and_counted() {
+        let text = "image_index,joint,x_m,y_m,z_m,reprojection_px\n0,nose,0,0,1,2.5\n0,head,0,0,1,2.6\n\
+                    1,nose,0,0,1,\n1,tail,0,0,1,9\n1,head,,,,9\n";
+        let all = parse_truth_csv(text, None).unwrap();
+        assert_eq!((all.truth.images.len(), all.left_out), (2, 0));
+        let some = parse_truth_csv(text, Some(2.5)).unwrap();
+        assert_eq!((some.truth.images.len(), some.left_out), (1, 2));
+        let refused = |limit, text: &str| parse_truth_csv(text, Some(limit)).unwrap_err().to_string();
+        assert!(refused(1.0, text).contains("all 3 reproject too far away"));
+        assert!(
+            refused(1.0, "image_index,joint,x_m,y_m,z_m\n0,nose,0,0,1").contains("column reprojection_px is missing")
+        );
+        assert!(
+            refused(1.0, &text.replace("2.6", "-1")).contains("line 3: reprojection_px is no number of pixels: \"-1\"")
+        );
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in "(image_index|stamp|joint|x_m|,|\n|[0-9]|nose|.){0,60}") {
-            let _ = parse_truth_csv(&text);
-            let _ = parse_truth_csv(&format!("stamp,joint,x_m,y_m,z_m\n{text}"));
+            let _ = parse_truth_csv(&text, None);
+            let _ = parse_truth_csv(&format!("stamp,joint,x_m,y_m,z_m\n{text}"), Some(3.0));
         }
     }
 }

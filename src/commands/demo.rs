@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::evaluate::{self, EvaluateArgs};
+use super::evaluate::{self, ComparisonArgs, EvaluateArgs};
 use super::replay::{self, SHEET_FILE, SUMMARY_FILE};
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag};
 use crate::adapters::scene_bag::{TRUTH_TOPIC, write_scene_bag};
@@ -62,9 +62,8 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         result: result.clone(),
         truth: scene.clone(),
         json: Some(report.clone()),
-        topic: None,
-        truth_topic: Some(TRUTH_TOPIC.to_owned()),
-        stamp_tolerance_ms: 5.0,
+        samples: None,
+        comparison: ComparisonArgs { truth_topic: Some(TRUTH_TOPIC.to_owned()), ..ComparisonArgs::default() },
     })?;
     print(&format!(
         "\nscene    {}\nresult   {}\nsummary  {}\nreport   {}\npicture  {}\n",

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde_json::Value;
 use tracing::warn;
 
 use super::{Outcome, Refused, print, refuse_bag};
 use crate::adapters::bag::Completeness;
 use crate::adapters::result_bag::{ResultBag, ResultBagError, read_result_bag, truth_from_result};
 use crate::adapters::truth_csv::read_truth_csv;
-use crate::metrics::{Summary, TruthSequence, evaluate};
-use crate::report::evaluation::{to_json, to_table};
+use crate::metrics::{Evaluation, Summary, TruthSequence, evaluate};
+use crate::report::evaluation::{Samples, to_json, to_table};
 
 /// Arguments of `stridepose evaluate`.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,6 +27,17 @@ pub struct EvaluateArgs {
     /// Write all numbers to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write all numbers, and the raw errors of every joint of every person in every image, to this file
+    #[arg(long, value_name = "FILE")]
+    pub samples: Option<PathBuf>,
+    /// What a result is compared with and how.
+    #[command(flatten)]
+    pub comparison: ComparisonArgs,
+}
+
+/// How skeletons are compared with a truth: shared by the commands that do.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ComparisonArgs {
     /// Topic of the skeletons in the result [default: /stridepose/skeletons, or the only one]
     #[arg(long, value_name = "TOPIC")]
     pub topic: Option<String>,
@@ -35,6 +47,15 @@ pub struct EvaluateArgs {
     /// How far the stamps of truth and image may be apart
     #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = tolerance_ms)]
     pub stamp_tolerance_ms: f64,
+    /// Leave out lines of a truth CSV whose `reprojection_px` is larger
+    #[arg(long, value_name = "PX", value_parser = reprojection_px)]
+    pub max_truth_reprojection: Option<f64>,
+}
+
+impl Default for ComparisonArgs {
+    fn default() -> Self {
+        Self { topic: None, truth_topic: None, stamp_tolerance_ms: 5.0, max_truth_reprojection: None }
+    }
 }
 
 fn tolerance_ms(text: &str) -> Result<f64, String> {
@@ -42,16 +63,68 @@ fn tolerance_ms(text: &str) -> Result<f64, String> {
     if (0.0..=60_000.0).contains(&value) { Ok(value) } else { Err("must be 0 to 60000 ms".to_owned()) }
 }
 
+fn reprojection_px(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err("must be a number of pixels".to_owned()) }
+}
+
 /// Evaluates, prints the table, writes the JSON.
 ///
 /// # Errors
 /// A refusal when result and truth cannot be compared; an I/O error when the JSON cannot be written.
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
-    let result = read_result_bag(&args.result, args.topic.as_deref()).map_err(refuse_result)?;
-    let truth = read_truth(args)?;
+    let compared = compare_with_truth(&args.result, &args.truth, &args.comparison)?;
+    let Compared { evaluation, summary, truth_lines_left_out, .. } = &compared;
+    let json = compared.to_json();
+    if let Some(path) = &args.json {
+        write_file(path, &format!("{json:#}\n"))?;
+    }
+    if let Some(path) = &args.samples {
+        write_file(path, &(Samples::of(evaluation).with_numbers(&json)? + "\n"))?;
+    }
+    if let Some(limit) = args.comparison.max_truth_reprojection {
+        print(&format!("Truth    {truth_lines_left_out} lines left out, more than {limit} px beside the image\n"))?;
+    }
+    print(&to_table(evaluation, summary))?;
+    Ok(compared.outcome)
+}
+
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A result that was compared with a truth.
+pub struct Compared {
+    /// Every error.
+    pub evaluation: Evaluation,
+    /// The numbers.
+    pub summary: Summary,
+    /// Lines of a truth CSV that reproject too far away.
+    pub truth_lines_left_out: usize,
+    /// Whether something was lost on the way.
+    pub outcome: Outcome,
+}
+
+impl Compared {
+    /// All numbers.
+    pub fn to_json(&self) -> Value {
+        let mut json = to_json(&self.evaluation, &self.summary);
+        json["truth_lines_left_out"] = self.truth_lines_left_out.into();
+        json
+    }
+}
+
+/// Reads both sides and compares them; what is damaged is said.
+///
+/// # Errors
+/// A refusal when result and truth cannot be compared.
+pub fn compare_with_truth(result_path: &Path, truth_path: &Path, args: &ComparisonArgs) -> anyhow::Result<Compared> {
+    let result = read_result_bag(result_path, args.topic.as_deref()).map_err(refuse_result)?;
+    let truth = read_truth(truth_path, args)?;
+    let truth_lines_left_out = truth.left_out;
     check_frames(&result.frames, &truth.frames)?;
     let damage =
-        [(&args.result, &result.completeness, &result.problems), (&args.truth, &truth.completeness, &truth.problems)];
+        [(result_path, &result.completeness, &result.problems), (truth_path, &truth.completeness, &truth.problems)];
     let mut outcome = Outcome::Fine;
     for (path, completeness, problems) in damage {
         if report_damage(path, completeness, problems) {
@@ -64,14 +137,9 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
     };
     let evaluation = evaluate(&result.sequence, &truth, (args.stamp_tolerance_ms * 1e6) as u64)
         .map_err(Refused::because)
-        .with_context(|| format!("{} and {}", args.result.display(), args.truth.display()))?;
+        .with_context(|| format!("{} and {}", result_path.display(), truth_path.display()))?;
     let summary = Summary::of(&evaluation);
-    if let Some(path) = &args.json {
-        let text = format!("{:#}\n", to_json(&evaluation, &summary));
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    print(&to_table(&evaluation, &summary))?;
-    Ok(outcome)
+    Ok(Compared { evaluation, summary, truth_lines_left_out, outcome })
 }
 
 /// A truth from either source.
@@ -80,28 +148,35 @@ struct Truth {
     frames: BTreeSet<String>,
     problems: Vec<String>,
     completeness: Completeness,
+    left_out: usize,
 }
 
-fn read_truth(args: &EvaluateArgs) -> anyhow::Result<Truth> {
-    let path = &args.truth;
+fn read_truth(path: &Path, args: &ComparisonArgs) -> anyhow::Result<Truth> {
     if !path.exists() {
         return Err(Refused::because(format!("the truth {} does not exist", path.display())));
     }
     if !is_bag(path) {
-        let csv = read_truth_csv(path).map_err(|error| Refused::because(format!("{}: {error}", path.display())))?;
+        let csv = read_truth_csv(path, args.max_truth_reprojection)
+            .map_err(|error| Refused::because(format!("{}: {error}", path.display())))?;
         if !csv.foreign_joints.is_empty() {
             warn!("{}: {csv}", path.display());
         }
         let (frames, problems, completeness) = (BTreeSet::new(), Vec::new(), Completeness::Whole);
-        return Ok(Truth { sequence: csv.truth, frames, problems, completeness });
+        return Ok(Truth { sequence: csv.truth, frames, problems, completeness, left_out: csv.left_out });
+    }
+    if args.max_truth_reprojection.is_some() {
+        let path = path.display();
+        return Err(Refused::because(format!(
+            "--max-truth-reprojection is for a truth in CSV with the column reprojection_px; {path} is a bag"
+        )));
     }
     let ResultBag { sequence, frames, problems, completeness, .. } =
         read_result_bag(path, args.truth_topic.as_deref()).map_err(refuse_result)?;
-    Ok(Truth { sequence: truth_from_result(sequence), frames, problems, completeness })
+    Ok(Truth { sequence: truth_from_result(sequence), frames, problems, completeness, left_out: 0 })
 }
 
 /// Directories and what is called like a file of a bag.
-fn is_bag(path: &Path) -> bool {
+pub(super) fn is_bag(path: &Path) -> bool {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     path.is_dir() || extension.is_some_and(|extension| ["mcap", "db3", "zstd"].contains(&extension.as_str()))
 }

@@ -2,6 +2,7 @@
 //!
 //! To wire a command: a `pub mod`, a variant of `Command`, a line in `Command::run`.
 
+pub mod compare;
 pub mod console;
 pub mod demo;
 pub mod doctor;
@@ -45,6 +46,9 @@ enum Command {
     /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
     Evaluate(evaluate::EvaluateArgs),
 
+    /// Set two evaluations side by side; fail when a rule about them is broken
+    Compare(compare::CompareArgs),
+
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
 
@@ -59,6 +63,7 @@ impl Command {
     fn run(&self, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         match self {
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Compare(args) => compare::run(args),
             Self::Demo(args) => demo::run(args, console),
             Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),

@@ -6,7 +6,7 @@
 
 mod error;
 mod macros;
-mod nearest;
+pub(crate) mod nearest;
 mod parameters;
 mod ros_file;
 mod spec;

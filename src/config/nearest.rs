@@ -4,7 +4,7 @@
 //! its group (`nms_iou` for `detector.nms_iou`) counts as one edit.
 
 /// The candidate nearest to `name`, the first of several equally near ones; empty when there are no candidates.
-pub(super) fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> &'static str {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> &'a str {
     candidates.min_by_key(|candidate| distance_to(name, candidate)).unwrap_or_default()
 }
 

@@ -44,7 +44,7 @@ pub fn match_people(predicted: &[JointPositions], truth: &[JointPositions]) -> V
     let cost = |row: usize, column: usize| {
         costs.get(row).and_then(|row| row.get(column)).copied().flatten().unwrap_or(FORBIDDEN)
     };
-    let column_of_row = assign(size, cost);
+    let column_of_row = assign(size, size, cost);
     (0..truth.len())
         .map(|row| column_of_row[row])
         .enumerate()
@@ -52,16 +52,17 @@ pub fn match_people(predicted: &[JointPositions], truth: &[JointPositions]) -> V
         .collect()
 }
 
-/// Least-cost assignment of a square cost matrix: the column of each row.
-fn assign(size: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize> {
+/// Least-cost assignment of a cost matrix with no more rows than columns: the column of each row.
+pub(super) fn assign(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize> {
+    debug_assert!(rows <= columns);
     // Index 0 stands for "none"; rows and columns count from 1.
-    let mut row_potential = vec![0.0; size + 1];
-    let mut column_potential = vec![0.0; size + 1];
-    let mut row_of_column = vec![0_usize; size + 1];
-    for row in 1..=size {
-        let mut way = vec![0_usize; size + 1];
-        let mut smallest = vec![f64::INFINITY; size + 1];
-        let mut used = vec![false; size + 1];
+    let mut row_potential = vec![0.0; rows + 1];
+    let mut column_potential = vec![0.0; columns + 1];
+    let mut row_of_column = vec![0_usize; columns + 1];
+    for row in 1..=rows {
+        let mut way = vec![0_usize; columns + 1];
+        let mut smallest = vec![f64::INFINITY; columns + 1];
+        let mut used = vec![false; columns + 1];
         row_of_column[0] = row;
         let mut column = 0;
         while row_of_column[column] != 0 {
@@ -69,7 +70,7 @@ fn assign(size: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize> {
             let current = row_of_column[column];
             let mut delta = f64::INFINITY;
             let mut next = 0;
-            for candidate in (1..=size).filter(|&candidate| !used[candidate]) {
+            for candidate in (1..=columns).filter(|&candidate| !used[candidate]) {
                 let reduced = cost(current - 1, candidate - 1) - row_potential[current] - column_potential[candidate];
                 if reduced < smallest[candidate] {
                     smallest[candidate] = reduced;
@@ -80,7 +81,7 @@ fn assign(size: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize> {
                     next = candidate;
                 }
             }
-            for candidate in 0..=size {
+            for candidate in 0..=columns {
                 if used[candidate] {
                     row_potential[row_of_column[candidate]] += delta;
                     column_potential[candidate] -= delta;
@@ -95,8 +96,8 @@ fn assign(size: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize> {
             column = way[column];
         }
     }
-    let mut column_of_row = vec![0; size];
-    for column in 1..=size {
+    let mut column_of_row = vec![0; rows];
+    for column in (1..=columns).filter(|&column| row_of_column[column] > 0) {
         column_of_row[row_of_column[column] - 1] = column - 1;
     }
     column_of_row
@@ -160,11 +161,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_assignment_is_the_best_of_all(size in 1..6_usize, costs in prop::collection::vec(0.0..1.0_f64, 25)) {
+        fn the_assignment_is_the_best_of_all(
+            columns in 1..6_usize, more in 0..3_usize, costs in prop::collection::vec(-1.0..1.0_f64, 25),
+        ) {
+            let rows = columns.saturating_sub(more).max(1);
             let cost = |row: usize, column: usize| costs[row * 5 + column];
-            let total = |columns: &[usize]| columns.iter().enumerate().map(|(row, &column)| cost(row, column)).sum::<f64>();
-            let best = permutations(size).iter().map(|columns| total(columns)).fold(f64::INFINITY, f64::min);
-            prop_assert!((total(&assign(size, cost)) - best).abs() < 1e-12);
+            let total = |columns: &[usize]| {
+                columns.iter().take(rows).enumerate().map(|(row, &column)| cost(row, column)).sum::<f64>()
+            };
+            let best = permutations(columns).iter().map(|columns| total(columns)).fold(f64::INFINITY, f64::min);
+            let ours = assign(rows, columns, cost);
+            prop_assert_eq!(ours.iter().collect::<std::collections::BTreeSet<_>>().len(), rows);
+            prop_assert!((total(&ours) - best).abs() < 1e-12);
         }
     }
 

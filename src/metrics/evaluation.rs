@@ -2,22 +2,27 @@
 //!
 //! * Images: by place in the recording or by nearest stamp ([`crate::metrics::association`]). Only images with truth
 //!   are compared; there every unmatched true person is *missed* and every unmatched prediction *false*.
-//! * Identity switch: a true person is matched to another track than the last time it was matched.
+//! * Identity and detection: [`crate::metrics::identity`].
 //! * Velocity error: ‖Δp − Δt‖ / Δstamp of the root-relative joints between neighbouring compared images in which the
 //!   same true person is matched to the same track (MPJVE of `VideoPose3D`, with stamps). Neighbours more than 1.5 median
 //!   intervals apart are a gap, not a movement.
+//! * Acceleration error: the same over three neighbours ([`crate::metrics::smoothness`]).
+//! * Jitter: of the result over all its images, of the truth over the compared ones.
 
 use std::collections::HashMap;
 
 use nalgebra::Vector3;
 
-use crate::data::{Stamp, TrackId};
-use crate::metrics::association::{match_people, match_stamps};
+use crate::data::{JointState, Stamp, TrackId};
+use crate::metrics::association::{match_people, match_stamps, person_cost};
 use crate::metrics::coverage::squared_mahalanobis;
-use crate::metrics::pose_error::{JointPositions, PoseError, root_pair};
+use crate::metrics::identity::{Identity, IdentityCounts, ImageIdentities};
+use crate::metrics::jitter::Jitter;
+use crate::metrics::pose_error::{JointPositions, PoseError, root_of, root_pair};
 use crate::metrics::sequence::{
     ImageReference, ResultImage, ResultSequence, TruthPerson, TruthSequence, median_interval,
 };
+use crate::metrics::smoothness::second_derivative;
 use crate::skeleton::{JOINT_COUNT, JointArray};
 
 /// Why a run cannot be compared with a truth.
@@ -61,6 +66,16 @@ pub struct PersonSample {
     pub squared_mahalanobis: JointArray<Option<f64>>,
     /// Error of each joint's root-relative velocity, mm/s; `None` without a predecessor.
     pub velocity_error_mm_per_s: JointArray<Option<f64>>,
+    /// Error of each joint's root-relative acceleration, mm/s²; `None` without two predecessors.
+    pub acceleration_error_mm_per_s2: JointArray<Option<f64>>,
+    /// Distance of each joint from its truth in the camera frame, mm.
+    pub position_error_mm: JointArray<Option<f64>>,
+    /// Stated probability that it is within 150 mm; `None` where the joint has no truth, or no probability is stated.
+    pub confidence: JointArray<Option<f64>>,
+    /// Where each predicted joint came from.
+    pub state: JointArray<JointState>,
+    /// Distance of the true root from the camera, m; `None` without a true root.
+    pub true_distance: Option<f64>,
 }
 
 /// Everything that was found, image by image.
@@ -82,14 +97,20 @@ pub struct Evaluation {
     pub missed: usize,
     /// Predicted people that are nobody, over the compared images.
     pub false_people: usize,
-    /// How often a true person came back as another track.
-    pub identity_switches: usize,
+    /// Identity and detection, over the compared images.
+    pub identity: Identity,
+    /// Jitter of the result, m/s³.
+    pub jitter_m_per_s3: Option<f64>,
+    /// Jitter of the truth in the compared images, m/s³.
+    pub truth_jitter_m_per_s3: Option<f64>,
+    /// Joints that are measured anywhere in the result; the others the layout of the keypoints lacks.
+    pub is_measurable: JointArray<bool>,
     /// Joints whose covariance is not positive definite or not finite.
     pub covariances_refused: usize,
 }
 
 /// Neighbouring images further apart than so many median intervals are a gap.
-const LONGEST_INTERVAL: f64 = 1.5;
+pub(super) const LONGEST_INTERVAL: f64 = 1.5;
 
 /// Compares `result` with `truth`; stamps may differ by `stamp_tolerance_ns`.
 ///
@@ -116,7 +137,9 @@ pub fn evaluate(
         compared_images: compared.len(),
         ..Evaluation::default()
     };
-    let mut last_track: HashMap<&str, TrackId> = HashMap::new();
+    evaluation.look_at_result(result);
+    let mut identities = IdentityCounts::default();
+    let mut truth_jitter = Jitter::new(interval);
     let mut previous: HashMap<&str, Moment> = HashMap::new();
     let mut previous_stamp = None;
     for (image_index, people) in compared {
@@ -128,9 +151,14 @@ pub fn evaluate(
         if !is_neighbour {
             previous.clear();
         }
-        previous = evaluation.add_image(image_index, image, people, &previous, &mut last_track);
+        previous = evaluation.add_image(image_index, image, people, &previous, &mut identities);
+        for person in people {
+            truth_jitter.add(person.person.as_str(), image.stamp, &person.joints);
+        }
         previous_stamp = Some(image.stamp);
     }
+    evaluation.identity = identities.finish();
+    evaluation.truth_jitter_m_per_s3 = truth_jitter.mean();
     Ok(evaluation)
 }
 
@@ -190,9 +218,25 @@ struct Moment {
     track_id: TrackId,
     /// Predicted minus true root-relative position, m. Its change is Δp − Δt.
     difference: JointArray<Option<Vector3<f64>>>,
+    /// The same one image earlier.
+    earlier: Option<(Stamp, JointArray<Option<Vector3<f64>>>)>,
 }
 
 impl Evaluation {
+    /// What the result says without any truth.
+    fn look_at_result(&mut self, result: &ResultSequence) {
+        let mut jitter = Jitter::new(self.image_interval);
+        for image in &result.images {
+            for person in &image.people {
+                jitter.add(person.track_id, image.stamp, &person.positions());
+                for (is_measurable, joint) in self.is_measurable.iter_mut().zip(&person.joints) {
+                    *is_measurable |= joint.is_some_and(|joint| joint.state == JointState::Measured);
+                }
+            }
+        }
+        self.jitter_m_per_s3 = jitter.mean();
+    }
+
     /// Adds one compared image and gives the people to take the next velocities from.
     fn add_image<'a>(
         &mut self,
@@ -200,7 +244,7 @@ impl Evaluation {
         image: &ResultImage,
         people: &'a [TruthPerson],
         previous: &HashMap<&'a str, Moment>,
-        last_track: &mut HashMap<&'a str, TrackId>,
+        identities: &mut IdentityCounts<'a>,
     ) -> HashMap<&'a str, Moment> {
         let predicted: Vec<JointPositions> = image.people.iter().map(super::ResultPerson::positions).collect();
         let true_joints: Vec<JointPositions> = people.iter().map(|person| person.joints).collect();
@@ -209,24 +253,21 @@ impl Evaluation {
         self.matched_images += usize::from(matched > 0);
         self.missed += people.len() - matched;
         self.false_people += predicted.len() - matched;
+        identities.add(&identities_of(image, &predicted, people, &true_joints, &matches));
         let mut now = HashMap::new();
         for (person, index) in people.iter().zip(matches).filter_map(|(person, index)| Some((person, index?))) {
-            let track_id = image.people[index].track_id;
-            if last_track.insert(&person.person, track_id).is_some_and(|last| last != track_id) {
-                self.identity_switches += 1;
-            }
+            let found = &image.people[index];
+            let track_id = found.track_id;
+            let before = previous.get(person.person.as_str()).filter(|before| before.track_id == track_id);
             let moment = Moment {
                 stamp: image.stamp,
                 track_id,
                 difference: root_relative_difference(&predicted[index], &person.joints),
+                earlier: before.map(|before| (before.stamp, before.difference)),
             };
-            let velocity_error_mm_per_s = previous
-                .get(person.person.as_str())
-                .filter(|before| before.track_id == track_id)
-                .map_or([None; JOINT_COUNT], |before| velocity_error_mm_per_s(before, &moment));
             let mut refused = 0;
             let squared_mahalanobis = std::array::from_fn(|joint| {
-                let (predicted, truth) = image.people[index].joints[joint].zip(person.joints[joint])?;
+                let (predicted, truth) = found.joints[joint].zip(person.joints[joint])?;
                 let squared = squared_mahalanobis(&predicted.position_in_camera, &predicted.covariance?, &truth);
                 refused += usize::from(squared.is_none());
                 squared
@@ -239,11 +280,40 @@ impl Evaluation {
                 track_id,
                 error: PoseError::of(&predicted[index], &person.joints),
                 squared_mahalanobis,
-                velocity_error_mm_per_s,
+                velocity_error_mm_per_s: before
+                    .map_or([None; JOINT_COUNT], |before| velocity_error_mm_per_s(before, &moment)),
+                acceleration_error_mm_per_s2: before
+                    .map_or([None; JOINT_COUNT], |before| acceleration_error_mm_per_s2(before, &moment)),
+                position_error_mm: std::array::from_fn(|joint| {
+                    predicted[index][joint].zip(person.joints[joint]).map(|(p, t)| (p - t).norm() * 1000.0)
+                }),
+                confidence: std::array::from_fn(|joint| {
+                    person.joints[joint].and(found.joints[joint]).and_then(|joint| joint.confidence)
+                }),
+                state: found.joints.map(|joint| joint.map_or(JointState::Absent, |joint| joint.state)),
+                true_distance: root_of(&person.joints).map(|root| root.coords.norm()),
             });
             now.insert(person.person.as_str(), moment);
         }
         now
+    }
+}
+
+/// Who is there, who was found, and who may be whom.
+fn identities_of<'a>(
+    image: &ResultImage,
+    predicted: &[JointPositions],
+    people: &'a [TruthPerson],
+    true_joints: &[JointPositions],
+    matches: &[Option<usize>],
+) -> ImageIdentities<'a> {
+    let pairs = (0..people.len()).flat_map(|person| (0..predicted.len()).map(move |track| (person, track)));
+    let is_close = |&(person, track): &(usize, usize)| person_cost(&predicted[track], &true_joints[person]).is_some();
+    ImageIdentities {
+        people: people.iter().map(|person| person.person.as_str()).collect(),
+        tracks: image.people.iter().map(|person| person.track_id).collect(),
+        close: pairs.filter(is_close).collect(),
+        matched: matches.to_vec(),
     }
 }
 
@@ -258,5 +328,14 @@ fn velocity_error_mm_per_s(before: &Moment, now: &Moment) -> JointArray<Option<f
         now.difference[joint]
             .zip(before.difference[joint])
             .map(|(now, before)| (now - before).norm() / elapsed * 1000.0)
+    })
+}
+
+fn acceleration_error_mm_per_s2(before: &Moment, now: &Moment) -> JointArray<Option<f64>> {
+    let Some((earlier_stamp, earlier)) = &before.earlier else { return [None; JOINT_COUNT] };
+    let times = [*earlier_stamp, before.stamp, now.stamp].map(|stamp| stamp.seconds_since(*earlier_stamp));
+    std::array::from_fn(|joint| {
+        let positions = [earlier[joint]?, before.difference[joint]?, now.difference[joint]?];
+        second_derivative(positions, times).map(|acceleration| acceleration.norm() * 1000.0)
     })
 }

@@ -2,18 +2,33 @@
 
 mod accuracy;
 mod association;
+mod bands;
+mod bootstrap;
+mod calibration;
 mod coverage;
 mod evaluation;
+mod identity;
+mod jitter;
+mod joint_groups;
 mod pose_error;
 mod sequence;
+mod smoothness;
 mod summary;
 
 pub use accuracy::{AUC_THRESHOLD_COUNT, PCK_THRESHOLD_MM, auc, mean, pck};
 pub use association::{MATCH_DISTANCE, match_people, match_stamps, person_cost};
+pub use bands::{DISTANCE_BANDS, HIDDEN_BANDS, distance_band, hidden_band, hidden_share};
+pub use bootstrap::{
+    BLOCK_SECS, FEWEST_BLOCKS, INTERVAL_PROBABILITY, ImageSum, Interval, RESAMPLES, block_length, interval_of_mean,
+};
+pub use calibration::{BINS, Calibration, ReliabilityBin, Statement};
 pub use coverage::{ELLIPSOIDS, coverage, squared_mahalanobis};
 pub use evaluation::{Evaluation, EvaluationError, PersonSample, evaluate};
-pub use pose_error::{JointPositions, PoseError, root_pair};
+pub use identity::{Identity, IdentityCounts, ImageIdentities};
+pub use joint_groups::{JOINT_GROUPS, JointGroup, grouped_joints};
+pub use pose_error::{JointPositions, PoseError, root_of, root_pair};
 pub use sequence::{
     ImageReference, ResultImage, ResultJoint, ResultPerson, ResultSequence, TruthPerson, TruthSequence,
 };
-pub use summary::{JointMetrics, Summary};
+pub use smoothness::{second_derivative, third_derivative};
+pub use summary::{GroupSummary, Intervals, JointMetrics, Summary};

@@ -65,6 +65,11 @@ pub fn root_pair(predicted: &JointPositions, truth: &JointPositions) -> Option<(
     pelvis(predicted).zip(pelvis(truth)).or_else(|| hip_center(predicted).zip(hip_center(truth)))
 }
 
+/// The root of one: pelvis, or middle of the hips where there is no pelvis.
+pub fn root_of(joints: &JointPositions) -> Option<Point3<f64>> {
+    joints[Joint::Pelvis.index()].or_else(|| hip_center(joints))
+}
+
 /// The middle of both hips.
 fn hip_center(joints: &JointPositions) -> Option<Point3<f64>> {
     let (right, left) = joints[Joint::RHip.index()].zip(joints[Joint::LHip.index()])?;

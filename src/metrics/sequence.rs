@@ -15,6 +15,8 @@ pub struct ResultJoint {
     pub position_in_camera: Point3<f64>,
     /// Its covariance, m²; `None` where none is stated.
     pub covariance: Option<Covariance>,
+    /// Stated probability in [0, 1] that the joint is within 150 mm of the truth; `None` where none is stated.
+    pub confidence: Option<f64>,
     /// Where the position came from.
     pub state: JointState,
 }

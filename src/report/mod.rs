@@ -1,5 +1,6 @@
 //! What people and scripts look at: skeletons drawn on images, markers for RViz, tables and JSON.
 
+pub mod comparison;
 pub mod evaluation;
 pub mod markers;
 pub mod overlay;
