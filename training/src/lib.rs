@@ -10,7 +10,11 @@
 //! batch      all of these -> tensors, through the very `window` stage that the pipeline uses
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
-//! train      the loop, checkpoints, log
+//! trainer    what is trained, and one step of it
+//! checkpoint weights, optimiser and how far a run has come, on disk
+//! train      the loop
+//! progress   bar, log and curves of a run that goes on
+//! log        log.jsonl, written and read; curves  the same as SVG
 //! validate   error tables on the validation persons, calibration of the stated scale
 //! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract
 //! ```
@@ -18,7 +22,10 @@
 pub mod batch;
 pub mod body;
 pub mod calibrate;
+pub mod checkpoint;
+pub mod curves;
 pub mod export;
+pub mod log;
 pub mod loss;
 pub mod mocap;
 pub mod network;
@@ -26,6 +33,8 @@ pub mod noise;
 pub mod occlusion;
 pub mod onnx;
 pub mod posture;
+mod progress;
 pub mod scene;
 pub mod train;
+mod trainer;
 pub mod validate;

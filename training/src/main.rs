@@ -6,12 +6,15 @@ use clap::{Parser, Subcommand};
 use stridepose::skeleton::KeypointLayout;
 use stridepose_train::batch::{self, BatchSettings, Corpus, PAIR_PERIOD};
 use stridepose_train::calibrate;
+use stridepose_train::checkpoint::{self, CheckpointState};
+use stridepose_train::curves;
 use stridepose_train::export;
+use stridepose_train::log::RunLog;
 use stridepose_train::mocap::{self, Split};
 use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::scene::SceneSettings;
-use stridepose_train::train::{self, CheckpointState, TrainSettings};
+use stridepose_train::train::{self, TrainSettings};
 use stridepose_train::validate::{Condition, Hidden, Validation};
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
@@ -30,6 +33,8 @@ enum Command {
     Validate(ValidateArguments),
     /// Calibrate a checkpoint and write its model folder: ONNX graphs and contract.
     Export(ExportArguments),
+    /// Draw error and learning rate of runs against the step.
+    Curves(CurvesArguments),
 }
 
 #[derive(clap::Args)]
@@ -87,6 +92,19 @@ struct LifterArguments {
     /// Seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Steps between measurements on the validation persons (moving, nothing hidden); 0 for none.
+    #[arg(long, default_value_t = 1000)]
+    validate_every: u64,
+}
+
+#[derive(clap::Args)]
+struct CurvesArguments {
+    /// Folders of runs, overlaid.
+    #[arg(long, required = true, num_args = 1..)]
+    checkpoint: Vec<PathBuf>,
+    /// SVG to write.
+    #[arg(long, short)]
+    output: PathBuf,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -94,6 +112,7 @@ fn main() -> anyhow::Result<()> {
         Command::Lifter(arguments) => lifter(&arguments),
         Command::Validate(arguments) => validate(&arguments),
         Command::Export(arguments) => export(&arguments),
+        Command::Curves(arguments) => draw_curves(&arguments),
     }
 }
 
@@ -114,8 +133,9 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         learning_rate: arguments.learning_rate,
         seed: arguments.seed,
         checkpoint_every: 250,
+        validate_every: arguments.validate_every,
     };
-    train::train(&settings, &Corpus::new(&clips, Split::Train), &noise)?;
+    train::train(&settings, &clips, &noise)?;
     Ok(())
 }
 
@@ -131,7 +151,7 @@ impl Loaded {
     fn new(arguments: &ValidateArguments) -> anyhow::Result<Self> {
         let clips = mocap::load(&arguments.mocap)?;
         let noise = DetectorNoise::load(&arguments.noise)?;
-        let (network, state) = train::load(&arguments.checkpoint)?;
+        let (network, state) = checkpoint::load(&arguments.checkpoint)?;
         Ok(Self { clips, noise, network, state })
     }
 
@@ -162,7 +182,7 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
             (KeypointLayout::Coco17, Hidden::Share(0.0)),
         ] {
             let condition = Condition { layout, hidden, speed: 1.0 };
-            let of = |clip: &mocap::Clip| (clip.source == "reactidle") == standing;
+            let of = |clip: &mocap::Clip| clip.is_moving() != standing;
             let score = validation.score(of, &condition);
             let heads: Vec<String> = score.mpjpe_mm.iter().map(|error| format!("{error:7.1}")).collect();
             println!(
@@ -194,6 +214,20 @@ fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn draw_curves(arguments: &CurvesArguments) -> anyhow::Result<()> {
+    let mut runs = Vec::new();
+    for folder in &arguments.checkpoint {
+        let log = RunLog::read(folder)?;
+        if log.damaged_lines > 0 {
+            eprintln!("{}: {} lines of the log cannot be read and are left out", folder.display(), log.damaged_lines);
+        }
+        runs.push((folder.display().to_string(), log));
+    }
+    curves::write(&runs, &arguments.output)?;
+    println!("wrote {}", arguments.output.display());
+    Ok(())
+}
+
 /// Features of one drawn clip, longer than the widest branch reaches.
 fn golden_features(clips: &[mocap::Clip], noise: &DetectorNoise) -> Vec<f32> {
     let settings = BatchSettings { samples: 240, lengths: vec![240], ..training_draw() };
@@ -205,7 +239,13 @@ fn training_draw() -> BatchSettings {
     BatchSettings {
         samples: 0,
         lengths: Vec::new(),
-        scene: SceneSettings { speed: (0.4, 2.5), retarget_share: 0.75, stamp_jitter: 0.4, posture_share: 0.5, mirror: true },
+        scene: SceneSettings {
+            speed: (0.4, 2.5),
+            retarget_share: 0.75,
+            stamp_jitter: 0.4,
+            posture_share: 0.5,
+            mirror: true,
+        },
         noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
         standing_share: 0.25,
     }

@@ -37,6 +37,13 @@ pub struct Clip {
     pub poses: Vec<WorldPose>,
 }
 
+impl Clip {
+    /// Whether the person moves about, rather than mostly stands (`reactidle`).
+    pub fn is_moving(&self) -> bool {
+        self.source != "reactidle"
+    }
+}
+
 /// What can be wrong with motion capture on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum MocapError {
