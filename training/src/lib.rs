@@ -11,6 +11,7 @@
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
 //! trainer    what is trained, and one step of it
+//! average    exponential moving average of the weights
 //! checkpoint weights, optimiser and how far a run has come, on disk
 //! train      the loop
 //! progress   bar, log and curves of a run that goes on
@@ -19,6 +20,7 @@
 //! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract
 //! ```
 
+pub mod average;
 pub mod batch;
 pub mod body;
 pub mod calibrate;

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use stridepose::skeleton::KeypointLayout;
 use stridepose_train::batch::{self, BatchSettings, Corpus, PAIR_PERIOD};
 use stridepose_train::calibrate;
-use stridepose_train::checkpoint::{self, CheckpointState};
+use stridepose_train::checkpoint::{self, CheckpointState, Weights};
 use stridepose_train::curves;
 use stridepose_train::export;
 use stridepose_train::log::RunLog;
@@ -64,6 +64,9 @@ struct ValidateArguments {
     /// Scenes (cameras) drawn for each clip.
     #[arg(long, default_value_t = 4)]
     scenes: usize,
+    /// Take the weights of the last step rather than their moving average.
+    #[arg(long)]
+    raw_weights: bool,
 }
 
 #[derive(clap::Args)]
@@ -95,6 +98,9 @@ struct LifterArguments {
     /// Steps between measurements on the validation persons (moving, nothing hidden); 0 for none.
     #[arg(long, default_value_t = 1000)]
     validate_every: u64,
+    /// Decay of the exponential moving average of the weights; 0 turns it off.
+    #[arg(long, default_value_t = 0.999)]
+    ema_decay: f64,
 }
 
 #[derive(clap::Args)]
@@ -123,6 +129,11 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         "--lengths {:?}: each must be a positive multiple of {PAIR_PERIOD}",
         arguments.lengths
     );
+    anyhow::ensure!(
+        (0.0..1.0).contains(&arguments.ema_decay),
+        "--ema-decay {}: must be at least 0 and under 1",
+        arguments.ema_decay
+    );
     let clips = mocap::load(&arguments.mocap)?;
     let noise = DetectorNoise::load(&arguments.noise)?;
     let settings = TrainSettings {
@@ -134,6 +145,7 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         seed: arguments.seed,
         checkpoint_every: 250,
         validate_every: arguments.validate_every,
+        average_decay: arguments.ema_decay,
     };
     train::train(&settings, &clips, &noise)?;
     Ok(())
@@ -151,7 +163,8 @@ impl Loaded {
     fn new(arguments: &ValidateArguments) -> anyhow::Result<Self> {
         let clips = mocap::load(&arguments.mocap)?;
         let noise = DetectorNoise::load(&arguments.noise)?;
-        let (network, state) = checkpoint::load(&arguments.checkpoint)?;
+        let weights = if arguments.raw_weights { Weights::Raw } else { Weights::Averaged };
+        let (network, state) = checkpoint::load(&arguments.checkpoint, weights)?;
         Ok(Self { clips, noise, network, state })
     }
 

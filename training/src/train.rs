@@ -33,6 +33,8 @@ pub struct TrainSettings {
     pub checkpoint_every: u64,
     /// Steps between measurements on the validation persons; 0 for none.
     pub validate_every: u64,
+    /// Decay of the moving average of the weights; 0 for none.
+    pub average_decay: f64,
 }
 
 /// Trains and returns the final network. Resumes from `folder` when it holds a checkpoint.
@@ -43,7 +45,7 @@ pub fn train(settings: &TrainSettings, clips: &[Clip], noise: &DetectorNoise) ->
     std::fs::create_dir_all(&settings.folder)
         .with_context(|| format!("cannot create {}", settings.folder.display()))?;
     let corpus = Corpus::new(clips, Split::Train);
-    let mut trainer = Trainer::resume(&settings.folder, &settings.size)?;
+    let mut trainer = Trainer::resume(&settings.folder, &settings.size, settings.average_decay)?;
     let first_step = trainer.step;
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
     std::thread::scope(|scope| {
