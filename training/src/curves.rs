@@ -1,7 +1,8 @@
 //! Curves of one or several runs as SVG: position error above, learning rate below, both against the step.
 //!
 //! A run has one colour. Its training error is a thin line; its errors on the validation persons, MPJPE and
-//! PA-MPJPE of the first head, are thicker lines with a dot at each measurement.
+//! PA-MPJPE of the first head, are thicker lines with a dot at each measurement, hollow for PA-MPJPE. Errors above [`SPAN`] times
+//! the least one, those of the first steps, are left out so that the rest can be told apart.
 
 use std::path::Path;
 
@@ -14,6 +15,8 @@ use crate::log::RunLog;
 
 const SIZE_PX: (u32, u32) = (1000, 720);
 const RATE_HEIGHT_PX: u32 = 200;
+/// Greatest error drawn, as a multiple of the least.
+const SPAN: f64 = 3.0;
 /// Distinct for the colour-blind (Okabe and Ito 2008).
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
@@ -35,7 +38,10 @@ type Points = Vec<(u64, f64)>;
 struct Curve {
     label: String,
     points: Points,
+    /// Measured on the validation persons.
     measured: bool,
+    /// After alignment (PA-MPJPE).
+    aligned: bool,
     colour: RGBColor,
 }
 
@@ -64,7 +70,8 @@ fn draw(runs: &[(String, RunLog)]) -> anyhow::Result<String> {
     for ((name, log), colour) in runs.iter().zip(COLOURS.into_iter().cycle()) {
         let mut curve = |what: &str, measured: bool, points: Points| {
             if !points.is_empty() {
-                curves.push(Curve { label: format!("{name}: {what}"), points, measured, colour });
+                let aligned = what.contains("PA-");
+                curves.push(Curve { label: format!("{name}: {what}"), points, measured, aligned, colour });
             }
         };
         curve("training", false, log.training.iter().map(|line| (line.step, f64::from(line.position_mm))).collect());
@@ -111,26 +118,34 @@ fn draw_all(
 
 fn draw_errors(area: &Area<'_>, curves: &[Curve], last_step: u64) -> Result<(), Box<dyn std::error::Error>> {
     let errors = || curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).filter(|error| *error > 0.0);
-    let low = errors().fold(f64::INFINITY, f64::min) * 0.9;
-    let high = errors().fold(0.0, f64::max) * 1.1;
-    let range = if low < high { low..high } else { 1.0..1000.0 };
+    let low = errors().fold(f64::INFINITY, f64::min);
+    let high = errors().fold(0.0, f64::max).min(SPAN * low);
+    let range = if low <= high { 0.9 * low..1.05 * high } else { 0.0..1.0 };
     let mut chart = ChartBuilder::on(area)
         .margin(12)
         .caption("Position error", ("sans-serif", 20))
         .x_label_area_size(36)
         .y_label_area_size(64)
-        .build_cartesian_2d(0..last_step, range.log_scale())?;
-    chart.configure_mesh().x_desc("step").y_desc("mm").y_label_formatter(&|error| format!("{error:.0}")).draw()?;
+        .build_cartesian_2d(0..last_step, range.clone())?;
+    chart
+        .configure_mesh()
+        .x_desc("step")
+        .y_desc("mm")
+        .max_light_lines(4)
+        .y_label_formatter(&|error| format!("{error:.0}"))
+        .draw()?;
     for curve in curves {
         let width = if curve.measured { 2 } else { 1 };
         let style = curve.colour.stroke_width(width);
+        let drawn = || curve.points.iter().copied().filter(|(_, error)| range.contains(error));
         chart
-            .draw_series(LineSeries::new(curve.points.iter().copied(), style))?
+            .draw_series(LineSeries::new(drawn(), style))?
             .label(curve.label.clone())
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 20, y)], style));
         if curve.measured {
-            let dot = |&point: &(u64, f64)| Circle::new(point, 3, curve.colour.filled());
-            chart.draw_series(curve.points.iter().map(dot))?;
+            let fill = if curve.aligned { WHITE.filled() } else { curve.colour.filled() };
+            chart.draw_series(drawn().map(|point| Circle::new(point, 4, curve.colour.filled())))?;
+            chart.draw_series(drawn().map(|point| Circle::new(point, 3, fill)))?;
         }
     }
     chart
@@ -154,6 +169,7 @@ fn draw_rates(area: &Area<'_>, rates: &[(RGBColor, Points)], last_step: u64) -> 
         .x_desc("step")
         .y_desc("learning rate")
         .y_labels(5)
+        .max_light_lines(2)
         .y_label_formatter(&|rate| format!("{rate:.1e}"))
         .draw()?;
     for (colour, points) in rates {
@@ -173,7 +189,7 @@ mod tests {
             step: step * 20,
             secs: step as f64,
             learning_rate: 1e-3,
-            position_mm: 400.0 / (step + 1) as f32,
+            position_mm: 120.0 - step as f32,
             likelihood: -1.0,
         };
         let validation =
