@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! mocap      motion capture on disk -> clips of joints in the world
+//! bvh        BVH files; bvh_clip  their names, units and axes -> clips
 //! body       one body -> another: limb directions kept, bone lengths drawn
 //! posture    recorded postures turned into others
 //! scene      clip + body + camera -> joints in the camera frame, true keypoints on the z = 1 plane
@@ -23,6 +24,8 @@
 pub mod average;
 pub mod batch;
 pub mod body;
+pub mod bvh;
+pub mod bvh_clip;
 pub mod calibrate;
 pub mod checkpoint;
 pub mod curves;

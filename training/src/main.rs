@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use stridepose::skeleton::KeypointLayout;
 use stridepose_train::batch::{self, BatchSettings, Corpus, PAIR_PERIOD};
+use stridepose_train::bvh_clip::{BvhSettings, UpAxis};
 use stridepose_train::calibrate;
 use stridepose_train::checkpoint::{self, CheckpointState, Weights};
 use stridepose_train::curves;
@@ -51,13 +52,50 @@ struct ExportArguments {
 }
 
 #[derive(clap::Args)]
-struct ValidateArguments {
-    /// Folder with mocap17.npy and mocap17.csv.
+struct DataArguments {
+    /// Folder with motion capture: mocap17.npy and mocap17.csv, BVH files (with split.csv if wanted), or both.
     #[arg(long)]
     mocap: PathBuf,
     /// Error statistics of a 2D detector (`detection_noise.json`).
     #[arg(long)]
     noise: PathBuf,
+    /// Metres per unit of the BVH files; found out from the legs if left out.
+    #[arg(long)]
+    bvh_scale: Option<f64>,
+    /// Up axis of the BVH files; found out from the body if left out.
+    #[arg(long, value_enum)]
+    bvh_up: Option<Up>,
+    /// Names of joints in the BVH files (YAML); CMU, Mixamo, LaFAN1 and Biovision names are built in.
+    #[arg(long)]
+    bvh_joints: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Up {
+    Y,
+    Z,
+}
+
+impl DataArguments {
+    fn load(&self) -> anyhow::Result<(Vec<mocap::Clip>, DetectorNoise)> {
+        let metres_per_unit = self.bvh_scale;
+        if let Some(scale) = metres_per_unit {
+            anyhow::ensure!(scale > 0.0 && scale.is_finite(), "--bvh-scale {scale}: must be positive");
+        }
+        let up = self.bvh_up.map(|up| match up {
+            Up::Y => UpAxis::Y,
+            Up::Z => UpAxis::Z,
+        });
+        let bvh = BvhSettings { metres_per_unit, up, joints: self.bvh_joints.clone() };
+        Ok((mocap::load(&self.mocap, &bvh)?, DetectorNoise::load(&self.noise)?))
+    }
+}
+
+#[derive(clap::Args)]
+struct ValidateArguments {
+    /// What the scenes are drawn from.
+    #[command(flatten)]
+    data: DataArguments,
     /// Folder of the checkpoint.
     #[arg(long)]
     checkpoint: PathBuf,
@@ -71,12 +109,9 @@ struct ValidateArguments {
 
 #[derive(clap::Args)]
 struct LifterArguments {
-    /// Folder with mocap17.npy and mocap17.csv.
-    #[arg(long)]
-    mocap: PathBuf,
-    /// Error statistics of a 2D detector (`detection_noise.json`).
-    #[arg(long)]
-    noise: PathBuf,
+    /// What the scenes are drawn from.
+    #[command(flatten)]
+    data: DataArguments,
     /// Folder for checkpoints and the log.
     #[arg(long, short)]
     output: PathBuf,
@@ -134,8 +169,7 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         "--ema-decay {}: must be at least 0 and under 1",
         arguments.ema_decay
     );
-    let clips = mocap::load(&arguments.mocap)?;
-    let noise = DetectorNoise::load(&arguments.noise)?;
+    let (clips, noise) = arguments.data.load()?;
     let settings = TrainSettings {
         folder: arguments.output.clone(),
         size: LifterSize::default(),
@@ -161,8 +195,7 @@ struct Loaded {
 
 impl Loaded {
     fn new(arguments: &ValidateArguments) -> anyhow::Result<Self> {
-        let clips = mocap::load(&arguments.mocap)?;
-        let noise = DetectorNoise::load(&arguments.noise)?;
+        let (clips, noise) = arguments.data.load()?;
         let weights = if arguments.raw_weights { Weights::Raw } else { Weights::Averaged };
         let (network, state) = checkpoint::load(&arguments.checkpoint, weights)?;
         Ok(Self { clips, noise, network, state })
