@@ -66,7 +66,7 @@ impl<'a> Corpus<'a> {
             let mut end = 0;
             clips
                 .iter()
-                .filter(|clip| clip.split == split && (clip.source == "reactidle") == standing)
+                .filter(|clip| clip.split == split && clip.is_moving() != standing)
                 .map(|clip| {
                     end += clip.poses.len();
                     (clip, end)

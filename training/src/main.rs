@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use stridepose::skeleton::KeypointLayout;
 use stridepose_train::batch::{self, BatchSettings, Corpus, PAIR_PERIOD};
+use stridepose_train::bvh_clip::{BvhSettings, UpAxis};
 use stridepose_train::calibrate;
+use stridepose_train::checkpoint::{self, CheckpointState, Weights};
+use stridepose_train::curves;
 use stridepose_train::export;
+use stridepose_train::log::RunLog;
 use stridepose_train::mocap::{self, Split};
 use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::scene::SceneSettings;
-use stridepose_train::train::{self, CheckpointState, TrainSettings};
+use stridepose_train::train::{self, TrainSettings};
 use stridepose_train::validate::{Condition, Hidden, Validation};
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
@@ -30,6 +34,8 @@ enum Command {
     Validate(ValidateArguments),
     /// Calibrate a checkpoint and write its model folder: ONNX graphs and contract.
     Export(ExportArguments),
+    /// Draw error and learning rate of runs against the step.
+    Curves(CurvesArguments),
 }
 
 #[derive(clap::Args)]
@@ -46,29 +52,66 @@ struct ExportArguments {
 }
 
 #[derive(clap::Args)]
-struct ValidateArguments {
-    /// Folder with mocap17.npy and mocap17.csv.
+struct DataArguments {
+    /// Folder with motion capture: mocap17.npy and mocap17.csv, BVH files (with split.csv if wanted), or both.
     #[arg(long)]
     mocap: PathBuf,
     /// Error statistics of a 2D detector (`detection_noise.json`).
     #[arg(long)]
     noise: PathBuf,
+    /// Metres per unit of the BVH files; found out from the legs if left out.
+    #[arg(long)]
+    bvh_scale: Option<f64>,
+    /// Up axis of the BVH files; found out from the body if left out.
+    #[arg(long, value_enum)]
+    bvh_up: Option<Up>,
+    /// Names of joints in the BVH files (YAML); CMU, Mixamo, LaFAN1 and Biovision names are built in.
+    #[arg(long)]
+    bvh_joints: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Up {
+    Y,
+    Z,
+}
+
+impl DataArguments {
+    fn load(&self) -> anyhow::Result<(Vec<mocap::Clip>, DetectorNoise)> {
+        let metres_per_unit = self.bvh_scale;
+        if let Some(scale) = metres_per_unit {
+            anyhow::ensure!(scale > 0.0 && scale.is_finite(), "--bvh-scale {scale}: must be positive");
+        }
+        let up = self.bvh_up.map(|up| match up {
+            Up::Y => UpAxis::Y,
+            Up::Z => UpAxis::Z,
+        });
+        let bvh = BvhSettings { metres_per_unit, up, joints: self.bvh_joints.clone() };
+        Ok((mocap::load(&self.mocap, &bvh)?, DetectorNoise::load(&self.noise)?))
+    }
+}
+
+#[derive(clap::Args)]
+struct ValidateArguments {
+    /// What the scenes are drawn from.
+    #[command(flatten)]
+    data: DataArguments,
     /// Folder of the checkpoint.
     #[arg(long)]
     checkpoint: PathBuf,
     /// Scenes (cameras) drawn for each clip.
     #[arg(long, default_value_t = 4)]
     scenes: usize,
+    /// Take the weights of the last step rather than their moving average.
+    #[arg(long)]
+    raw_weights: bool,
 }
 
 #[derive(clap::Args)]
 struct LifterArguments {
-    /// Folder with mocap17.npy and mocap17.csv.
-    #[arg(long)]
-    mocap: PathBuf,
-    /// Error statistics of a 2D detector (`detection_noise.json`).
-    #[arg(long)]
-    noise: PathBuf,
+    /// What the scenes are drawn from.
+    #[command(flatten)]
+    data: DataArguments,
     /// Folder for checkpoints and the log.
     #[arg(long, short)]
     output: PathBuf,
@@ -87,6 +130,22 @@ struct LifterArguments {
     /// Seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Steps between measurements on the validation persons (moving, nothing hidden); 0 for none.
+    #[arg(long, default_value_t = 1000)]
+    validate_every: u64,
+    /// Decay of the exponential moving average of the weights; 0 turns it off.
+    #[arg(long, default_value_t = 0.999)]
+    ema_decay: f64,
+}
+
+#[derive(clap::Args)]
+struct CurvesArguments {
+    /// Folders of runs, overlaid.
+    #[arg(long, required = true, num_args = 1..)]
+    checkpoint: Vec<PathBuf>,
+    /// SVG to write.
+    #[arg(long, short)]
+    output: PathBuf,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -94,6 +153,7 @@ fn main() -> anyhow::Result<()> {
         Command::Lifter(arguments) => lifter(&arguments),
         Command::Validate(arguments) => validate(&arguments),
         Command::Export(arguments) => export(&arguments),
+        Command::Curves(arguments) => draw_curves(&arguments),
     }
 }
 
@@ -104,8 +164,12 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         "--lengths {:?}: each must be a positive multiple of {PAIR_PERIOD}",
         arguments.lengths
     );
-    let clips = mocap::load(&arguments.mocap)?;
-    let noise = DetectorNoise::load(&arguments.noise)?;
+    anyhow::ensure!(
+        (0.0..1.0).contains(&arguments.ema_decay),
+        "--ema-decay {}: must be at least 0 and under 1",
+        arguments.ema_decay
+    );
+    let (clips, noise) = arguments.data.load()?;
     let settings = TrainSettings {
         folder: arguments.output.clone(),
         size: LifterSize::default(),
@@ -114,8 +178,10 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         learning_rate: arguments.learning_rate,
         seed: arguments.seed,
         checkpoint_every: 250,
+        validate_every: arguments.validate_every,
+        average_decay: arguments.ema_decay,
     };
-    train::train(&settings, &Corpus::new(&clips, Split::Train), &noise)?;
+    train::train(&settings, &clips, &noise)?;
     Ok(())
 }
 
@@ -129,9 +195,9 @@ struct Loaded {
 
 impl Loaded {
     fn new(arguments: &ValidateArguments) -> anyhow::Result<Self> {
-        let clips = mocap::load(&arguments.mocap)?;
-        let noise = DetectorNoise::load(&arguments.noise)?;
-        let (network, state) = train::load(&arguments.checkpoint)?;
+        let (clips, noise) = arguments.data.load()?;
+        let weights = if arguments.raw_weights { Weights::Raw } else { Weights::Averaged };
+        let (network, state) = checkpoint::load(&arguments.checkpoint, weights)?;
         Ok(Self { clips, noise, network, state })
     }
 
@@ -162,7 +228,7 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
             (KeypointLayout::Coco17, Hidden::Share(0.0)),
         ] {
             let condition = Condition { layout, hidden, speed: 1.0 };
-            let of = |clip: &mocap::Clip| (clip.source == "reactidle") == standing;
+            let of = |clip: &mocap::Clip| clip.is_moving() != standing;
             let score = validation.score(of, &condition);
             let heads: Vec<String> = score.mpjpe_mm.iter().map(|error| format!("{error:7.1}")).collect();
             println!(
@@ -190,6 +256,20 @@ fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     }
     let features = golden_features(&loaded.clips, &loaded.noise);
     export::export(&loaded.network, &loaded.state.size, &calibration, &arguments.origin, &features, &arguments.output)?;
+    println!("wrote {}", arguments.output.display());
+    Ok(())
+}
+
+fn draw_curves(arguments: &CurvesArguments) -> anyhow::Result<()> {
+    let mut runs = Vec::new();
+    for folder in &arguments.checkpoint {
+        let log = RunLog::read(folder)?;
+        if log.damaged_lines > 0 {
+            eprintln!("{}: {} lines of the log cannot be read and are left out", folder.display(), log.damaged_lines);
+        }
+        runs.push((folder.display().to_string(), log));
+    }
+    curves::write(&runs, &arguments.output)?;
     println!("wrote {}", arguments.output.display());
     Ok(())
 }
