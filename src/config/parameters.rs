@@ -164,5 +164,7 @@ parameters! {
         publish_tf: bool, default false, unit "", Live;
         /// What the names of TF frames begin with
         tf_prefix: String in 0..=100, default "", unit "", Live;
+        /// Publish people as REP-155 bodies below /humans; needs hri_msgs where the package is built
+        humans: bool, default false, unit "", ReadOnly;
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod builtin_interfaces;
 pub mod geometry_msgs;
+pub mod hri_msgs;
 pub mod schema;
 pub mod sensor_msgs;
 pub mod std_msgs;

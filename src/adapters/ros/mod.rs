@@ -7,6 +7,7 @@
 //! ```
 
 pub mod diagnostics;
+pub mod humans;
 pub mod inbox;
 pub mod lifecycle;
 pub mod names;

@@ -22,8 +22,9 @@ use super::inbox::InboxCounts;
 use super::lifecycle::{ACTIVE, Duty, Ended, FINALIZED, Lifecycle, State, Transition};
 use super::names::Names;
 use super::parameters::{Given, ParameterServer};
-use super::worker::{Output, Publish, Shared, Worker, providers_used};
+use super::worker::{BodyOutput, Output, Publish, Shared, Worker, providers_used};
 use crate::adapters::engine::{self, Engine, Feed};
+use crate::adapters::messages::hri_msgs::{IdsList, NormalizedRegionOfInterest2D, Skeleton2D};
 use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
 use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::stridepose::{JointSet, KeypointArray, SkeletonArray};
@@ -100,19 +101,72 @@ impl NodeClock {
 }
 
 /// Publishers of the inference thread.
-struct Publishers(BTreeMap<Output, r2r::PublisherUntyped>);
+struct Publishers {
+    fixed: BTreeMap<Output, r2r::PublisherUntyped>,
+    /// Of each body in view; made and destroyed on the spin thread.
+    bodies: Arc<Mutex<BodyPublishers>>,
+    known_bodies: Vec<String>,
+    spinner: Spinner,
+}
+
+type BodyPublishers = BTreeMap<(String, BodyOutput), r2r::PublisherUntyped>;
+
+impl Publishers {
+    fn send(to: &r2r::PublisherUntyped, data: &[u8]) {
+        // It fails only when the node is being taken down.
+        if let Err(error) = to.publish_raw(data) {
+            tracing::debug!("cannot publish: {error}");
+        }
+    }
+}
 
 impl Publish for Publishers {
     fn is_wanted(&self, output: Output) -> bool {
-        self.0.get(&output).is_some_and(|to| to.get_inter_process_subscription_count().unwrap_or(0) > 0)
+        self.fixed.get(&output).is_some_and(|to| to.get_inter_process_subscription_count().unwrap_or(0) > 0)
     }
 
     fn publish(&self, output: Output, data: &[u8]) {
-        // It fails only when the node is being taken down.
-        if let Some(to) = self.0.get(&output)
-            && let Err(error) = to.publish_raw(data)
-        {
-            tracing::debug!("cannot publish {output:?}: {error}");
+        self.fixed.get(&output).into_iter().for_each(|to| Self::send(to, data));
+    }
+
+    fn set_bodies(&mut self, ids: &[String]) {
+        if self.known_bodies == ids {
+            return;
+        }
+        self.known_bodies = ids.to_vec();
+        let (ids, bodies) = (ids.to_vec(), self.bodies.clone());
+        // The first messages of a new body are lost until the spin thread has made its topics.
+        let _ = self.spinner.commands.send(Box::new(move |node| change_bodies(node, &bodies, &ids)));
+    }
+
+    fn publish_body(&self, id: &str, output: BodyOutput, data: &[u8]) {
+        let bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        bodies.get(&(id.to_owned(), output)).into_iter().for_each(|to| Self::send(to, data));
+    }
+}
+
+fn change_bodies(node: &mut r2r::Node, bodies: &Mutex<BodyPublishers>, ids: &[String]) {
+    let mut bodies = bodies.lock().unwrap_or_else(PoisonError::into_inner);
+    let gone: Vec<_> = bodies.keys().filter(|(id, _)| !ids.contains(id)).cloned().collect();
+    for key in gone {
+        if let Some(publisher) = bodies.remove(&key) {
+            node.destroy_publisher_untyped(publisher);
+        }
+    }
+    for id in ids {
+        for (output, name, kind) in [
+            (BodyOutput::Skeleton, "skeleton2d", Skeleton2D::TYPE),
+            (BodyOutput::Region, "roi", NormalizedRegionOfInterest2D::TYPE),
+        ] {
+            let key = (id.clone(), output);
+            if bodies.contains_key(&key) {
+                continue;
+            }
+            let topic = format!("/humans/bodies/{id}/{name}");
+            match node.create_publisher_untyped(&topic, kind, QosProfile::default().keep_last(1)) {
+                Ok(publisher) => drop(bodies.insert(key, publisher)),
+                Err(error) => tracing::warn!("cannot publish {topic}: {error}"),
+            }
         }
     }
 }
@@ -173,7 +227,7 @@ async fn run() -> Result<(), Failure> {
     let logged = log::start(&mut node)?;
     let parameters = ParameterServer::at_start(given_at_start(&node)).map_err(|problems| problems.join("\n"))?;
     let names = Names::new(&node.name()?, &node.namespace()?, std::env::args());
-    let outputs = create_outputs(&mut node)?;
+    let outputs = create_outputs(&mut node, parameters.config().node.humans)?;
     let events_qos = QosProfile::default().keep_last(10);
     let transition_events = node.create_publisher("~/transition_event", events_qos)?;
     let diagnostics =
@@ -262,7 +316,7 @@ fn given(value: &r2r::ParameterValue) -> Given {
     }
 }
 
-fn create_outputs(node: &mut r2r::Node) -> Result<BTreeMap<Output, r2r::PublisherUntyped>, Failure> {
+fn create_outputs(node: &mut r2r::Node, has_humans: bool) -> Result<BTreeMap<Output, r2r::PublisherUntyped>, Failure> {
     let stream = || QosProfile::default().keep_last(10).reliable();
     let picture = || QosProfile::default().keep_last(2).reliable();
     let all = [
@@ -276,6 +330,13 @@ fn create_outputs(node: &mut r2r::Node) -> Result<BTreeMap<Output, r2r::Publishe
     let mut outputs = BTreeMap::new();
     for (output, topic, kind, qos) in all {
         outputs.insert(output, node.create_publisher_untyped(topic, kind, qos)?);
+    }
+    if has_humans {
+        let bodies =
+            node.create_publisher_untyped("/humans/bodies/tracked", IdsList::TYPE, stream()).map_err(|error| {
+                format!("node.humans needs hri_msgs, which was not there when this package was built: {error}")
+            })?;
+        outputs.insert(Output::Bodies, bodies);
     }
     Ok(outputs)
 }
@@ -395,7 +456,12 @@ impl Live {
         shared.set_config(&config);
         let streams = self.subscribe(&shared).await?;
         let clock = self.clock.clone();
-        let publishers = Publishers(self.outputs.clone());
+        let publishers = Publishers {
+            fixed: self.outputs.clone(),
+            bodies: Arc::default(),
+            known_bodies: Vec::new(),
+            spinner: self.spinner.clone(),
+        };
         let worker = Worker::new(shared.clone(), engine, self.feed(), publishers, Box::new(move || clock.now()));
         let thread = std::thread::Builder::new().name("inference".into()).spawn(move || worker.run())?;
         self.activity = Some(Activity { shared, streams, thread });

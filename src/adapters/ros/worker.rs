@@ -13,12 +13,14 @@ use image::codecs::jpeg::JpegEncoder;
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion};
 
 use super::diagnostics::WorkerFacts;
+use super::humans;
 use super::inbox::{Inbox, Parcel};
 use super::tf::{TfError, TransformBuffer};
 use crate::adapters::bag::image_source;
 use crate::adapters::engine::{Engine, Feed};
 use crate::adapters::known_camera::KnownCamera;
 use crate::adapters::messages::geometry_msgs::{self, Point, TransformStamped};
+use crate::adapters::messages::hri_msgs::{IdsList, NormalizedRegionOfInterest2D, Skeleton2D};
 use crate::adapters::messages::sensor_msgs::{CompressedImage, Image};
 use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::stridepose::{KeypointArray, SkeletonArray};
@@ -27,6 +29,7 @@ use crate::adapters::messages::{Encode, from_cdr, to_cdr};
 use crate::adapters::stage_timer::StageTimer;
 use crate::config::{Config, Transport};
 use crate::data::{PersonEstimate, PoseEstimate, Stamp};
+use crate::geometry::CameraModel;
 use crate::pipeline::{Estimates, PipelineError};
 use crate::report::{markers, overlay};
 use crate::skeleton::Joint;
@@ -50,6 +53,17 @@ pub enum Output {
     OverlayCompressed,
     /// Joints as coordinate frames.
     Tf,
+    /// REP-155: who is in view.
+    Bodies,
+}
+
+/// What is published for each body of REP-155.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BodyOutput {
+    /// Its keypoints in the image.
+    Skeleton,
+    /// Its region in the image.
+    Region,
 }
 
 /// Where messages go.
@@ -58,6 +72,10 @@ pub trait Publish: Send {
     fn is_wanted(&self, output: Output) -> bool;
     /// Sends a message, CDR.
     fn publish(&self, output: Output, data: &[u8]);
+    /// From now on these bodies, and no others, have topics of their own.
+    fn set_bodies(&mut self, ids: &[String]);
+    /// Sends a message of one body, CDR.
+    fn publish_body(&self, id: &str, output: BodyOutput, data: &[u8]);
 }
 
 /// What the inference thread shares with the rest of the node.
@@ -306,7 +324,28 @@ impl<P: Publish> Worker<P> {
         if self.config.node.publish_tf && !now.people.is_empty() {
             self.send(Output::Tf, &joint_frames(&now, &frame, &self.config.node.tf_prefix));
         }
+        if self.config.node.humans {
+            self.publish_humans(&estimates.now, frame_id);
+        }
         self.publish_overlay(&estimates.now, frame_id);
+    }
+
+    fn publish_humans(&mut self, estimate: &PoseEstimate, frame_id: &str) {
+        let Some(size) = self.camera.last().map(CameraModel::image_size) else { return };
+        let header = Header { stamp: estimate.stamp, frame_id };
+        let ids: Vec<String> = estimate.people.iter().map(humans::body_id).collect();
+        self.publisher.set_bodies(&ids);
+        for (person, id) in estimate.people.iter().zip(&ids) {
+            let skeleton = Skeleton2D { header, skeleton: humans::skeleton_2d(person, size) };
+            to_cdr(&skeleton, &mut self.buffer);
+            self.publisher.publish_body(id, BodyOutput::Skeleton, &self.buffer);
+            let corners = humans::region(person, size);
+            let region = NormalizedRegionOfInterest2D { header, corners, confidence: person.score as f32 };
+            to_cdr(&region, &mut self.buffer);
+            self.publisher.publish_body(id, BodyOutput::Region, &self.buffer);
+        }
+        // The list comes last: who hears of a body finds its topics.
+        self.send(Output::Bodies, &IdsList { header, ids: &ids });
     }
 
     fn publish_overlay(&mut self, estimate: &PoseEstimate, frame_id: &str) {

@@ -13,7 +13,7 @@ use crate::scene::SceneSettings;
 
 /// Keeps what is published.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<(Output, Vec<u8>)>>>);
+struct Kept(Arc<Mutex<Vec<(Output, Vec<u8>)>>>, Arc<Mutex<Vec<String>>>);
 
 impl Publish for Kept {
     fn is_wanted(&self, _: Output) -> bool {
@@ -22,6 +22,17 @@ impl Publish for Kept {
 
     fn publish(&self, output: Output, data: &[u8]) {
         self.0.lock().unwrap().push((output, data.to_vec()));
+    }
+
+    fn set_bodies(&mut self, ids: &[String]) {
+        *self.1.lock().unwrap() = ids.to_vec();
+    }
+
+    fn publish_body(&self, id: &str, output: BodyOutput, data: &[u8]) {
+        assert!(self.1.lock().unwrap().iter().any(|known| known == id), "{output:?} of an unknown body");
+        // Header (4 bytes of CDR, stamp, frame name with its length and end, padded), then floats.
+        let floats = if output == BodyOutput::Skeleton { 54 } else { 5 };
+        assert_eq!(data.len(), 4 + 8 + 4 + 24 + 4 * floats);
     }
 }
 
@@ -219,4 +230,15 @@ fn closing_the_inbox_ends_the_thread_and_gives_the_engine_back() {
     shared.inbox.close();
     assert!(thread.join().unwrap().is_some());
     assert_eq!(shared.failure(), None);
+}
+
+#[test]
+fn people_are_bodies_of_rep_155_on_request() {
+    let mut bench = bench(|config| config.node.humans = true);
+    bench.process(0..5);
+    assert_eq!(bench.sent(Output::Bodies).len(), 5);
+    assert_eq!(*bench.kept.1.lock().unwrap(), ["1"]);
+    let mut without = self::bench(|_| {});
+    without.process(0..5);
+    assert!(without.sent(Output::Bodies).is_empty());
 }
