@@ -11,6 +11,7 @@ use stridepose::geometry::VirtualCamera;
 use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
 use stridepose::stages::window::{self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleKind};
 
+use crate::adversary::TAIL;
 use crate::mocap::{Clip, Split};
 use crate::network::LOOKAHEADS;
 use crate::noise::{self, DetectorNoise, NoiseSettings};
@@ -35,6 +36,8 @@ pub struct Batch {
     pub targets: Vec<f32>,
     /// `[loss rows * clips, LOOKAHEADS]`: 1 where the target exists, 0 before the clip's start.
     pub weights: Vec<f32>,
+    /// `[TAIL * clips, POSE_VALUES]`: root-relative joints at the last [`TAIL`] samples, m.
+    pub tail_targets: Vec<f32>,
 }
 
 /// Everything a clip is drawn with.
@@ -103,6 +106,7 @@ pub fn draw(
         features: vec![0.0; length * clips * FEATURE_COUNT],
         targets: vec![0.0; loss_rows * clips * LOOKAHEADS.len() * POSE_VALUES],
         weights: vec![0.0; loss_rows * clips * LOOKAHEADS.len()],
+        tail_targets: vec![0.0; TAIL.min(length) * clips * POSE_VALUES],
     };
     for clip in 0..clips {
         let mut rng =
@@ -169,11 +173,18 @@ fn write_clip(batch: &mut Batch, clip: usize, rows: &[ObservedRow]) {
             };
             let at = (loss_row * batch.clips + clip) * LOOKAHEADS.len() + head;
             batch.weights[at] = 1.0;
-            let target = &mut batch.targets[at * POSE_VALUES..(at + 1) * POSE_VALUES];
-            for (values, joint) in target.chunks_exact_mut(3).zip(&row.target) {
-                values.copy_from_slice(&[joint.x as f32, joint.y as f32, joint.z as f32]);
-            }
+            write_pose(&row.target, &mut batch.targets[at * POSE_VALUES..(at + 1) * POSE_VALUES]);
         }
+    }
+    for (tail_row, row) in rows[batch.length.saturating_sub(TAIL)..].iter().enumerate() {
+        let at = (tail_row * batch.clips + clip) * POSE_VALUES;
+        write_pose(&row.target, &mut batch.tail_targets[at..at + POSE_VALUES]);
+    }
+}
+
+fn write_pose(pose: &JointArray<Vector3<f64>>, values: &mut [f32]) {
+    for (values, joint) in values.chunks_exact_mut(3).zip(pose) {
+        values.copy_from_slice(&[joint.x as f32, joint.y as f32, joint.z as f32]);
     }
 }
 

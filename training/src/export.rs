@@ -128,7 +128,7 @@ fn golden(network: &LifterNetwork, size: &LifterSize, features: &[f32]) -> Golde
     Golden { samples, features: features.to_vec(), answers: floats(answers) }
 }
 
-fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap_or_default()
 }
 
@@ -218,7 +218,7 @@ fn residual(graph: &mut Graph, name: &str, residual: &Residual, x: &str, taps: O
     graph.node("Add", &[x, &outer], &[])
 }
 
-fn gemm(graph: &mut Graph, name: &str, linear: &Linear, x: &str) -> String {
+pub(crate) fn gemm(graph: &mut Graph, name: &str, linear: &Linear, x: &str) -> String {
     let (weight, bias) = weights(graph, name, linear);
     graph.node("Gemm", &[x, &weight, &bias], &[])
 }

@@ -4,18 +4,22 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use stridepose::skeleton::KeypointLayout;
+use stridepose_train::adversary::{self, TAIL};
 use stridepose_train::batch::{self, BatchSettings, Corpus, PAIR_PERIOD};
 use stridepose_train::bvh_clip::{BvhSettings, UpAxis};
 use stridepose_train::calibrate;
 use stridepose_train::checkpoint::{self, CheckpointState, Weights};
 use stridepose_train::curves;
+use stridepose_train::discriminator::DiscriminatorKind;
 use stridepose_train::export;
+use stridepose_train::export_discriminator;
 use stridepose_train::log::RunLog;
 use stridepose_train::mocap::{self, Split};
 use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::scene::SceneSettings;
 use stridepose_train::train::{self, TrainSettings};
+use stridepose_train::trainer::LearnSettings;
 use stridepose_train::validate::{Condition, Hidden, Validation};
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
@@ -136,6 +140,29 @@ struct LifterArguments {
     /// Decay of the exponential moving average of the weights; 0 turns it off.
     #[arg(long, default_value_t = 0.999)]
     ema_decay: f64,
+    /// Discriminator to train beside the lifter.
+    #[arg(long, value_enum, default_value_t = DiscriminatorChoice::None)]
+    discriminator: DiscriminatorChoice,
+    /// Weight of the discriminator's judgement in the lifter's loss, m; 0 trains the discriminator alone.
+    #[arg(long, default_value_t = 0.0)]
+    adversarial_weight: f32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DiscriminatorChoice {
+    None,
+    Spatial,
+    SpatioTemporal,
+}
+
+impl DiscriminatorChoice {
+    fn kind(self) -> Option<DiscriminatorKind> {
+        match self {
+            Self::None => None,
+            Self::Spatial => Some(DiscriminatorKind::Spatial),
+            Self::SpatioTemporal => Some(DiscriminatorKind::SpatioTemporal),
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -169,17 +196,32 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         "--ema-decay {}: must be at least 0 and under 1",
         arguments.ema_decay
     );
+    let weight = arguments.adversarial_weight;
+    anyhow::ensure!(weight >= 0.0 && weight.is_finite(), "--adversarial-weight {weight}: must be at least 0");
+    anyhow::ensure!(
+        weight == 0.0 || arguments.discriminator != DiscriminatorChoice::None,
+        "--adversarial-weight {weight} without a discriminator; give --discriminator spatio-temporal"
+    );
+    anyhow::ensure!(
+        arguments.discriminator == DiscriminatorChoice::None || arguments.lengths.iter().all(|length| *length >= TAIL),
+        "--lengths {:?}: a discriminator needs clips of at least {TAIL} samples",
+        arguments.lengths
+    );
     let (clips, noise) = arguments.data.load()?;
     let settings = TrainSettings {
         folder: arguments.output.clone(),
-        size: LifterSize::default(),
+        learn: LearnSettings {
+            size: LifterSize::default(),
+            average_decay: arguments.ema_decay,
+            discriminator: arguments.discriminator.kind(),
+            adversarial_weight: arguments.adversarial_weight,
+        },
         batch: BatchSettings { samples: arguments.samples, lengths: arguments.lengths.clone(), ..training_draw() },
         steps: arguments.steps,
         learning_rate: arguments.learning_rate,
         seed: arguments.seed,
         checkpoint_every: 250,
         validate_every: arguments.validate_every,
-        average_decay: arguments.ema_decay,
     };
     train::train(&settings, &clips, &noise)?;
     Ok(())
@@ -256,6 +298,10 @@ fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     }
     let features = golden_features(&loaded.clips, &loaded.noise);
     export::export(&loaded.network, &loaded.state.size, &calibration, &arguments.origin, &features, &arguments.output)?;
+    if let Some((discriminator, kind)) = adversary::load(&arguments.validate.checkpoint)? {
+        let windows = golden_windows(&loaded.clips, &loaded.noise, kind);
+        export_discriminator::export(&discriminator, kind, &windows, &arguments.output)?;
+    }
     println!("wrote {}", arguments.output.display());
     Ok(())
 }
@@ -278,6 +324,13 @@ fn draw_curves(arguments: &CurvesArguments) -> anyhow::Result<()> {
 fn golden_features(clips: &[mocap::Clip], noise: &DetectorNoise) -> Vec<f32> {
     let settings = BatchSettings { samples: 240, lengths: vec![240], ..training_draw() };
     batch::draw(&Corpus::new(clips, Split::Validation), noise, &settings, 1.0, 7, 0).features
+}
+
+/// True movements of a few drawn clips.
+fn golden_windows(clips: &[mocap::Clip], noise: &DetectorNoise, kind: DiscriminatorKind) -> Vec<f32> {
+    let settings = BatchSettings { samples: 96, lengths: vec![24], ..training_draw() };
+    let batch = batch::draw(&Corpus::new(clips, Split::Validation), noise, &settings, 1.0, 8, 0);
+    adversary::true_windows(&batch, kind)
 }
 
 /// How training clips are drawn, but for their length.

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use stridepose::skeleton::JOINT_COUNT;
 use stridepose::stages::window::FEATURE_COUNT;
 
+use crate::adversary::TAIL;
 use crate::batch::PAIR_PERIOD;
 
 /// For which sample each head answers: this one, 4 and 12 samples ago.
@@ -106,12 +107,19 @@ pub enum Rows {
     All,
     /// The loss rows of [`crate::batch::loss_times`].
     Pairs,
+    /// The loss rows, then the last [`TAIL`] samples.
+    PairsAndTail,
 }
 
 impl Rows {
     fn select(self, x: Tensor<2>, length: usize, clips: usize) -> Tensor<2> {
         match self {
             Self::All => x,
+            Self::PairsAndTail => {
+                let [rows, channels] = x.dims();
+                let tail = x.clone().slice([rows - TAIL * clips..rows, 0..channels]);
+                Tensor::cat(vec![Self::Pairs.select(x, length, clips), tail], 0)
+            }
             Self::Pairs => {
                 let [_, channels] = x.dims();
                 let periods = length / PAIR_PERIOD;
@@ -184,7 +192,7 @@ fn taps(x: Tensor<2>, samples: usize, clips: usize, select: impl Fn(Tensor<2>) -
     Tensor::cat(taps, 1)
 }
 
-fn linear(input: usize, output: usize, device: &Device) -> Linear {
+pub(crate) fn linear(input: usize, output: usize, device: &Device) -> Linear {
     LinearConfig::new(input, output)
         .with_initializer(Initializer::KaimingNormal { gain: 1.0, fan_out_only: false })
         .init(device)
@@ -256,6 +264,21 @@ mod tests {
             for (a, b) in all[time * width..(time + 1) * width].iter().zip(&pairs[index * width..(index + 1) * width]) {
                 assert!((a - b).abs() < 1e-5);
             }
+        }
+    }
+
+    #[test]
+    fn the_tail_is_the_last_samples_of_the_full_answer() {
+        let device = Device::flex();
+        let (network, size) = random_network(&device);
+        let features: Tensor<2> = Tensor::random([24 * 3, FEATURE_COUNT], Distribution::Normal(0.0, 1.0), &device);
+        let run = |rows| values(network.forward(features.clone(), &size.image_strides, 3, rows));
+        let (all, pairs, both) = (run(Rows::All), run(Rows::Pairs), run(Rows::PairsAndTail));
+        let tail = TAIL * 3 * LOOKAHEADS.len() * HEAD_VALUES;
+        let expected = pairs.iter().chain(&all[all.len() - tail..]);
+        assert_eq!(both.len(), pairs.len() + tail);
+        for (a, b) in both.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-5);
         }
     }
 }

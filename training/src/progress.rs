@@ -56,6 +56,8 @@ impl Progress {
                 learning_rate,
                 position_mm,
                 likelihood: report.likelihood,
+                adversarial: report.adversarial,
+                discriminator: report.discriminator,
             })?;
         }
         Ok(())

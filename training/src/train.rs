@@ -8,10 +8,10 @@ use stridepose::skeleton::KeypointLayout;
 
 use crate::batch::{self, Batch, BatchSettings, Corpus};
 use crate::mocap::{Clip, Split};
-use crate::network::{LifterNetwork, LifterSize};
+use crate::network::LifterNetwork;
 use crate::noise::DetectorNoise;
 use crate::progress::Progress;
-use crate::trainer::Trainer;
+use crate::trainer::{LearnSettings, Trainer};
 use crate::validate::{Condition, Hidden, Validation};
 
 /// One run.
@@ -19,8 +19,8 @@ use crate::validate::{Condition, Hidden, Validation};
 pub struct TrainSettings {
     /// Where checkpoints and the log go.
     pub folder: PathBuf,
-    /// Sizes.
-    pub size: LifterSize,
+    /// What learns.
+    pub learn: LearnSettings,
     /// How clips are drawn.
     pub batch: BatchSettings,
     /// Steps of the whole schedule.
@@ -33,8 +33,6 @@ pub struct TrainSettings {
     pub checkpoint_every: u64,
     /// Steps between measurements on the validation persons; 0 for none.
     pub validate_every: u64,
-    /// Decay of the moving average of the weights; 0 for none.
-    pub average_decay: f64,
 }
 
 /// Trains and returns the final network. Resumes from `folder` when it holds a checkpoint.
@@ -45,7 +43,7 @@ pub fn train(settings: &TrainSettings, clips: &[Clip], noise: &DetectorNoise) ->
     std::fs::create_dir_all(&settings.folder)
         .with_context(|| format!("cannot create {}", settings.folder.display()))?;
     let corpus = Corpus::new(clips, Split::Train);
-    let mut trainer = Trainer::resume(&settings.folder, &settings.size, settings.average_decay)?;
+    let mut trainer = Trainer::resume(&settings.folder, &settings.learn)?;
     let first_step = trainer.step;
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
     std::thread::scope(|scope| {
@@ -54,7 +52,7 @@ pub fn train(settings: &TrainSettings, clips: &[Clip], noise: &DetectorNoise) ->
         for step in first_step..settings.steps {
             let batch = receiver.recv().context("the thread that draws batches ended")?;
             let rate = learning_rate(step, settings.steps, settings.learning_rate);
-            let report = trainer.step(&batch, rate)?;
+            let report = trainer.step(&batch, rate, step as f64 / settings.steps as f64)?;
             progress.step(trainer.step, rate, &report)?;
             let is_due =
                 |every: u64| every > 0 && (trainer.step.is_multiple_of(every) || trainer.step == settings.steps);
@@ -95,7 +93,7 @@ fn score(
     clips: &[Clip],
     noise: &DetectorNoise,
 ) -> crate::validate::Score {
-    let image_strides = &settings.size.image_strides;
+    let image_strides = &settings.learn.size.image_strides;
     let validation = Validation { network, image_strides, clips, noise, scenes_per_clip: 1 };
     let condition = Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0 };
     validation.score(Clip::is_moving, &condition)
