@@ -111,9 +111,17 @@ pub fn load(run: &Path) -> anyhow::Result<Option<(Discriminator, DiscriminatorKi
 
 /// The true movements of a batch as windows, row by row.
 pub fn true_windows(batch: &Batch, kind: DiscriminatorKind) -> Vec<f32> {
-    let poses = Tensor::<1>::from_data(TensorData::from(batch.tail_targets.as_slice()), &Device::flex());
-    let poses = poses.reshape([TAIL * batch.clips, POSE_VALUES]);
-    floats(windows(&poses, batch.clips, kind))
+    floats(labelled_windows(batch, kind, &Device::flex()))
+}
+
+/// The true movements of the labelled clips of a batch.
+pub(crate) fn labelled_windows(batch: &Batch, kind: DiscriminatorKind, device: &Device) -> Tensor<2> {
+    let poses = Tensor::<1>::from_data(TensorData::from(batch.tail_targets.as_slice()), device);
+    let poses = poses
+        .reshape([TAIL, batch.clips * POSE_VALUES])
+        .slice([0..TAIL, 0..batch.labelled * POSE_VALUES])
+        .reshape([TAIL * batch.labelled, POSE_VALUES]);
+    windows(&poses, batch.labelled, kind)
 }
 
 /// `poses` `[TAIL * clips, 51]`, time-major, to `[windows, kind.poses() * 51]`, relative to the pelvis.

@@ -193,6 +193,7 @@ mod tests {
             likelihood: -1.0,
             adversarial: None,
             discriminator: None,
+            reprojection_mm: None,
         };
         let validation =
             ValidationLine { step: steps * 20, secs: 9.0, poses: 1, mpjpe_mm: vec![90.0; 3], pa_mpjpe_mm: 70.0 };

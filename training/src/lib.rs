@@ -11,6 +11,7 @@
 //! batch      all of these -> tensors, through the very `window` stage that the pipeline uses
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
+//! semi_supervised  reprojection and bones of people without labels
 //! discriminator  is this a body, and does it move as bodies do; adversary  how it is trained
 //! trainer    what is trained, and one step of it
 //! average    exponential moving average of the weights
@@ -45,6 +46,7 @@ pub mod onnx;
 pub mod posture;
 mod progress;
 pub mod scene;
+pub mod semi_supervised;
 pub mod train;
 pub mod trainer;
 pub mod validate;

@@ -18,7 +18,7 @@ use stridepose_train::mocap::{self, Split};
 use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::scene::SceneSettings;
-use stridepose_train::train::{self, TrainSettings};
+use stridepose_train::train::{self, TrainData, TrainSettings};
 use stridepose_train::trainer::LearnSettings;
 use stridepose_train::validate::{Condition, Hidden, Validation};
 
@@ -82,6 +82,10 @@ enum Up {
 
 impl DataArguments {
     fn load(&self) -> anyhow::Result<(Vec<mocap::Clip>, DetectorNoise)> {
+        Ok((mocap::load(&self.mocap, &self.bvh()?)?, DetectorNoise::load(&self.noise)?))
+    }
+
+    fn bvh(&self) -> anyhow::Result<BvhSettings> {
         let metres_per_unit = self.bvh_scale;
         if let Some(scale) = metres_per_unit {
             anyhow::ensure!(scale > 0.0 && scale.is_finite(), "--bvh-scale {scale}: must be positive");
@@ -90,8 +94,7 @@ impl DataArguments {
             Up::Y => UpAxis::Y,
             Up::Z => UpAxis::Z,
         });
-        let bvh = BvhSettings { metres_per_unit, up, joints: self.bvh_joints.clone() };
-        Ok((mocap::load(&self.mocap, &bvh)?, DetectorNoise::load(&self.noise)?))
+        Ok(BvhSettings { metres_per_unit, up, joints: self.bvh_joints.clone() })
     }
 }
 
@@ -146,6 +149,15 @@ struct LifterArguments {
     /// Weight of the discriminator's judgement in the lifter's loss, m; 0 trains the discriminator alone.
     #[arg(long, default_value_t = 0.0)]
     adversarial_weight: f32,
+    /// Share of the training poses whose persons keep their 3D labels; the others give keypoints alone.
+    #[arg(long, default_value_t = 1.0)]
+    label_share: f64,
+    /// Learn from those without labels as well: half of each batch, by reprojection and by what bones do.
+    #[arg(long)]
+    semi_supervised: bool,
+    /// Folder with more motion capture, as for --mocap, of which the keypoints alone are used.
+    #[arg(long)]
+    unlabelled: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -207,6 +219,12 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         "--lengths {:?}: a discriminator needs clips of at least {TAIL} samples",
         arguments.lengths
     );
+    let share = arguments.label_share;
+    anyhow::ensure!(share > 0.0 && share <= 1.0, "--label-share {share}: must be above 0 and at most 1");
+    anyhow::ensure!(
+        !arguments.semi_supervised || share < 1.0 || arguments.unlabelled.is_some(),
+        "--semi-supervised with nobody unlabelled; give --unlabelled or a --label-share under 1"
+    );
     let (clips, noise) = arguments.data.load()?;
     let settings = TrainSettings {
         folder: arguments.output.clone(),
@@ -216,14 +234,25 @@ fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
             discriminator: arguments.discriminator.kind(),
             adversarial_weight: arguments.adversarial_weight,
         },
-        batch: BatchSettings { samples: arguments.samples, lengths: arguments.lengths.clone(), ..training_draw() },
+        batch: BatchSettings {
+            samples: arguments.samples,
+            lengths: arguments.lengths.clone(),
+            semi_supervised: arguments.semi_supervised || arguments.unlabelled.is_some(),
+            ..training_draw()
+        },
         steps: arguments.steps,
         learning_rate: arguments.learning_rate,
         seed: arguments.seed,
         checkpoint_every: 250,
         validate_every: arguments.validate_every,
     };
-    train::train(&settings, &clips, &noise)?;
+    let keypoints_only = match &arguments.unlabelled {
+        Some(folder) => mocap::load(folder, &arguments.data.bvh()?)?,
+        None => Vec::new(),
+    };
+    let data =
+        TrainData { clips: &clips, label_share: arguments.label_share, keypoints_only: &keypoints_only, noise: &noise };
+    train::train(&settings, &data)?;
     Ok(())
 }
 
@@ -347,5 +376,6 @@ fn training_draw() -> BatchSettings {
         },
         noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
         standing_share: 0.25,
+        semi_supervised: false,
     }
 }

@@ -58,6 +58,7 @@ impl Progress {
                 likelihood: report.likelihood,
                 adversarial: report.adversarial,
                 discriminator: report.discriminator,
+                reprojection_mm: report.reprojection_mm,
             })?;
         }
         Ok(())

@@ -15,6 +15,10 @@ use crate::checkpoint::{self, CheckpointState};
 use crate::discriminator::DiscriminatorKind;
 use crate::loss::{LossWeights, loss};
 use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows};
+use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
+
+/// Share of the schedule after which unlabelled clips count: before, answers are no bodies that a root could be found for.
+const UNLABELLED_FROM: f64 = 0.1;
 
 /// What one step says of itself.
 pub(crate) struct StepReport {
@@ -26,6 +30,8 @@ pub(crate) struct StepReport {
     pub adversarial: Option<f32>,
     /// Loss of the discriminator.
     pub discriminator: Option<f32>,
+    /// Mean reprojection error of unlabelled clips, mm.
+    pub reprojection_mm: Option<f32>,
 }
 
 /// What learns, and how.
@@ -103,6 +109,7 @@ impl Trainer {
             likelihood: loss.likelihood.into_scalar::<f32>(),
             adversarial: None,
             discriminator: None,
+            reprojection_mm: None,
         };
         anyhow::ensure!(report.position_mm.is_finite(), "the loss of step {} is not finite", self.step);
         let mut total = loss.total;
@@ -114,9 +121,16 @@ impl Trainer {
                 report.adversarial = Some(term.clone().into_scalar::<f32>());
                 total = total + term;
             }
-            let truth = tensor(&self.device, &batch.tail_targets, [all_rows - rows, POSE_VALUES]);
-            let truth = adversary::windows(&truth, clips, adversary.kind());
+            let truth = adversary::labelled_windows(batch, adversary.kind(), &self.device);
             report.discriminator = adversary.learn(&truth, &answered, progress)?;
+        }
+
+        if batch.labelled < clips && progress >= UNLABELLED_FROM {
+            let keypoints = self.tensor(&batch.keypoints, [rows, LOOKAHEADS.len() * POSE_VALUES]);
+            let weights = self.tensor(&batch.keypoint_weights, [rows, LOOKAHEADS.len()]);
+            let loss = unlabelled_loss(&answers, &keypoints, &weights, clips, &UnlabelledWeights::default());
+            report.reprojection_mm = Some(1e3 * loss.reprojection.into_scalar::<f32>());
+            total = total + loss.total;
         }
 
         let gradients = GradientsParams::from_grads(total.backward(), &self.network);
@@ -201,6 +215,9 @@ mod tests {
             targets: values(rows * LOOKAHEADS.len() * POSE_VALUES, 0.3),
             weights: vec![1.0; rows * LOOKAHEADS.len()],
             tail_targets: values(TAIL * clips * POSE_VALUES, 0.3),
+            labelled: 2,
+            keypoints: values(rows * LOOKAHEADS.len() * POSE_VALUES, 0.1).iter().map(|value| value.abs()).collect(),
+            keypoint_weights: vec![1.0; rows * LOOKAHEADS.len()],
         }
     }
 
@@ -234,6 +251,7 @@ mod tests {
         assert_ne!(answers(&raw), answers(&averaged));
         let report = whole.step(&batch(6), 1e-2, 0.5).unwrap();
         assert!(report.adversarial.is_some_and(f32::is_finite) && report.discriminator.is_some_and(f32::is_finite));
+        assert!(report.reprojection_mm.is_some_and(f32::is_finite));
         let other =
             LearnSettings { discriminator: Some(DiscriminatorKind::Spatial), adversarial_weight: 0.1, ..settings(0.9) };
         let error = Trainer::resume(run.path(), &other).err().unwrap().to_string();
