@@ -66,6 +66,8 @@ pub struct BatchSettings {
     pub noise: NoiseSettings,
     /// Share of clips of people who mostly stand (`reactidle`).
     pub standing_share: f64,
+    /// Whether keypoints are hidden (explicit occlusion training). Joints that a layout lacks are always hidden.
+    pub occlude: bool,
     /// Whether half of the clips are drawn from persons without labels, where there are any.
     pub semi_supervised: bool,
 }
@@ -189,7 +191,9 @@ pub fn draw(
         let mut detected = noise::detect(&scene, noise, &settings.noise, &mut rng);
         occlusion::mask_layout(&mut detected, draw_layout(&mut rng));
         let mut seen = detected.clone();
-        occlusion::occlude(&mut seen, severity, &mut rng);
+        if settings.occlude {
+            occlusion::occlude(&mut seen, severity, &mut rng);
+        }
         let rows = observe(&scene, &seen);
         write_clip(&mut batch, clip, &rows);
         if clip >= labelled {

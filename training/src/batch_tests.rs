@@ -31,7 +31,7 @@ fn settings(semi_supervised: bool) -> BatchSettings {
     let scene =
         SceneSettings { speed: (0.5, 2.0), retarget_share: 0.5, stamp_jitter: 0.3, posture_share: 0.5, mirror: true };
     let noise = NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 };
-    BatchSettings { samples: 120, lengths: vec![24], scene, noise, standing_share: 0.0, semi_supervised }
+    BatchSettings { samples: 120, lengths: vec![24], scene, noise, standing_share: 0.0, occlude: true, semi_supervised }
 }
 
 #[test]

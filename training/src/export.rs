@@ -114,7 +114,10 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// Writes the whole file or nothing.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the file cannot be written; what was there before is still there then.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let partial = path.with_extension("partial");
     std::fs::write(&partial, bytes).with_context(|| format!("cannot write {}", partial.display()))?;
     std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))

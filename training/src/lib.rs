@@ -20,10 +20,13 @@
 //! progress   bar, log and curves of a run that goes on
 //! log        log.jsonl, written and read; curves  the same as SVG
 //! validate   error tables on the validation persons, calibration of the stated scale
+//! ablate     what each part is worth: runs; ablate_table  their tables
 //! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract;
 //!            export_discriminator  the discriminator's graph
 //! ```
 
+pub mod ablate;
+pub mod ablate_table;
 pub mod adversary;
 pub mod average;
 pub mod batch;

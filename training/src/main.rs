@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use stridepose::skeleton::KeypointLayout;
+use stridepose_train::ablate::{self, AblateSettings};
+use stridepose_train::ablate_table;
 use stridepose_train::adversary::{self, TAIL};
 use stridepose_train::batch::{self, BatchSettings, Corpus, PAIR_PERIOD};
 use stridepose_train::bvh_clip::{BvhSettings, UpAxis};
@@ -38,6 +40,8 @@ enum Command {
     Validate(ValidateArguments),
     /// Calibrate a checkpoint and write its model folder: ONNX graphs and contract.
     Export(ExportArguments),
+    /// Train without one part or with another, over several seeds, and write what each is worth; resumes.
+    Ablate(AblateArguments),
     /// Draw error and learning rate of runs against the step.
     Curves(CurvesArguments),
 }
@@ -178,6 +182,37 @@ impl DiscriminatorChoice {
 }
 
 #[derive(clap::Args)]
+struct AblateArguments {
+    /// What to train and to measure on.
+    #[command(flatten)]
+    data: DataArguments,
+    /// Folder of the runs.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Table to write; without it TABLE.md in the folder of the runs.
+    #[arg(long)]
+    table: Option<PathBuf>,
+    /// Steps of each run.
+    #[arg(long, default_value_t = 2000)]
+    steps: u64,
+    /// Samples a batch (30 a second).
+    #[arg(long, default_value_t = 3072)]
+    samples: usize,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 2e-3)]
+    learning_rate: f64,
+    /// A run of each variant with each seed.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
+    seeds: Vec<u64>,
+    /// Scenes (cameras) drawn for each validation clip.
+    #[arg(long, default_value_t = 4)]
+    scenes: usize,
+    /// Questions to answer; all if left out.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+#[derive(clap::Args)]
 struct CurvesArguments {
     /// Folders of runs, overlaid.
     #[arg(long, required = true, num_args = 1..)]
@@ -192,6 +227,7 @@ fn main() -> anyhow::Result<()> {
         Command::Lifter(arguments) => lifter(&arguments),
         Command::Validate(arguments) => validate(&arguments),
         Command::Export(arguments) => export(&arguments),
+        Command::Ablate(arguments) => run_ablation(&arguments),
         Command::Curves(arguments) => draw_curves(&arguments),
     }
 }
@@ -335,6 +371,42 @@ fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn run_ablation(arguments: &AblateArguments) -> anyhow::Result<()> {
+    anyhow::ensure!(arguments.steps > 0 && !arguments.seeds.is_empty(), "--steps and --seeds must not be empty");
+    let (clips, noise) = arguments.data.load()?;
+    let learn = LearnSettings {
+        size: LifterSize::default(),
+        average_decay: 0.999,
+        discriminator: None,
+        adversarial_weight: 0.0,
+    };
+    let base = TrainSettings {
+        folder: PathBuf::new(),
+        learn,
+        batch: BatchSettings { samples: arguments.samples, lengths: vec![96, 96, 96, 228], ..training_draw() },
+        steps: arguments.steps,
+        learning_rate: arguments.learning_rate,
+        seed: 0,
+        checkpoint_every: 250,
+        validate_every: 0,
+    };
+    let settings = AblateSettings {
+        folder: arguments.output.clone(),
+        base,
+        seeds: arguments.seeds.clone(),
+        scenes_per_clip: arguments.scenes,
+        questions: arguments.only.clone(),
+    };
+    let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &[], noise: &noise };
+    let scores = ablate::ablate(&settings, &data)?;
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    let text = ablate_table::markdown(&settings, &scores, &format!("stridepose-train {}", command.join(" ")))?;
+    let path = arguments.table.clone().unwrap_or_else(|| arguments.output.join("TABLE.md"));
+    export::write(&path, text.as_bytes())?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
+
 fn draw_curves(arguments: &CurvesArguments) -> anyhow::Result<()> {
     let mut runs = Vec::new();
     for folder in &arguments.checkpoint {
@@ -376,6 +448,7 @@ fn training_draw() -> BatchSettings {
         },
         noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
         standing_share: 0.25,
+        occlude: true,
         semi_supervised: false,
     }
 }

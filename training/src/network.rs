@@ -32,6 +32,7 @@ pub const HEAD_VALUES: usize = JOINT_COUNT * 5;
 pub const KERNEL: usize = 3;
 /// Dilations of the levels of a branch, in samples of the branch.
 pub const DILATIONS: [usize; 3] = [1, 3, 9];
+const FUSE_RESIDUALS: usize = 2;
 /// Scale that the network states before it has learnt anything, ln m.
 const INITIAL_LOG_SCALE: f32 = -3.0;
 
@@ -52,6 +53,26 @@ pub struct LifterSize {
 impl Default for LifterSize {
     fn default() -> Self {
         Self { image_strides: vec![1, 2, 4, 8], encoder: 256, branch: 96, fuse: 384 }
+    }
+}
+
+impl LifterSize {
+    /// Numbers that a network of this size learns.
+    pub fn parameters(&self) -> usize {
+        let linear = |input: usize, output: usize| (input + 1) * output;
+        let level = linear(KERNEL * self.branch, self.branch) + linear(self.branch, self.branch);
+        let branches = self.image_strides.len() * (linear(self.encoder, self.branch) + DILATIONS.len() * level);
+        linear(FEATURE_COUNT, self.encoder)
+            + 2 * linear(self.encoder, self.encoder)
+            + branches
+            + linear(self.joined(), self.fuse)
+            + FUSE_RESIDUALS * 2 * linear(self.fuse, self.fuse)
+            + linear(self.fuse, LOOKAHEADS.len() * HEAD_VALUES)
+    }
+
+    /// Width of features, encoder and branches side by side.
+    fn joined(&self) -> usize {
+        FEATURE_COUNT + self.encoder + self.image_strides.len() * self.branch
     }
 }
 
@@ -134,7 +155,6 @@ impl Rows {
 impl LifterNetwork {
     /// A network that has learnt nothing.
     pub fn new(size: &LifterSize, device: &Device) -> Self {
-        let joined = FEATURE_COUNT + size.encoder + size.image_strides.len() * size.branch;
         let mut head = zero_linear(size.fuse, LOOKAHEADS.len() * HEAD_VALUES, device);
         head.bias = Some(Param::from_tensor(initial_head_bias(device)));
         Self {
@@ -151,8 +171,8 @@ impl LifterNetwork {
                         .collect(),
                 })
                 .collect(),
-            join: linear(joined, size.fuse, device),
-            fuse: (0..2).map(|_| Residual::new(size.fuse, size.fuse, size.fuse, device)).collect(),
+            join: linear(size.joined(), size.fuse, device),
+            fuse: (0..FUSE_RESIDUALS).map(|_| Residual::new(size.fuse, size.fuse, size.fuse, device)).collect(),
             head,
         }
     }
@@ -234,6 +254,13 @@ mod tests {
         }
         network.head = noise(network.head.clone());
         (network, size)
+    }
+
+    #[test]
+    fn parameters_are_counted() {
+        for size in [LifterSize::default(), LifterSize { image_strides: vec![3], encoder: 24, branch: 20, fuse: 12 }] {
+            assert_eq!(size.parameters(), LifterNetwork::new(&size, &Device::flex()).num_params());
+        }
     }
 
     #[test]

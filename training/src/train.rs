@@ -67,7 +67,7 @@ pub fn train(settings: &TrainSettings, data: &TrainData<'_>) -> anyhow::Result<L
     std::fs::create_dir_all(&settings.folder)
         .with_context(|| format!("cannot create {}", settings.folder.display()))?;
     let corpus = data.corpus(settings.seed)?;
-    let mut trainer = Trainer::resume(&settings.folder, &settings.learn)?;
+    let mut trainer = Trainer::resume(&settings.folder, &settings.learn, settings.seed)?;
     let first_step = trainer.step;
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
     std::thread::scope(|scope| {

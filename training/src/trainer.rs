@@ -60,9 +60,10 @@ pub(crate) struct Trainer {
 }
 
 impl Trainer {
-    /// Goes on from the checkpoint in `folder`; without one, starts anew.
-    pub(crate) fn resume(folder: &Path, settings: &LearnSettings) -> anyhow::Result<Self> {
+    /// Goes on from the checkpoint in `folder`; without one, starts anew from weights drawn with `seed`.
+    pub(crate) fn resume(folder: &Path, settings: &LearnSettings, seed: u64) -> anyhow::Result<Self> {
         let device = Device::flex().autodiff();
+        device.seed(seed);
         let network = LifterNetwork::new(&settings.size, &device);
         let decay = settings.average_decay;
         let average = |network, updates| (decay > 0.0).then(|| WeightAverage::new(network, decay, updates));
@@ -231,13 +232,13 @@ mod tests {
     #[test]
     fn a_run_taken_up_again_ends_where_one_in_a_piece_ends() {
         let run = tempfile::tempdir().unwrap();
-        let mut whole = Trainer::resume(run.path(), &adversarial()).unwrap();
+        let mut whole = Trainer::resume(run.path(), &adversarial(), 1).unwrap();
         whole.save(run.path()).unwrap();
         for step in 0..6 {
             whole.step(&batch(step), 1e-2, 0.5).unwrap();
         }
         for stop in [3, 6] {
-            let mut part = Trainer::resume(run.path(), &adversarial()).unwrap();
+            let mut part = Trainer::resume(run.path(), &adversarial(), 1).unwrap();
             for step in part.step..stop {
                 part.step(&batch(step), 1e-2, 0.5).unwrap();
             }
@@ -254,27 +255,27 @@ mod tests {
         assert!(report.reprojection_mm.is_some_and(f32::is_finite));
         let other =
             LearnSettings { discriminator: Some(DiscriminatorKind::Spatial), adversarial_weight: 0.1, ..settings(0.9) };
-        let error = Trainer::resume(run.path(), &other).err().unwrap().to_string();
+        let error = Trainer::resume(run.path(), &other, 1).err().unwrap().to_string();
         assert!(error.contains("SpatioTemporal"), "{error}");
     }
 
     #[test]
     fn without_an_average_there_is_no_file_of_it_and_another_size_is_refused() {
         let run = tempfile::tempdir().unwrap();
-        let trainer = Trainer::resume(run.path(), &settings(0.0)).unwrap();
+        let trainer = Trainer::resume(run.path(), &settings(0.0), 1).unwrap();
         trainer.save(run.path()).unwrap();
         assert!(!run.path().join("step-0/average.bpk").exists());
         let (averaged, _) = checkpoint::load(run.path(), Weights::Averaged).unwrap();
         assert_eq!(answers(&averaged), answers(&trainer.network()));
         let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..settings(0.0) };
-        let error = Trainer::resume(run.path(), &larger).err().unwrap().to_string();
+        let error = Trainer::resume(run.path(), &larger, 1).err().unwrap().to_string();
         assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
     }
 
     #[test]
     fn a_loss_that_is_not_finite_ends_the_run() {
         let run = tempfile::tempdir().unwrap();
-        let mut trainer = Trainer::resume(run.path(), &settings(0.0)).unwrap();
+        let mut trainer = Trainer::resume(run.path(), &settings(0.0), 1).unwrap();
         let mut broken = batch(0);
         broken.targets[0] = f32::NAN;
         let error = trainer.step(&broken, 1e-2, 0.5).err().unwrap().to_string();
