@@ -12,10 +12,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use burn::optim::ModuleOptimizer;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::discriminator::DiscriminatorKind;
 use crate::network::{LifterNetwork, LifterSize};
+use crate::trainer::LearnSettings;
 
 const STATE_FILE: &str = "state.json";
 const FOLDER_PREFIX: &str = "step-";
@@ -32,6 +35,9 @@ pub struct CheckpointState {
     /// Updates of the average of the weights; absent where the run keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_updates: Option<u64>,
+    /// What the discriminator looks at; absent where the run has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discriminator: Option<DiscriminatorKind>,
     /// Folder of the files, inside that of the run; absent in runs of earlier versions: the run's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     folder: Option<String>,
@@ -39,8 +45,28 @@ pub struct CheckpointState {
 
 impl CheckpointState {
     /// The state after `step` steps.
-    pub(crate) fn new(step: u64, size: LifterSize, average_updates: Option<u64>) -> Self {
-        Self { step, size, average_updates, folder: Some(format!("{FOLDER_PREFIX}{step}")) }
+    pub(crate) fn new(step: u64, size: LifterSize) -> Self {
+        let folder = Some(format!("{FOLDER_PREFIX}{step}"));
+        Self { step, size, average_updates: None, discriminator: None, folder }
+    }
+
+    /// Refuses to go on with other networks than those of this checkpoint of `run`.
+    pub(crate) fn check_fits(&self, settings: &LearnSettings, run: &Path) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.size == settings.size,
+            "the checkpoint in {} has sizes {:?}, asked for are {:?}; use another folder",
+            run.display(),
+            self.size,
+            settings.size
+        );
+        if let (Some(has), Some(asked)) = (self.discriminator, settings.discriminator) {
+            anyhow::ensure!(
+                has == asked,
+                "the checkpoint in {} has a discriminator of kind {has:?}, asked for is {asked:?}; use another folder",
+                run.display()
+            );
+        }
+        Ok(())
     }
 
     /// Where the files of this checkpoint of `run` lie.
@@ -84,6 +110,20 @@ pub(crate) fn save_module<M: Module>(module: &M, folder: &Path, name: &str) -> a
     module
         .clone()
         .save_file(folder.join(name))
+        .map_err(|error| anyhow::anyhow!("cannot write {}/{name}.bpk: {error:?}", folder.display()))
+}
+
+/// Loads the state of `optimizer` from `folder`.
+pub(crate) fn load_optimizer(optimizer: ModuleOptimizer, folder: &Path, name: &str) -> anyhow::Result<ModuleOptimizer> {
+    optimizer
+        .load(folder.join(name))
+        .map_err(|error| anyhow::anyhow!("checkpoint {}/{name}.bpk: {error:?}", folder.display()))
+}
+
+/// Saves the state of `optimizer` into `folder`.
+pub(crate) fn save_optimizer(optimizer: &ModuleOptimizer, folder: &Path, name: &str) -> anyhow::Result<()> {
+    optimizer
+        .save(folder.join(name))
         .map_err(|error| anyhow::anyhow!("cannot write {}/{name}.bpk: {error:?}", folder.display()))
 }
 
@@ -172,8 +212,7 @@ mod tests {
 
     fn committed(run: &Path, step: u64) -> Vec<f32> {
         let network = LifterNetwork::new(&size(), &Device::flex());
-        commit(run, &CheckpointState::new(step, size(), None), |folder| save_module(&network, folder, "network"))
-            .unwrap();
+        commit(run, &CheckpointState::new(step, size()), |folder| save_module(&network, folder, "network")).unwrap();
         encoder_weights(&network)
     }
 
@@ -192,7 +231,7 @@ mod tests {
     fn a_write_that_fails_or_is_killed_leaves_the_previous_checkpoint_whole() {
         let run = tempfile::tempdir().unwrap();
         let first = committed(run.path(), 10);
-        let full = commit(run.path(), &CheckpointState::new(20, size(), None), |folder| {
+        let full = commit(run.path(), &CheckpointState::new(20, size()), |folder| {
             fs::write(folder.join("network.bpk"), b"half of it").unwrap();
             anyhow::bail!("No space left on device")
         });

@@ -191,6 +191,9 @@ mod tests {
             learning_rate: 1e-3,
             position_mm: 120.0 - step as f32,
             likelihood: -1.0,
+            adversarial: None,
+            discriminator: None,
+            reprojection_mm: None,
         };
         let validation =
             ValidationLine { step: steps * 20, secs: 9.0, poses: 1, mpjpe_mm: vec![90.0; 3], pa_mpjpe_mm: 70.0 };

@@ -30,6 +30,15 @@ pub struct TrainingLine {
     pub position_mm: f32,
     /// Mean likelihood of the first head, nats a coordinate.
     pub likelihood: f32,
+    /// What the discriminator adds to the lifter's loss; absent before it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adversarial: Option<f32>,
+    /// Loss of the discriminator, 0.25 where it cannot tell; absent before it learns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discriminator: Option<f32>,
+    /// Mean reprojection error of unlabelled clips, mm; absent before they count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reprojection_mm: Option<f32>,
 }
 
 /// Errors on the validation persons during training: moving people, one scene a clip, nothing hidden.
@@ -155,7 +164,10 @@ mod tests {
     use super::*;
 
     fn training(step: u64, position_mm: f32) -> TrainingLine {
-        TrainingLine { step, secs: 1.0, learning_rate: 1e-3, position_mm, likelihood: -1.0 }
+        let line = format!(
+            "{{\"step\":{step},\"secs\":1.0,\"learning_rate\":1e-3,\"position_mm\":{position_mm},\"likelihood\":-1.0}}"
+        );
+        serde_json::from_str(&line).unwrap()
     }
 
     fn validation(step: u64) -> ValidationLine {

@@ -56,6 +56,9 @@ impl Progress {
                 learning_rate,
                 position_mm,
                 likelihood: report.likelihood,
+                adversarial: report.adversarial,
+                discriminator: report.discriminator,
+                reprojection_mm: report.reprojection_mm,
             })?;
         }
         Ok(())

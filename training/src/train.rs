@@ -7,20 +7,20 @@ use anyhow::Context;
 use stridepose::skeleton::KeypointLayout;
 
 use crate::batch::{self, Batch, BatchSettings, Corpus};
-use crate::mocap::{Clip, Split};
-use crate::network::{LifterNetwork, LifterSize};
+use crate::mocap::Clip;
+use crate::network::LifterNetwork;
 use crate::noise::DetectorNoise;
 use crate::progress::Progress;
-use crate::trainer::Trainer;
-use crate::validate::{Condition, Hidden, Validation};
+use crate::trainer::{LearnSettings, Trainer};
+use crate::validate::{Condition, Hidden, Score, Validation};
 
 /// One run.
 #[derive(Clone, Debug)]
 pub struct TrainSettings {
     /// Where checkpoints and the log go.
     pub folder: PathBuf,
-    /// Sizes.
-    pub size: LifterSize,
+    /// What learns.
+    pub learn: LearnSettings,
     /// How clips are drawn.
     pub batch: BatchSettings,
     /// Steps of the whole schedule.
@@ -33,33 +33,55 @@ pub struct TrainSettings {
     pub checkpoint_every: u64,
     /// Steps between measurements on the validation persons; 0 for none.
     pub validate_every: u64,
-    /// Decay of the moving average of the weights; 0 for none.
-    pub average_decay: f64,
+}
+
+/// What a run learns from and is measured on.
+pub struct TrainData<'a> {
+    /// Motion capture of both splits.
+    pub clips: &'a [Clip],
+    /// Share of the training poses whose persons keep their 3D labels.
+    pub label_share: f64,
+    /// More people, of whom the keypoints alone are used.
+    pub keypoints_only: &'a [Clip],
+    /// The detector.
+    pub noise: &'a DetectorNoise,
+}
+
+impl TrainData<'_> {
+    fn corpus(&self, seed: u64) -> anyhow::Result<Corpus<'_>> {
+        let corpus = Corpus::partly_labelled(self.clips, self.label_share, self.keypoints_only, seed);
+        anyhow::ensure!(!corpus.is_empty(), "no training clip with labels");
+        let (labelled, unlabelled) = corpus.poses();
+        if unlabelled > 0 {
+            println!("{labelled} poses with labels, {unlabelled} without");
+        }
+        Ok(corpus)
+    }
 }
 
 /// Trains and returns the final network. Resumes from `folder` when it holds a checkpoint.
 ///
 /// # Errors
 /// When a file cannot be written or a checkpoint does not fit.
-pub fn train(settings: &TrainSettings, clips: &[Clip], noise: &DetectorNoise) -> anyhow::Result<LifterNetwork> {
+pub fn train(settings: &TrainSettings, data: &TrainData<'_>) -> anyhow::Result<LifterNetwork> {
     std::fs::create_dir_all(&settings.folder)
         .with_context(|| format!("cannot create {}", settings.folder.display()))?;
-    let corpus = Corpus::new(clips, Split::Train);
-    let mut trainer = Trainer::resume(&settings.folder, &settings.size, settings.average_decay)?;
+    let corpus = data.corpus(settings.seed)?;
+    let mut trainer = Trainer::resume(&settings.folder, &settings.learn, settings.seed)?;
     let first_step = trainer.step;
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel::<Batch>(2);
-        scope.spawn(move || draw_batches(settings, &corpus, noise, first_step, &sender));
+        scope.spawn(move || draw_batches(settings, &corpus, data.noise, first_step, &sender));
         for step in first_step..settings.steps {
             let batch = receiver.recv().context("the thread that draws batches ended")?;
             let rate = learning_rate(step, settings.steps, settings.learning_rate);
-            let report = trainer.step(&batch, rate)?;
+            let report = trainer.step(&batch, rate, step as f64 / settings.steps as f64)?;
             progress.step(trainer.step, rate, &report)?;
             let is_due =
                 |every: u64| every > 0 && (trainer.step.is_multiple_of(every) || trainer.step == settings.steps);
             if is_due(settings.validate_every) {
-                progress.validation(trainer.step, score(&trainer.network(), settings, clips, noise))?;
+                progress.validation(trainer.step, score(&trainer.network(), settings, data))?;
             }
             if is_due(settings.checkpoint_every) {
                 trainer.save(&settings.folder)?;
@@ -89,14 +111,9 @@ fn draw_batches(
 }
 
 /// Errors on moving validation persons, one scene a clip, nothing hidden.
-fn score(
-    network: &LifterNetwork,
-    settings: &TrainSettings,
-    clips: &[Clip],
-    noise: &DetectorNoise,
-) -> crate::validate::Score {
-    let image_strides = &settings.size.image_strides;
-    let validation = Validation { network, image_strides, clips, noise, scenes_per_clip: 1 };
+fn score(network: &LifterNetwork, settings: &TrainSettings, data: &TrainData<'_>) -> Score {
+    let image_strides = &settings.learn.size.image_strides;
+    let validation = Validation { network, image_strides, clips: data.clips, noise: data.noise, scenes_per_clip: 1 };
     let condition = Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0 };
     validation.score(Clip::is_moving, &condition)
 }

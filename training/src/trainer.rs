@@ -8,11 +8,17 @@ use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, Muo
 use burn::prelude::*;
 use stridepose::stages::window::FEATURE_COUNT;
 
+use crate::adversary::{self, Adversary};
 use crate::average::WeightAverage;
 use crate::batch::{Batch, POSE_VALUES};
 use crate::checkpoint::{self, CheckpointState};
+use crate::discriminator::DiscriminatorKind;
 use crate::loss::{LossWeights, loss};
 use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows};
+use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
+
+/// Share of the schedule after which unlabelled clips count: before, answers are no bodies that a root could be found for.
+const UNLABELLED_FROM: f64 = 0.1;
 
 /// What one step says of itself.
 pub(crate) struct StepReport {
@@ -20,6 +26,25 @@ pub(crate) struct StepReport {
     pub position_mm: f32,
     /// Mean likelihood of the first head, nats a coordinate.
     pub likelihood: f32,
+    /// What the discriminator adds to the loss.
+    pub adversarial: Option<f32>,
+    /// Loss of the discriminator.
+    pub discriminator: Option<f32>,
+    /// Mean reprojection error of unlabelled clips, mm.
+    pub reprojection_mm: Option<f32>,
+}
+
+/// What learns, and how.
+#[derive(Clone, Debug)]
+pub struct LearnSettings {
+    /// Sizes of the lifter.
+    pub size: LifterSize,
+    /// Decay of the moving average of the weights; 0 for none.
+    pub average_decay: f64,
+    /// The discriminator; absent for none.
+    pub discriminator: Option<DiscriminatorKind>,
+    /// Weight of the discriminator's judgement in the lifter's loss, m; 0 trains the discriminator alone.
+    pub adversarial_weight: f32,
 }
 
 /// All that learns, and all that a checkpoint holds.
@@ -29,57 +54,87 @@ pub(crate) struct Trainer {
     network: LifterNetwork,
     optimizer: ModuleOptimizer,
     average: Option<WeightAverage<LifterNetwork>>,
+    adversary: Option<Adversary>,
     /// Steps done.
     pub step: u64,
 }
 
 impl Trainer {
-    /// Goes on from the checkpoint in `folder`; without one, starts anew. `average_decay` 0 keeps no average.
-    pub(crate) fn resume(folder: &Path, size: &LifterSize, average_decay: f64) -> anyhow::Result<Self> {
+    /// Goes on from the checkpoint in `folder`; without one, starts anew from weights drawn with `seed`.
+    pub(crate) fn resume(folder: &Path, settings: &LearnSettings, seed: u64) -> anyhow::Result<Self> {
         let device = Device::flex().autodiff();
-        let mut network = LifterNetwork::new(size, &device);
-        let mut optimizer = optimizer()?;
-        let average =
-            |network, updates| (average_decay > 0.0).then(|| WeightAverage::new(network, average_decay, updates));
-        let Some(state) = checkpoint::read_state(folder)? else {
-            let average = average(network.valid(), 0);
-            return Ok(Self { device, size: size.clone(), network, optimizer, average, step: 0 });
+        device.seed(seed);
+        let network = LifterNetwork::new(&settings.size, &device);
+        let decay = settings.average_decay;
+        let average = |network, updates| (decay > 0.0).then(|| WeightAverage::new(network, decay, updates));
+        let mut trainer = Self {
+            size: settings.size.clone(),
+            optimizer: optimizer()?,
+            average: average(network.valid(), 0),
+            adversary: settings.discriminator.map(|kind| Adversary::new(kind, settings.adversarial_weight, &device)),
+            network,
+            device,
+            step: 0,
         };
-        anyhow::ensure!(
-            state.size == *size,
-            "the checkpoint in {} has sizes {:?}, asked for are {size:?}; use another folder",
-            folder.display(),
-            state.size
-        );
+        let Some(state) = checkpoint::read_state(folder)? else { return Ok(trainer) };
+        state.check_fits(settings, folder)?;
         let files = state.files(folder);
-        network = checkpoint::load_module(network, &files, "network")?;
-        optimizer = optimizer
-            .load(files.join("optimizer"))
-            .map_err(|error| anyhow::anyhow!("checkpoint {}/optimizer.bpk: {error:?}", files.display()))?;
-        let average = match state.average_updates {
-            Some(updates) => average(checkpoint::load_module(network.valid(), &files, "average")?, updates),
-            None => average(network.valid(), 0),
+        trainer.network = checkpoint::load_module(trainer.network, &files, "network")?;
+        trainer.optimizer = checkpoint::load_optimizer(trainer.optimizer, &files, "optimizer")?;
+        trainer.average = match state.average_updates {
+            Some(updates) => average(checkpoint::load_module(trainer.network.valid(), &files, "average")?, updates),
+            None => average(trainer.network.valid(), 0),
         };
-        Ok(Self { device, size: size.clone(), network, optimizer, average, step: state.step })
+        if state.discriminator.is_some() {
+            trainer.adversary = trainer.adversary.map(|adversary| adversary.load(&files)).transpose()?;
+        }
+        trainer.step = state.step;
+        Ok(trainer)
     }
 
-    /// One step down the gradient of the loss over `batch`.
-    pub(crate) fn step(&mut self, batch: &Batch, learning_rate: f64) -> anyhow::Result<StepReport> {
+    /// One step down the gradient of the loss over `batch`; `progress` is the share of the schedule that is done.
+    pub(crate) fn step(&mut self, batch: &Batch, learning_rate: f64, progress: f64) -> anyhow::Result<StepReport> {
         let clips = batch.clips;
         let rows = batch.weights.len() / LOOKAHEADS.len();
         let features = self.tensor(&batch.features, [batch.length * clips, FEATURE_COUNT]);
         let targets = self.tensor(&batch.targets, [rows, LOOKAHEADS.len() * POSE_VALUES]);
         let weights = self.tensor(&batch.weights, [rows, LOOKAHEADS.len()]);
 
-        let answers = self.network.forward(features, &self.size.image_strides, clips, Rows::Pairs);
+        let answered = if self.adversary.is_some() { Rows::PairsAndTail } else { Rows::Pairs };
+        let all = self.network.forward(features, &self.size.image_strides, clips, answered);
+        let [all_rows, width] = all.dims();
+        let answers = all.clone().slice([0..rows, 0..width]);
         let loss = loss(&answers, &targets, &weights, clips, &LossWeights::default());
-        let report = StepReport {
+        let mut report = StepReport {
             position_mm: 1e3 * loss.position.into_scalar::<f32>(),
             likelihood: loss.likelihood.into_scalar::<f32>(),
+            adversarial: None,
+            discriminator: None,
+            reprojection_mm: None,
         };
         anyhow::ensure!(report.position_mm.is_finite(), "the loss of step {} is not finite", self.step);
+        let mut total = loss.total;
 
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &self.network);
+        if let Some(adversary) = &mut self.adversary {
+            let tail = all.slice([rows..all_rows, 0..POSE_VALUES]);
+            let answered = adversary::windows(&tail, clips, adversary.kind());
+            if let Some(term) = adversary.persuade(&answered, progress) {
+                report.adversarial = Some(term.clone().into_scalar::<f32>());
+                total = total + term;
+            }
+            let truth = adversary::labelled_windows(batch, adversary.kind(), &self.device);
+            report.discriminator = adversary.learn(&truth, &answered, progress)?;
+        }
+
+        if batch.labelled < clips && progress >= UNLABELLED_FROM {
+            let keypoints = self.tensor(&batch.keypoints, [rows, LOOKAHEADS.len() * POSE_VALUES]);
+            let weights = self.tensor(&batch.keypoint_weights, [rows, LOOKAHEADS.len()]);
+            let loss = unlabelled_loss(&answers, &keypoints, &weights, clips, &UnlabelledWeights::default());
+            report.reprojection_mm = Some(1e3 * loss.reprojection.into_scalar::<f32>());
+            total = total + loss.total;
+        }
+
+        let gradients = GradientsParams::from_grads(total.backward(), &self.network);
         self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
         if let Some(average) = &mut self.average {
             average.update(&self.network);
@@ -95,21 +150,26 @@ impl Trainer {
 
     /// Writes a checkpoint.
     pub(crate) fn save(&self, folder: &Path) -> anyhow::Result<()> {
-        let updates = self.average.as_ref().map(WeightAverage::updates);
-        checkpoint::commit(folder, &CheckpointState::new(self.step, self.size.clone(), updates), |files| {
+        let mut state = CheckpointState::new(self.step, self.size.clone());
+        state.average_updates = self.average.as_ref().map(WeightAverage::updates);
+        state.discriminator = self.adversary.as_ref().map(Adversary::kind);
+        checkpoint::commit(folder, &state, |files| {
             checkpoint::save_module(&self.network, files, "network")?;
+            checkpoint::save_optimizer(&self.optimizer, files, "optimizer")?;
             if let Some(average) = &self.average {
                 checkpoint::save_module(average.network(), files, "average")?;
             }
-            self.optimizer
-                .save(files.join("optimizer"))
-                .map_err(|error| anyhow::anyhow!("cannot write {}/optimizer.bpk: {error:?}", files.display()))
+            self.adversary.as_ref().map_or(Ok(()), |adversary| adversary.save(files))
         })
     }
 
     fn tensor(&self, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
-        Tensor::<1>::from_data(TensorData::from(values), &self.device).reshape(shape)
+        tensor(&self.device, values, shape)
     }
+}
+
+fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
+    Tensor::<1>::from_data(TensorData::from(values), device).reshape(shape)
 }
 
 /// Hidden matrices by orthogonalised momentum (Muon), everything else by Adam.
@@ -125,11 +185,21 @@ fn optimizer() -> anyhow::Result<ModuleOptimizer> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::adversary::TAIL;
     use crate::checkpoint::Weights;
     use crate::network::HEAD_VALUES;
 
     fn size() -> LifterSize {
         LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16 }
+    }
+
+    fn settings(average_decay: f64) -> LearnSettings {
+        LearnSettings { size: size(), average_decay, discriminator: None, adversarial_weight: 0.0 }
+    }
+
+    fn adversarial() -> LearnSettings {
+        let discriminator = Some(DiscriminatorKind::SpatioTemporal);
+        LearnSettings { discriminator, adversarial_weight: 0.1, ..settings(0.9) }
     }
 
     /// Any numbers do: the same for the same step.
@@ -145,6 +215,10 @@ mod tests {
             features: values(clips * length * FEATURE_COUNT, 1.0),
             targets: values(rows * LOOKAHEADS.len() * POSE_VALUES, 0.3),
             weights: vec![1.0; rows * LOOKAHEADS.len()],
+            tail_targets: values(TAIL * clips * POSE_VALUES, 0.3),
+            labelled: 2,
+            keypoints: values(rows * LOOKAHEADS.len() * POSE_VALUES, 0.1).iter().map(|value| value.abs()).collect(),
+            keypoint_weights: vec![1.0; rows * LOOKAHEADS.len()],
         }
     }
 
@@ -158,15 +232,15 @@ mod tests {
     #[test]
     fn a_run_taken_up_again_ends_where_one_in_a_piece_ends() {
         let run = tempfile::tempdir().unwrap();
-        let mut whole = Trainer::resume(run.path(), &size(), 0.9).unwrap();
+        let mut whole = Trainer::resume(run.path(), &adversarial(), 1).unwrap();
         whole.save(run.path()).unwrap();
         for step in 0..6 {
-            whole.step(&batch(step), 1e-2).unwrap();
+            whole.step(&batch(step), 1e-2, 0.5).unwrap();
         }
         for stop in [3, 6] {
-            let mut part = Trainer::resume(run.path(), &size(), 0.9).unwrap();
+            let mut part = Trainer::resume(run.path(), &adversarial(), 1).unwrap();
             for step in part.step..stop {
-                part.step(&batch(step), 1e-2).unwrap();
+                part.step(&batch(step), 1e-2, 0.5).unwrap();
             }
             part.save(run.path()).unwrap();
         }
@@ -176,28 +250,35 @@ mod tests {
         assert_eq!(answers(&raw), answers(&whole.network.valid()));
         assert_eq!(answers(&averaged), answers(&whole.network()));
         assert_ne!(answers(&raw), answers(&averaged));
+        let report = whole.step(&batch(6), 1e-2, 0.5).unwrap();
+        assert!(report.adversarial.is_some_and(f32::is_finite) && report.discriminator.is_some_and(f32::is_finite));
+        assert!(report.reprojection_mm.is_some_and(f32::is_finite));
+        let other =
+            LearnSettings { discriminator: Some(DiscriminatorKind::Spatial), adversarial_weight: 0.1, ..settings(0.9) };
+        let error = Trainer::resume(run.path(), &other, 1).err().unwrap().to_string();
+        assert!(error.contains("SpatioTemporal"), "{error}");
     }
 
     #[test]
     fn without_an_average_there_is_no_file_of_it_and_another_size_is_refused() {
         let run = tempfile::tempdir().unwrap();
-        let trainer = Trainer::resume(run.path(), &size(), 0.0).unwrap();
+        let trainer = Trainer::resume(run.path(), &settings(0.0), 1).unwrap();
         trainer.save(run.path()).unwrap();
         assert!(!run.path().join("step-0/average.bpk").exists());
         let (averaged, _) = checkpoint::load(run.path(), Weights::Averaged).unwrap();
         assert_eq!(answers(&averaged), answers(&trainer.network()));
-        let larger = LifterSize { fuse: 32, ..size() };
-        let error = Trainer::resume(run.path(), &larger, 0.0).err().unwrap().to_string();
+        let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..settings(0.0) };
+        let error = Trainer::resume(run.path(), &larger, 1).err().unwrap().to_string();
         assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
     }
 
     #[test]
     fn a_loss_that_is_not_finite_ends_the_run() {
         let run = tempfile::tempdir().unwrap();
-        let mut trainer = Trainer::resume(run.path(), &size(), 0.0).unwrap();
+        let mut trainer = Trainer::resume(run.path(), &settings(0.0), 1).unwrap();
         let mut broken = batch(0);
         broken.targets[0] = f32::NAN;
-        let error = trainer.step(&broken, 1e-2).err().unwrap().to_string();
+        let error = trainer.step(&broken, 1e-2, 0.5).err().unwrap().to_string();
         assert!(error.contains("step 0"), "{error}");
     }
 }
