@@ -58,6 +58,7 @@ class NodeProcess:
             self.process.kill()
             self.process.wait()
         self.reader.join(timeout=2)
+        self.process.stdout.close()
 
 
 class RosTest(unittest.TestCase):

@@ -98,7 +98,7 @@ class LifecycleTest(RosTest):
         self.assertLess(late, early * 1.05 + 2000, f"resident memory grows: {resident[::10]} kB")
 
     def test_a_model_that_is_missing_keeps_the_node_unconfigured_and_says_why(self):
-        with NodeProcess(parameters={"keypoints.model": "no_such_model", "node.autostart": "false"}) as process:
+        with NodeProcess(parameters={**KEYPOINTS, "lifter.model": "no_such_model", "node.autostart": "false"}) as process:
             self.assertFalse(self.change(Transition.TRANSITION_CONFIGURE))
             self.assertEqual(self.state(), "unconfigured")
             self.spin_until(lambda: any("no_such_model" in line for line in process.lines), "the reason in the log")

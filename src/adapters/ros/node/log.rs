@@ -43,7 +43,9 @@ pub(super) fn start(node: &mut r2r::Node) -> Result<Logged, Failure> {
     let filter = tracing_subscriber::filter::Targets::new()
         .with_default(tracing_subscriber::filter::LevelFilter::INFO)
         .with_target("stridepose", tracing_subscriber::filter::LevelFilter::DEBUG)
-        .with_target("ort", tracing_subscriber::filter::LevelFilter::WARN);
+        .with_target("ort", tracing_subscriber::filter::LevelFilter::WARN)
+        // It calls the end of every publisher a message that it failed to take.
+        .with_target("r2r::subscribers", tracing_subscriber::filter::LevelFilter::OFF);
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?;
     Ok(Logged { logger, lines, publisher })
 }
@@ -96,6 +98,8 @@ impl Visit for Text {
         // Writing into a string cannot fail.
         let _ = match field.name() {
             "message" => write!(self.0, "{value:?}"),
+            // Where a line of the `log` crate comes from.
+            name if name.starts_with("log.") => Ok(()),
             name => write!(self.0, " {name}={value:?}"),
         };
     }

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""The live node for a long time: memory stays flat, and every message is answered or counted as left out.
+
+    . install/setup.bash && python3 tests/ros/soak.py --minutes 30
+
+Not part of `make check`: it takes as long as it says. Exit code 1 when something was lost or memory grew.
+"""
+
+import argparse
+import sys
+import time
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from harness import NodeProcess
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import CameraInfo
+from stridepose.msg import KeypointArray, SkeletonArray
+from test_node import KEYPOINTS, StreamTest, camera_info, keypoints
+
+RATE_HZ = 30
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30)
+    minutes = parser.parse_args().minutes
+    rclpy.init()
+    node = rclpy.create_node("stridepose_soak")
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    people = node.create_publisher(KeypointArray, "/keypoints", 50)
+    infos = node.create_publisher(CameraInfo, "/camera_info", 50)
+    answered, lines = [], []
+    node.create_subscription(SkeletonArray, "/stridepose/skeletons", lambda message: answered.append(message.header.stamp.sec), 200)
+    node.create_subscription(DiagnosticArray, "/diagnostics", lambda message: lines.append(message) or lines.__delitem__(slice(-20)), 10)
+    resident = []
+    with NodeProcess(parameters={**KEYPOINTS, "node.reliability": "reliable"}) as process:
+        while people.get_subscription_count() == 0 or infos.get_subscription_count() == 0:
+            executor.spin_once(timeout_sec=0.05)
+        began = time.monotonic()
+        sent = 0
+        while time.monotonic() - began < 60 * minutes:
+            stamp = StreamTest.stamp(sent)
+            infos.publish(camera_info(stamp))
+            people.publish(keypoints(stamp, 40 * ((sent % 120) / 60 - 1) ** 2))
+            sent += 1
+            while time.monotonic() < began + sent / RATE_HZ:
+                executor.spin_once(timeout_sec=max(0.0, began + sent / RATE_HZ - time.monotonic()))
+            if sent % (10 * RATE_HZ) == 0:
+                resident.append(process.resident_kb())
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            executor.spin_once(timeout_sec=0.05)
+    counted = StreamTest.values(lines, "input")
+    received, dropped = int(counted["received"]), int(counted["dropped"])
+    quarter = max(1, len(resident) // 4)
+    early, late = max(resident[quarter : 2 * quarter] or resident), max(resident[-quarter:])
+    print(f"{sent} sent, {received} received, {len(answered)} answered, {dropped} left out and counted")
+    print(f"resident memory: {early / 1024:.1f} MB in the second quarter, {late / 1024:.1f} MB in the last")
+    is_lost = received != sent or len(answered) + dropped != received
+    has_grown = late > early * 1.03 + 500
+    print("lost without being counted" if is_lost else "nothing lost", "and memory grew" if has_grown else "and memory is flat", sep=", ")
+    rclpy.shutdown()
+    return int(is_lost or has_grown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
