@@ -266,7 +266,7 @@ fn check_frames(result: &BTreeSet<String>, truth: &BTreeSet<String>) -> anyhow::
 }
 
 /// Says what is lost; whether anything is.
-fn report_damage(path: &Path, completeness: &Completeness, problems: &[String]) -> bool {
+pub(super) fn report_damage(path: &Path, completeness: &Completeness, problems: &[String]) -> bool {
     /// So many problems are named, the others counted.
     const NAMED: usize = 3;
     if *completeness != Completeness::Whole {
@@ -281,7 +281,7 @@ fn report_damage(path: &Path, completeness: &Completeness, problems: &[String]) 
     *completeness != Completeness::Whole || !problems.is_empty()
 }
 
-fn refuse_result(error: ResultBagError) -> anyhow::Error {
+pub(super) fn refuse_result(error: ResultBagError) -> anyhow::Error {
     match error {
         ResultBagError::Bag(error) => refuse_bag(error),
         topic @ ResultBagError::Topic { .. } => Refused::because(topic),
