@@ -16,6 +16,8 @@ pub mod model_store;
 #[cfg(feature = "replay")]
 pub mod onnx;
 #[cfg(feature = "replay")]
+pub mod overlay_bag;
+#[cfg(feature = "replay")]
 pub mod result_bag;
 #[cfg(feature = "replay")]
 pub mod result_writer;

@@ -24,7 +24,8 @@ pub const SKELETONS_TOPIC: &str = "/stridepose/skeletons";
 pub const REFINED_TOPIC: &str = "/stridepose/skeletons_refined";
 const JOINT_SET_TOPIC: &str = "/stridepose/joint_set";
 const MARKERS_TOPIC: &str = "/stridepose/markers";
-const OVERLAY_TOPIC: &str = "/stridepose/overlay/compressed";
+/// Topic of the pictures with skeletons drawn on them.
+pub const OVERLAY_TOPIC: &str = "/stridepose/overlay/compressed";
 /// Quality of overlay JPEGs.
 const JPEG_QUALITY: u8 = 80;
 

@@ -15,6 +15,7 @@ use crate::scene::SceneSettings;
 const SCENE_FOLDER: &str = "scene";
 const RESULT_FOLDER: &str = "result";
 const REPORT_FILE: &str = "report.json";
+const PAGE_FILE: &str = "report.html";
 
 /// Arguments of `stridepose demo`.
 #[derive(Clone, Debug, clap::Args)]
@@ -58,19 +59,22 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     let summary = replay::replay(&scene, &result, &args.setup.config()?, &args.setup.store()?, console)?;
     print(&format!("{}\n", summary.text()))?;
     let report = args.output.join(REPORT_FILE);
+    let page = args.output.join(PAGE_FILE);
     let outcome = evaluate::run(&EvaluateArgs {
         result: result.clone(),
         truth: scene.clone(),
         json: Some(report.clone()),
         samples: None,
+        report: Some(page.clone()),
         comparison: ComparisonArgs { truth_topic: Some(TRUTH_TOPIC.to_owned()), ..ComparisonArgs::default() },
     })?;
     print(&format!(
-        "\nscene    {}\nresult   {}\nsummary  {}\nreport   {}\npicture  {}\n",
+        "\nscene    {}\nresult   {}\nsummary  {}\nreport   {}\n         {}\npicture  {}\n",
         scene.display(),
         result.display(),
         result.join(SUMMARY_FILE).display(),
         report.display(),
+        page.display(),
         result.join(SHEET_FILE).display(),
     ))?;
     Ok(outcome)

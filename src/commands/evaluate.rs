@@ -7,12 +7,16 @@ use anyhow::Context;
 use serde_json::Value;
 use tracing::warn;
 
+use super::replay::SUMMARY_FILE;
 use super::{Outcome, Refused, print, refuse_bag};
 use crate::adapters::bag::Completeness;
+use crate::adapters::overlay_bag::{overlay_stamps, read_overlays};
 use crate::adapters::result_bag::{ResultBag, ResultBagError, read_result_bag, truth_from_result};
 use crate::adapters::truth_csv::read_truth_csv;
-use crate::metrics::{Evaluation, Summary, TruthSequence, evaluate};
+use crate::metrics::{Evaluation, ResultSequence, Summary, TruthSequence, evaluate, pair_images};
 use crate::report::evaluation::{Samples, to_json, to_table};
+use crate::report::html::{Report, Strips};
+use crate::report::machine::Machine;
 
 /// Arguments of `stridepose evaluate`.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,6 +34,9 @@ pub struct EvaluateArgs {
     /// Write all numbers, and the raw errors of every joint of every person in every image, to this file
     #[arg(long, value_name = "FILE")]
     pub samples: Option<PathBuf>,
+    /// Write a report for people: one HTML file with tables, plots, pictures and a 3D view
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// What a result is compared with and how.
     #[command(flatten)]
     pub comparison: ComparisonArgs,
@@ -50,6 +57,24 @@ pub struct ComparisonArgs {
     /// Leave out lines of a truth CSV whose `reprojection_px` is larger
     #[arg(long, value_name = "PX", value_parser = reprojection_px)]
     pub max_truth_reprojection: Option<f64>,
+}
+
+impl ComparisonArgs {
+    fn tolerance_ns(&self) -> u64 {
+        (self.stamp_tolerance_ms * 1e6) as u64
+    }
+
+    /// Each option with its value, for people.
+    fn named(&self) -> Vec<(&'static str, String)> {
+        let topic = |topic: &Option<String>| topic.clone().unwrap_or_else(|| "chosen by type".to_owned());
+        let limit = |limit: f64| format!("{limit} px");
+        vec![
+            ("topic", topic(&self.topic)),
+            ("truth topic", topic(&self.truth_topic)),
+            ("stamp tolerance", format!("{} ms", self.stamp_tolerance_ms)),
+            ("largest reprojection of the truth", self.max_truth_reprojection.map_or_else(|| "any".to_owned(), limit)),
+        ]
+    }
 }
 
 impl Default for ComparisonArgs {
@@ -82,11 +107,52 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
     if let Some(path) = &args.samples {
         write_file(path, &(Samples::of(evaluation).with_numbers(&json)? + "\n"))?;
     }
+    if let Some(path) = &args.report {
+        write_file(path, &report(args, &compared)?)?;
+    }
     if let Some(limit) = args.comparison.max_truth_reprojection {
         print(&format!("Truth    {truth_lines_left_out} lines left out, more than {limit} px beside the image\n"))?;
     }
     print(&to_table(evaluation, summary))?;
     Ok(compared.outcome)
+}
+
+/// The HTML report.
+fn report(args: &EvaluateArgs, compared: &Compared) -> anyhow::Result<String> {
+    let Compared { evaluation, summary, sequence, truth, .. } = compared;
+    let pictured = overlay_stamps(&args.result).map_err(refuse_bag)?;
+    let strips = Strips::choose(evaluation, &pictured);
+    let pictures = read_overlays(&args.result, &strips.stamps()).map_err(refuse_bag)?;
+    let true_people = pair_images(sequence, truth, args.comparison.tolerance_ns()).map_err(Refused::because)?;
+    let folder = if args.result.is_dir() { Some(args.result.as_path()) } else { args.result.parent() };
+    let run_path = folder.map(|folder| folder.join(SUMMARY_FILE)).filter(|path| path.exists());
+    let run = match run_path {
+        Some(path) => match std::fs::read_to_string(&path)
+            .map_err(anyhow::Error::from)
+            .and_then(|text| Ok(serde_json::from_str::<Value>(&text)?))
+        {
+            Ok(run) => Some(run),
+            Err(error) => {
+                warn!("{}: {error}; the report goes without it", path.display());
+                None
+            }
+        },
+        None => None,
+    };
+    let report = Report {
+        result: args.result.display().to_string(),
+        truth: args.truth.display().to_string(),
+        options: args.comparison.named(),
+        evaluation,
+        summary,
+        sequence,
+        true_people: &true_people,
+        run: run.as_ref(),
+        strips,
+        pictures,
+        machine: Machine::here(),
+    };
+    Ok(report.to_html()?)
 }
 
 fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
@@ -99,6 +165,10 @@ pub struct Compared {
     pub evaluation: Evaluation,
     /// The numbers.
     pub summary: Summary,
+    /// The result.
+    pub sequence: ResultSequence,
+    /// The truth, by stamp where it can be.
+    pub truth: TruthSequence,
     /// Lines of a truth CSV that reproject too far away.
     pub truth_lines_left_out: usize,
     /// Whether something was lost on the way.
@@ -135,11 +205,11 @@ pub fn compare_with_truth(result_path: &Path, truth_path: &Path, args: &Comparis
         Some(image_stamps) => truth.sequence.with_stamps(image_stamps),
         None => truth.sequence,
     };
-    let evaluation = evaluate(&result.sequence, &truth, (args.stamp_tolerance_ms * 1e6) as u64)
+    let evaluation = evaluate(&result.sequence, &truth, args.tolerance_ns())
         .map_err(Refused::because)
         .with_context(|| format!("{} and {}", result_path.display(), truth_path.display()))?;
     let summary = Summary::of(&evaluation);
-    Ok(Compared { evaluation, summary, truth_lines_left_out, outcome })
+    Ok(Compared { evaluation, summary, sequence: result.sequence, truth, truth_lines_left_out, outcome })
 }
 
 /// A truth from either source.
@@ -196,7 +266,7 @@ fn check_frames(result: &BTreeSet<String>, truth: &BTreeSet<String>) -> anyhow::
 }
 
 /// Says what is lost; whether anything is.
-fn report_damage(path: &Path, completeness: &Completeness, problems: &[String]) -> bool {
+pub(super) fn report_damage(path: &Path, completeness: &Completeness, problems: &[String]) -> bool {
     /// So many problems are named, the others counted.
     const NAMED: usize = 3;
     if *completeness != Completeness::Whole {
@@ -211,7 +281,7 @@ fn report_damage(path: &Path, completeness: &Completeness, problems: &[String]) 
     *completeness != Completeness::Whole || !problems.is_empty()
 }
 
-fn refuse_result(error: ResultBagError) -> anyhow::Error {
+pub(super) fn refuse_result(error: ResultBagError) -> anyhow::Error {
     match error {
         ResultBagError::Bag(error) => refuse_bag(error),
         topic @ ResultBagError::Topic { .. } => Refused::because(topic),

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod evaluate;
 pub mod exit;
+pub mod export;
 pub mod inspect;
 pub mod parameters;
 pub mod replay;
@@ -49,6 +50,9 @@ enum Command {
     /// Set two evaluations side by side; fail when a rule about them is broken
     Compare(compare::CompareArgs),
 
+    /// Write skeletons as CSV, JSON, BVH or TRC (OpenSim)
+    Export(export::ExportArgs),
+
     /// Show what a bag holds and what replay would use of it
     Inspect(inspect::InspectArgs),
 
@@ -64,6 +68,7 @@ impl Command {
         match self {
             Self::Evaluate(args) => evaluate::run(args),
             Self::Compare(args) => compare::run(args),
+            Self::Export(args) => export::run(args),
             Self::Demo(args) => demo::run(args, console),
             Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),

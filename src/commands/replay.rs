@@ -21,6 +21,7 @@ use crate::config::{Config, InputConfig};
 use crate::data::{PoseEstimate, Stamp};
 use crate::geometry::CameraModel;
 use crate::pipeline::{Estimates, Pipeline, PipelineError};
+use crate::report::machine::Machine;
 use crate::report::overlay;
 use crate::report::summary::Summary;
 use crate::warning::{Warning, WarningKind};
@@ -188,6 +189,8 @@ impl<'a> Run<'a> {
         };
         let mut summary =
             Summary { version: env!("CARGO_PKG_VERSION"), topic: topics.source.clone(), ..Summary::default() };
+        summary.machine = Machine::here();
+        summary.parameters = serde_yaml::from_str(&config.to_parameter_file())?;
         summary.set_models(&engine.models);
         for (part, model) in &engine.models {
             for attempt in &model.attempts {

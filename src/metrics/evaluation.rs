@@ -162,8 +162,11 @@ pub fn evaluate(
     Ok(evaluation)
 }
 
-/// The images of the result that have truth, in order, with it.
-fn pair_images<'a>(
+/// The images of the result that have truth, in order, with it: `(place in the result, people)`.
+///
+/// # Errors
+/// [`EvaluationError::NoOverlap`] when there is none.
+pub fn pair_images<'a>(
     result: &ResultSequence,
     truth: &'a TruthSequence,
     stamp_tolerance_ns: u64,

@@ -23,7 +23,7 @@ pub use bootstrap::{
 };
 pub use calibration::{BINS, Calibration, ReliabilityBin, Statement};
 pub use coverage::{ELLIPSOIDS, coverage, squared_mahalanobis};
-pub use evaluation::{Evaluation, EvaluationError, PersonSample, evaluate};
+pub use evaluation::{Evaluation, EvaluationError, PersonSample, evaluate, pair_images};
 pub use identity::{Identity, IdentityCounts, ImageIdentities};
 pub use joint_groups::{JOINT_GROUPS, JointGroup, grouped_joints};
 pub use pose_error::{JointPositions, PoseError, root_of, root_pair};

@@ -2,6 +2,9 @@
 
 pub mod comparison;
 pub mod evaluation;
+pub mod export;
+pub mod html;
+pub mod machine;
 pub mod markers;
 pub mod overlay;
 pub mod summary;

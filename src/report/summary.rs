@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::adapters::engine::LoadedModel;
 use crate::adapters::stage_timer::Percentiles;
 use crate::data::PoseEstimate;
+use crate::report::machine::Machine;
 use crate::warning::{Warning, WarningKind};
 
 /// What happened, as `summary.json` says it.
@@ -46,6 +47,10 @@ pub struct Summary {
     pub models: BTreeMap<&'static str, ModelSummary>,
     /// Images a second, everything included.
     pub images_per_second: f64,
+    /// Every parameter, as in a parameter file.
+    pub parameters: serde_json::Value,
+    /// What it ran on.
+    pub machine: Machine,
 }
 
 /// One kind of trouble.

@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 use crate::metrics::{Evaluation, PersonSample};
 use crate::skeleton::{Joint, JointArray};
 
+/// Highest place of an image in a recording that is believed: days of 30 Hz.
+const LAST_IMAGE: usize = 10_000_000;
+
 /// A value for each joint, `None` where there is none.
 type PerJoint = Vec<Option<f32>>;
 
@@ -118,6 +121,9 @@ impl Samples {
                 return Err(format!("{name} has {entries} entries, image_index {samples}"));
             }
         }
+        if let Some(index) = self.image_index.iter().find(|&&index| index > LAST_IMAGE) {
+            return Err(format!("image_index {index} is beyond {LAST_IMAGE}"));
+        }
         for (name, column) in per_joint {
             if let Some(entry) = column.iter().find(|entry| entry.len() != joints) {
                 return Err(format!("an entry of {name} has {} values for {joints} joints", entry.len()));
@@ -133,5 +139,54 @@ impl Samples {
     pub fn with_numbers(&self, numbers: &Value) -> serde_json::Result<String> {
         let numbers = numbers.as_object().ok_or_else(|| serde::ser::Error::custom("the numbers are no object"))?;
         serde_json::to_string(&File { numbers, samples: self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn one() -> Samples {
+        Samples {
+            joints: vec!["nose".to_owned()],
+            image_index: vec![3],
+            stamp_ns: vec![7],
+            person: vec!["a".to_owned()],
+            track_id: vec![1],
+            true_distance_m: vec![None],
+            root_mm: vec![Some([1.0, 2.0, 3.0])],
+            mpjpe_mm: vec![vec![Some(1.5)]],
+            pa_mpjpe_mm: vec![vec![None]],
+            n_mpjpe_mm: vec![vec![None]],
+            position_error_mm: vec![vec![None]],
+            velocity_error_mm_per_s: vec![vec![None]],
+            acceleration_error_mm_per_s2: vec![vec![None]],
+            squared_mahalanobis: vec![vec![None]],
+            confidence: vec![vec![None]],
+            state: vec![vec![3]],
+        }
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_are_named() {
+        assert_eq!(one().checked(), Ok(one()));
+        let refusal = |change: fn(&mut Samples)| {
+            let mut samples = one();
+            change(&mut samples);
+            samples.checked().unwrap_err()
+        };
+        assert_eq!(refusal(|samples| samples.person.clear()), "person has 0 entries, image_index 1");
+        assert_eq!(refusal(|samples| samples.mpjpe_mm[0].clear()), "an entry of mpjpe_mm has 0 values for 1 joints");
+        assert!(refusal(|samples| samples.image_index[0] = usize::MAX).contains("is beyond 10000000"));
+    }
+
+    #[test]
+    fn the_file_is_numbers_and_samples_side_by_side() {
+        let text = one().with_numbers(&serde_json::json!({"mpjpe_mm": 1.5})).unwrap();
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((json["mpjpe_mm"].as_f64(), json["samples"]["mpjpe_mm"][0][0].as_f64()), (Some(1.5), Some(1.5)));
+        assert!(one().with_numbers(&Value::Null).is_err());
     }
 }

@@ -1,0 +1,137 @@
+//! `stridepose export DIR --format csv|json|bvh|trc -o FILE`: skeletons in the formats of other programs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tracing::warn;
+
+use super::evaluate::{refuse_result, report_damage};
+use super::{Outcome, Refused, print};
+use crate::adapters::result_bag::read_result_bag;
+use crate::report::export::{Bvh, TrackSeries, to_csv, to_json, to_trc, tracks};
+
+/// Arguments of `stridepose export`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ExportArgs {
+    /// The bag that `stridepose replay` wrote
+    #[arg(value_name = "DIR")]
+    pub result: PathBuf,
+    /// csv and json: everybody, metres, the camera's optical frame; bvh (cm) and trc (OpenSim, mm): one file a track, y up
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// The file; where there are several tracks, bvh and trc put their number before the extension
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Only this track; may be given many times
+    #[arg(long, value_name = "ID")]
+    pub track: Vec<u32>,
+    /// Topic of the skeletons [default: /stridepose/skeletons, or the only one]
+    #[arg(long, value_name = "TOPIC")]
+    pub topic: Option<String>,
+}
+
+/// A file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A line for each joint.
+    Csv,
+    /// Everything, image by image.
+    Json,
+    /// Biovision hierarchy.
+    Bvh,
+    /// Markers of OpenSim.
+    Trc,
+}
+
+/// Reads the result, writes the files, says what they are.
+///
+/// # Errors
+/// A refusal when the bag has no such skeletons; an I/O error when a file cannot be written.
+pub fn run(args: &ExportArgs) -> anyhow::Result<Outcome> {
+    let mut result = read_result_bag(&args.result, args.topic.as_deref()).map_err(refuse_result)?;
+    let is_damaged = report_damage(&args.result, &result.completeness, &result.problems);
+    for image in &mut result.sequence.images {
+        image.people.retain(|person| args.track.is_empty() || args.track.contains(&person.track_id.0));
+    }
+    let sequence = &result.sequence;
+    let series = tracks(sequence);
+    if let Some(missing) = args.track.iter().find(|id| !series.iter().any(|series| series.track_id.0 == **id)) {
+        return Err(Refused::because(format!("{} has no track {missing}", args.result.display())));
+    }
+    if series.is_empty() {
+        return Err(Refused::because(format!(
+            "{} has nobody in it: there is nothing to export",
+            args.result.display()
+        )));
+    }
+    match args.format {
+        Format::Csv => write(&args.output, &to_csv(sequence), "")?,
+        Format::Json => {
+            let frame_id = result.frames.first().map(String::as_str);
+            write(&args.output, &format!("{}\n", to_json(sequence, frame_id)), "")?;
+        }
+        Format::Bvh | Format::Trc => {
+            let interval = sequence.image_interval().ok_or_else(|| {
+                Refused::because(format!("{} has fewer than two images: there is no movement", args.result.display()))
+            })?;
+            let written = write_tracks(args, &series, interval)?;
+            if written == 0 {
+                return Err(Refused::because("no track can be written in this format; the warnings say why"));
+            }
+        }
+    }
+    Ok(if is_damaged { Outcome::Damaged } else { Outcome::Fine })
+}
+
+/// A file for each track; how many were written. A track that the format cannot hold is said and left out.
+fn write_tracks(args: &ExportArgs, series: &[TrackSeries], interval: f64) -> anyhow::Result<usize> {
+    let mut written = 0;
+    for track in series {
+        let path = if series.len() == 1 { args.output.clone() } else { numbered(&args.output, track.track_id.0) };
+        if args.format == Format::Trc {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            write(&path, &to_trc(track, interval, &name), &format!(", {} images", track.times.len()))?;
+        } else {
+            match Bvh::new(track, interval) {
+                Ok(bvh) => {
+                    let (mean, largest) = bvh.residual();
+                    let note = format!(
+                        ": constant bone lengths move joints by {:.1} mm on average, {:.1} mm at most",
+                        1000.0 * mean,
+                        1000.0 * largest
+                    );
+                    write(&path, &bvh.to_text(), &note)?;
+                }
+                Err(error) => {
+                    warn!("{error}; left out");
+                    continue;
+                }
+            }
+        }
+        written += 1;
+    }
+    Ok(written)
+}
+
+/// `walk.bvh` for track 3 is `walk.3.bvh`.
+fn numbered(path: &Path, track: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map_or_else(String::new, |extension| format!(".{}", extension.to_string_lossy()));
+    path.with_file_name(format!("{stem}.{track}{extension}"))
+}
+
+fn write(path: &Path, text: &str, note: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    print(&format!("{}{note}\n", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_stands_before_the_extension() {
+        assert_eq!(numbered(Path::new("a/walk.bvh"), 3), Path::new("a/walk.3.bvh"));
+        assert_eq!(numbered(Path::new("walk"), 12), Path::new("walk.12"));
+    }
+}

@@ -1,0 +1,326 @@
+//! `stridepose export`: every format is read back by a reader of its own and compared with what was in the bag.
+#![cfg(feature = "replay")]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use nalgebra::{Matrix3, Point3, Rotation3, Vector3};
+use serde_json::Value;
+use stridepose::adapters::bag::writer::{BagWriter, Qos};
+use stridepose::adapters::messages::stridepose::SkeletonArray;
+use stridepose::adapters::truth_csv::parse_truth_csv;
+use stridepose::data::{
+    BoundingBox, Covariance, JointEstimate, JointState, PersonEstimate, PoseEstimate, Stamp, TrackId,
+};
+use stridepose::skeleton::{BONES, JOINT_COUNT, Joint, JointArray};
+
+const IMAGES: usize = 30;
+const STEP_NS: i64 = 40_000_000;
+
+type Pose = JointArray<Point3<f64>>;
+
+/// A body of constant bone lengths that turns every bone by angles of its own, or, with `stretch`, one whose bones breathe.
+fn pose(track: u32, image: usize, stretch: f64) -> Pose {
+    let mut joints = [Point3::new(0.4 * f64::from(track) + 0.01 * image as f64, 0.1, 4.0); JOINT_COUNT];
+    for (index, (parent, child)) in BONES.into_iter().enumerate() {
+        let (i, t) = (index as f64, image as f64 / 30.0);
+        // All directions of the sphere, also straight up and down.
+        let turn = Rotation3::from_euler_angles(
+            2.0 * (i + 5.0 * t).sin(),
+            3.0 * (2.0 * i - 4.0 * t).cos(),
+            1.5 * (i * t).sin(),
+        );
+        let length = 0.1 + 0.02 * i + stretch * (7.0 * t + i).sin();
+        joints[child.index()] = joints[parent.index()] + turn * Vector3::new(0.0, length, 0.0);
+    }
+    joints
+}
+
+fn stamp(image: usize) -> Stamp {
+    Stamp::from_nanoseconds(5_000_000_000 + STEP_NS * image as i64)
+}
+
+/// Two tracks; the second is there from image 10 on and has no nose in image 20.
+fn write_bag(folder: &Path, stretch: f64) {
+    let mut writer = BagWriter::create(folder).unwrap();
+    let topic = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
+    for image in 0..IMAGES {
+        let person = |track: u32| PersonEstimate {
+            track_id: TrackId(track),
+            joints: std::array::from_fn(|joint| JointEstimate {
+                position_in_camera: pose(track, image, stretch)[joint],
+                covariance: Covariance::from_diagonal(&Vector3::new(0.25, 0.5, 1.0)),
+                confidence: 0.75,
+                state: match (track, image, joint) {
+                    (2, 20, 9) => JointState::Absent,
+                    (_, _, 3) => JointState::Inferred,
+                    _ => JointState::Predicted,
+                },
+                keypoint: None,
+            }),
+            score: 1.0,
+            plausibility: None,
+            reprojection_error_px: None,
+            bbox_in_image_px: BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 9.0, y_max: 9.0 },
+        };
+        let people = (1..=2).filter(|&track| track == 1 || image >= 10).map(person).collect();
+        let estimate = PoseEstimate { stamp: stamp(image), people, warnings: Vec::new() };
+        writer.write(topic, stamp(image), &SkeletonArray::from_estimate(&estimate, "camera", Duration::ZERO)).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// Exit code, stdout and stderr of an export in a folder.
+fn export(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stridepose"));
+    let output = command.arg("export").args(arguments).current_dir(folder).env_remove("RUST_LOG").output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// Exports and gives the text of a file.
+fn exported(folder: &Path, arguments: &[&str], file: &str) -> String {
+    let (code, _, stderr) = export(folder, arguments);
+    assert_eq!(code, 0, "{stderr}");
+    std::fs::read_to_string(folder.join(file)).unwrap()
+}
+
+fn scene(stretch: f64) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_bag(&folder.path().join("result"), stretch);
+    folder
+}
+
+/// y up from the camera's frame.
+fn y_up(at: Point3<f64>) -> Vector3<f64> {
+    Vector3::new(at.x, -at.y, -at.z)
+}
+
+#[test]
+fn csv_can_serve_as_truth_and_is_exact() {
+    let folder = scene(0.0);
+    let text = exported(folder.path(), &["result", "--format", "csv", "-o", "all.csv"], "all.csv");
+    let read = parse_truth_csv(&text, None).unwrap();
+    assert_eq!(read.truth.images.len(), IMAGES);
+    for (image, people) in read.truth.images.values().enumerate() {
+        assert_eq!(people.len(), if image < 10 { 1 } else { 2 });
+        for person in people {
+            let track: u32 = person.person.parse().unwrap();
+            for (joint, at) in person.joints.iter().enumerate() {
+                let is_absent = (track, image, joint) == (2, 20, 9);
+                assert_eq!(*at, (!is_absent).then(|| pose(track, image, 0.0)[joint]));
+            }
+        }
+    }
+    let line = text.lines().nth(4).unwrap();
+    assert!(line.starts_with("0,5000000000,1,r_ankle,") && line.ends_with(",0.75,inferred,0.25,0,0,0.5,0,1"), "{line}");
+    // And the program itself finds no error.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stridepose"));
+    let output =
+        command.args(["evaluate", "result", "--truth", "all.csv"]).current_dir(folder.path()).output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("MPJPE           0.0 mm"));
+}
+
+#[test]
+fn json_holds_everything() {
+    let folder = scene(0.0);
+    let text = exported(folder.path(), &["result", "--format", "json", "-o", "all.json"], "all.json");
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((json["frame_id"].as_str(), json["joints"][3].as_str()), (Some("camera"), Some("r_ankle")));
+    assert_eq!(json["bones"].as_array().unwrap().len(), 16);
+    let image = &json["images"][20];
+    assert_eq!(image["stamp_ns"].as_i64(), Some(stamp(20).nanoseconds()));
+    let joints = &image["people"][1]["joints"];
+    assert!(joints[9].is_null());
+    let at = pose(2, 20, 0.0)[3];
+    assert_eq!(joints[3]["position_m"], serde_json::json!([at.x, at.y, at.z]));
+    assert_eq!((joints[3]["state"].as_str(), joints[3]["confidence"].as_f64()), (Some("inferred"), Some(0.75)));
+    assert_eq!(joints[3]["covariance_m2"], serde_json::json!([0.25, 0.0, 0.0, 0.5, 0.0, 1.0]));
+}
+
+#[derive(Default)]
+struct BvhJoint {
+    name: String,
+    parent: Option<usize>,
+    offset: Vector3<f64>,
+    first_channel: usize,
+    channels: Vec<String>,
+}
+
+/// A BVH file as its grammar says, and forward kinematics over it: the places of all named joints in each frame, cm.
+struct BvhReader {
+    joints: Vec<BvhJoint>,
+    frames: Vec<Vec<f64>>,
+    interval: f64,
+}
+
+impl BvhReader {
+    fn parse(text: &str) -> Self {
+        let mut reader = Self { joints: Vec::new(), frames: Vec::new(), interval: 0.0 };
+        let (hierarchy, motion) = text.split_once("MOTION").unwrap();
+        let mut words = hierarchy.split_whitespace();
+        assert_eq!(words.next(), Some("HIERARCHY"));
+        let mut open: Vec<Option<usize>> = Vec::new();
+        let mut channels = 0;
+        let mut pending = None;
+        while let Some(word) = words.next() {
+            match word {
+                "ROOT" | "JOINT" => {
+                    let parent = open.last().copied().flatten();
+                    let name = words.next().unwrap().to_owned();
+                    reader.joints.push(BvhJoint { name, parent, ..BvhJoint::default() });
+                    pending = Some(reader.joints.len() - 1);
+                }
+                "End" => {
+                    assert_eq!(words.next(), Some("Site"));
+                    pending = None;
+                }
+                "{" => open.push(pending),
+                "}" => {
+                    open.pop().expect("a brace too many");
+                }
+                "OFFSET" => {
+                    let offset = Vector3::from_fn(|_, _| words.next().unwrap().parse().unwrap());
+                    if let Some(joint) = *open.last().unwrap() {
+                        reader.joints[joint].offset = offset;
+                    }
+                }
+                "CHANNELS" => {
+                    let count: usize = words.next().unwrap().parse().unwrap();
+                    let names = (0..count).map(|_| words.next().unwrap().to_owned()).collect();
+                    let joint = open.last().unwrap().unwrap();
+                    reader.joints[joint].first_channel = channels;
+                    reader.joints[joint].channels = names;
+                    channels += count;
+                }
+                other => panic!("{other}"),
+            }
+        }
+        assert!(open.is_empty());
+        let mut lines = motion.trim_start().lines();
+        let count: usize = lines.next().unwrap().strip_prefix("Frames: ").unwrap().parse().unwrap();
+        reader.interval = lines.next().unwrap().strip_prefix("Frame Time: ").unwrap().parse().unwrap();
+        reader.frames = lines.map(|line| line.split(' ').map(|value| value.parse().unwrap()).collect()).collect();
+        assert_eq!(reader.frames.len(), count);
+        assert!(reader.frames.iter().all(|frame| frame.len() == channels));
+        reader
+    }
+
+    fn positions(&self, frame: usize) -> HashMap<&str, Vector3<f64>> {
+        let mut places: Vec<(Vector3<f64>, Matrix3<f64>)> = Vec::new();
+        let mut named = HashMap::new();
+        for BvhJoint { name, parent, offset, first_channel, channels } in &self.joints {
+            let mut shift = *offset;
+            let mut turn = Matrix3::identity();
+            for (channel, value) in channels.iter().zip(&self.frames[frame][*first_channel..]) {
+                let about = |axis| Rotation3::from_axis_angle(&axis, value.to_radians()).into_inner();
+                match channel.as_str() {
+                    "Xposition" => shift.x += value,
+                    "Yposition" => shift.y += value,
+                    "Zposition" => shift.z += value,
+                    "Xrotation" => turn *= about(Vector3::x_axis()),
+                    "Yrotation" => turn *= about(Vector3::y_axis()),
+                    "Zrotation" => turn *= about(Vector3::z_axis()),
+                    other => panic!("{other}"),
+                }
+            }
+            let (origin, orientation) = parent.map_or((Vector3::zeros(), Matrix3::identity()), |parent| places[parent]);
+            places.push((origin + orientation * shift, orientation * turn));
+            named.insert(name.as_str(), places[places.len() - 1].0);
+        }
+        named
+    }
+
+    /// Mean and largest distance from the poses of a track, mm, from `first` image on.
+    fn distance_mm(&self, track: u32, first: usize, stretch: f64) -> (f64, f64) {
+        let (mut sum, mut largest) = (0.0, 0.0_f64);
+        for frame in 0..self.frames.len() {
+            let places = self.positions(frame);
+            for (joint, at) in Joint::ALL.into_iter().zip(pose(track, first + frame, stretch)) {
+                let distance = (places[joint.name()] * 10.0 - y_up(at) * 1000.0).norm();
+                sum += distance;
+                largest = largest.max(distance);
+            }
+        }
+        (sum / (self.frames.len() * JOINT_COUNT) as f64, largest)
+    }
+}
+
+#[test]
+fn bvh_moves_every_joint_to_its_place_within_a_millimetre() {
+    let folder = scene(0.0);
+    let (code, stdout, _) = export(folder.path(), &["result", "--format", "bvh", "-o", "walk.bvh"]);
+    assert_eq!(code, 0);
+    assert!(
+        stdout.contains("walk.1.bvh: constant bone lengths move joints by 0.0 mm on average, 0.0 mm at most"),
+        "{stdout}"
+    );
+    let first = BvhReader::parse(&std::fs::read_to_string(folder.path().join("walk.1.bvh")).unwrap());
+    assert_eq!((first.frames.len(), first.joints.len()), (IMAGES, JOINT_COUNT + 6));
+    assert!((first.interval - 0.04).abs() < 1e-9);
+    let (mean, largest) = first.distance_mm(1, 0, 0.0);
+    assert!(largest < 0.02, "{mean} {largest}");
+    // The second starts later, and its nose is carried on a straight line through the image without it.
+    let second = BvhReader::parse(&std::fs::read_to_string(folder.path().join("walk.2.bvh")).unwrap());
+    assert_eq!(second.frames.len(), IMAGES - 10);
+    let elsewhere = second.positions(9)["l_wrist"] * 10.0 - y_up(pose(2, 19, 0.0)[Joint::LWrist.index()]) * 1000.0;
+    assert!(elsewhere.norm() < 0.02, "{elsewhere}");
+}
+
+#[test]
+fn bvh_states_what_constant_lengths_cost() {
+    let folder = scene(0.01);
+    let (_, stdout, _) = export(folder.path(), &["result", "--format", "bvh", "-o", "one.bvh", "--track", "1"]);
+    let reader = BvhReader::parse(&std::fs::read_to_string(folder.path().join("one.bvh")).unwrap());
+    let (mean, largest) = reader.distance_mm(1, 0, 0.01);
+    assert!(mean > 2.0 && largest < 60.0, "{mean} {largest}");
+    let stated = format!("move joints by {mean:.1} mm on average, {largest:.1} mm at most");
+    assert!(stdout.contains(&stated), "{stdout} is not {stated}");
+}
+
+#[test]
+fn trc_has_the_markers_in_millimetres_and_gaps_empty() {
+    let folder = scene(0.0);
+    let text = exported(folder.path(), &["result", "--format", "trc", "-o", "two.trc", "--track", "2"], "two.trc");
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines[0], ["PathFileType", "4", "(X/Y/Z)", "two.trc"]);
+    let header: HashMap<&str, &str> = lines[1].iter().copied().zip(lines[2].iter().copied()).collect();
+    assert_eq!((header["NumFrames"], header["NumMarkers"], header["Units"]), ("20", "17", "mm"));
+    assert!((header["DataRate"].parse::<f64>().unwrap() - 25.0).abs() < 1e-3);
+    let names: Vec<&str> = lines[3].iter().copied().skip(2).step_by(3).collect();
+    assert_eq!(names[..17], Joint::ALL.map(Joint::name));
+    assert_eq!((lines[4][2], lines[4].last()), ("X1", Some(&"Z17")));
+    assert!(lines[5] == [""]);
+    for (row, cells) in lines[6..].iter().enumerate() {
+        assert_eq!(cells.len(), 2 + 3 * JOINT_COUNT);
+        assert_eq!(cells[0], (row + 1).to_string());
+        assert!((cells[1].parse::<f64>().unwrap() - 0.04 * (row + 10) as f64).abs() < 1e-6);
+        for (joint, at) in pose(2, row + 10, 0.0).into_iter().enumerate() {
+            let marker = &cells[2 + 3 * joint..5 + 3 * joint];
+            if (row + 10, joint) == (20, 9) {
+                assert_eq!(marker, ["", "", ""]);
+            } else {
+                let read = Vector3::from_fn(|axis, _| marker[axis].parse::<f64>().unwrap());
+                assert!((read - y_up(at) * 1000.0).norm() < 1e-3);
+            }
+        }
+    }
+    assert_eq!(lines.len(), 26);
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let folder = scene(0.0);
+    let refusal = |arguments: &[&str]| {
+        let (code, stdout, stderr) = export(folder.path(), arguments);
+        assert!(code == 2 && stdout.is_empty(), "{arguments:?}: {stdout}{stderr}");
+        stderr
+    };
+    assert!(refusal(&["result", "--format", "csv", "-o", "x", "--track", "7"]).contains("has no track 7"));
+    assert!(refusal(&["nowhere", "--format", "csv", "-o", "x"]).contains("nowhere"));
+    assert!(refusal(&["result", "--format", "fbx", "-o", "x"]).contains("csv, json, bvh, trc"));
+    assert!(!folder.path().join("x").exists());
+}
