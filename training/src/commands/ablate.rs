@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use stridepose_train::ablate::{self, AblateSettings};
 use stridepose_train::ablate_table;
 use stridepose_train::batch::BatchSettings;
+use stridepose_train::corpus::KeypointsOnly;
 use stridepose_train::export;
 use stridepose_train::network::LifterSize;
 use stridepose_train::train::{TrainData, TrainSettings};
@@ -71,7 +72,7 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
         scenes_per_clip: arguments.scenes,
         questions: arguments.only.clone(),
     };
-    let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &[], noise: &noise };
+    let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &KeypointsOnly::default(), noise: &noise };
     let scores = ablate::ablate(&settings, &data)?;
     let command: Vec<String> = std::env::args().skip(1).collect();
     let text = ablate_table::markdown(&settings, &scores, &format!("stridepose-train {}", command.join(" ")))?;

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use stridepose_train::adversary;
-use stridepose_train::batch::{self, BatchSettings, Corpus};
+use stridepose_train::batch::{self, BatchSettings};
 use stridepose_train::calibrate;
+use stridepose_train::corpus::Corpus;
 use stridepose_train::discriminator::DiscriminatorKind;
 use stridepose_train::export;
 use stridepose_train::export_discriminator;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use stridepose_train::adversary::TAIL;
 use stridepose_train::batch::{BatchSettings, PAIR_PERIOD};
+use stridepose_train::corpus::KeypointsOnly;
 use stridepose_train::discriminator::DiscriminatorKind;
 use stridepose_train::mocap;
 use stridepose_train::network::LifterSize;
@@ -128,8 +129,10 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         validate_every: arguments.validate_every,
     };
     let keypoints_only = match &arguments.unlabelled {
-        Some(folder) => mocap::load_any_split(folder, &arguments.data.bvh()?)?,
-        None => Vec::new(),
+        Some(folder) => {
+            KeypointsOnly { clips: mocap::load_any_split(folder, &arguments.data.bvh()?)?, ..KeypointsOnly::default() }
+        }
+        None => KeypointsOnly::default(),
     };
     let data =
         TrainData { clips: &clips, label_share: arguments.label_share, keypoints_only: &keypoints_only, noise: &noise };
