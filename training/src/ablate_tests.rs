@@ -4,6 +4,7 @@
 use super::*;
 use crate::ablate_table;
 use crate::batch::BatchSettings;
+use crate::corpus::KeypointsOnly;
 use crate::mocap::Split;
 use crate::noise::{DetectorNoise, NoiseSettings};
 use crate::scene::SceneSettings;
@@ -104,7 +105,7 @@ fn other_strides_have_as_many_parameters() {
 fn a_study_goes_on_where_it_was_and_refuses_to_become_another() {
     let folder = tempfile::tempdir().unwrap();
     let (clips, noise) = (clips(), noise(folder.path()));
-    let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &[], noise: &noise };
+    let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &KeypointsOnly::default(), noise: &noise };
     let settings = |seeds: &[u64]| settings(folder.path(), seeds, &["occlusion", "semi-supervised"]);
     let first = ablate(&settings(&[1]), &data).unwrap();
     assert_eq!(first.len(), 5, "{:?}", first.keys());

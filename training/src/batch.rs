@@ -4,10 +4,7 @@
 //! every [`PAIR_PERIOD`] samples: neighbours differ too little for each of them to be worth the arithmetic of
 //! the head, and a pair is what the velocity loss needs.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use nalgebra::Vector3;
-use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use stridepose::geometry::VirtualCamera;
@@ -15,7 +12,7 @@ use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
 use stridepose::stages::window::{self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleKind};
 
 use crate::adversary::TAIL;
-use crate::mocap::{Clip, Split};
+use crate::corpus::Corpus;
 use crate::network::LOOKAHEADS;
 use crate::noise::{self, DetectorNoise, NoiseSettings};
 use crate::occlusion;
@@ -23,8 +20,6 @@ use crate::scene::{self, Scene, SceneSettings};
 
 /// One pair of loss rows in this many samples.
 pub const PAIR_PERIOD: usize = 6;
-/// Sets the draw of labelled persons apart from all others.
-const LABEL_SEED: u64 = 0x6c61_6265;
 /// Values of one target pose.
 pub const POSE_VALUES: usize = JOINT_COUNT * 3;
 
@@ -52,6 +47,13 @@ pub struct Batch {
     pub keypoint_weights: Vec<f32>,
 }
 
+impl Batch {
+    /// Loss rows of each clip.
+    pub fn loss_rows(&self) -> usize {
+        self.length / PAIR_PERIOD * 2
+    }
+}
+
 /// Everything a clip is drawn with.
 #[derive(Clone, Debug)]
 pub struct BatchSettings {
@@ -70,88 +72,6 @@ pub struct BatchSettings {
     pub occlude: bool,
     /// Whether half of the clips are drawn from persons without labels, where there are any.
     pub semi_supervised: bool,
-}
-
-/// Motion capture of one split, drawn by length.
-pub struct Corpus<'a> {
-    moving: Vec<(&'a Clip, usize)>,
-    standing: Vec<(&'a Clip, usize)>,
-    /// Those of whom the keypoints alone are to be used.
-    unlabelled: Option<Box<Corpus<'a>>>,
-}
-
-impl<'a> Corpus<'a> {
-    /// The clips of `split`.
-    pub fn new(clips: &'a [Clip], split: Split) -> Self {
-        Self::of(clips.iter().filter(|clip| clip.split == split))
-    }
-
-    /// The training clips, of which persons with about `label_share` of the poses keep their labels. The rest, and
-    /// `keypoints_only` of any split, are unlabelled.
-    pub fn partly_labelled(clips: &'a [Clip], label_share: f64, keypoints_only: &'a [Clip], seed: u64) -> Self {
-        let training = || clips.iter().filter(|clip| clip.split == Split::Train);
-        let labelled = labelled_persons(training(), label_share, seed);
-        let is_labelled = |clip: &&Clip| labelled.contains(&(clip.source.as_str(), clip.subject.as_str()));
-        let unlabelled = Self::of(training().filter(|clip| !is_labelled(clip)).chain(keypoints_only));
-        let unlabelled = (!unlabelled.is_empty()).then(|| Box::new(unlabelled));
-        Self { unlabelled, ..Self::of(training().filter(is_labelled)) }
-    }
-
-    fn of(clips: impl Iterator<Item = &'a Clip>) -> Self {
-        let mut corpus = Self { moving: Vec::new(), standing: Vec::new(), unlabelled: None };
-        for clip in clips {
-            let part = if clip.is_moving() { &mut corpus.moving } else { &mut corpus.standing };
-            let end = part.last().map_or(0, |&(_, end)| end) + clip.poses.len();
-            part.push((clip, end));
-        }
-        corpus
-    }
-
-    /// Whether there is nothing to draw.
-    pub fn is_empty(&self) -> bool {
-        self.moving.is_empty() && self.standing.is_empty()
-    }
-
-    /// Poses with labels and without.
-    pub fn poses(&self) -> (usize, usize) {
-        let end = |part: &[(&Clip, usize)]| part.last().map_or(0, |&(_, end)| end);
-        let labelled = end(&self.moving) + end(&self.standing);
-        (labelled, self.unlabelled.as_ref().map_or(0, |unlabelled| unlabelled.poses().0))
-    }
-
-    fn draw(&self, standing_share: f64, rng: &mut impl Rng) -> &'a Clip {
-        let standing = self.moving.is_empty() || (!self.standing.is_empty() && rng.random_bool(standing_share));
-        let clips = if standing { &self.standing } else { &self.moving };
-        let total = clips[clips.len() - 1].1;
-        let at = rng.random_range(0..total);
-        clips[clips.partition_point(|&(_, end)| end <= at)].0
-    }
-}
-
-/// Persons (source, subject) with about `share` of the poses, at least one, drawn with `seed`.
-fn labelled_persons<'a>(clips: impl Iterator<Item = &'a Clip>, share: f64, seed: u64) -> BTreeSet<(&'a str, &'a str)> {
-    let mut poses = BTreeMap::<(&str, &str), usize>::new();
-    for clip in clips {
-        *poses.entry((&clip.source, &clip.subject)).or_default() += clip.poses.len();
-    }
-    let all: usize = poses.values().sum();
-    let mut persons: Vec<_> = poses.into_iter().collect();
-    persons.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ LABEL_SEED));
-    let mut labelled = 0;
-    persons
-        .into_iter()
-        .take_while(|(_, poses)| {
-            let takes = labelled == 0 || (labelled as f64) < share * all as f64;
-            labelled += poses;
-            takes
-        })
-        .map(|(person, _)| person)
-        .collect()
-}
-
-/// What is drawn of clips without labels: nothing that needs their 3D, no body or posture but their own.
-fn unlabelled_scene(settings: &SceneSettings) -> SceneSettings {
-    SceneSettings { retarget_share: 0.0, posture_share: 0.0, ..*settings }
 }
 
 /// Draws batch number `step` of the run with `seed`: the same numbers whenever it is asked for.
@@ -183,24 +103,43 @@ pub fn draw(
     for clip in 0..clips {
         let mut rng =
             ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((clip as u64) << 48));
-        let (corpus, scene_settings) = match unlabelled {
-            Some(unlabelled) if clip >= labelled => (unlabelled.as_ref(), unlabelled_scene(&settings.scene)),
-            _ => (corpus, settings.scene),
+        let hide = |detected: &[KeypointsOnPlane], rng: &mut ChaCha8Rng| {
+            let mut seen = detected.to_vec();
+            if settings.occlude {
+                occlusion::occlude(&mut seen, severity, rng);
+            }
+            seen
         };
-        let scene = scene::draw(corpus.draw(settings.standing_share, &mut rng), length, &scene_settings, &mut rng);
-        let mut detected = noise::detect(&scene, noise, &settings.noise, &mut rng);
-        occlusion::mask_layout(&mut detected, draw_layout(&mut rng));
-        let mut seen = detected.clone();
-        if settings.occlude {
-            occlusion::occlude(&mut seen, severity, &mut rng);
-        }
-        let rows = observe(&scene, &seen);
-        write_clip(&mut batch, clip, &rows);
-        if clip >= labelled {
-            withhold_labels(&mut batch, clip, &rows, &detected);
+        match unlabelled {
+            Some(unlabelled) if clip >= labelled => {
+                let (detected, step_secs) = unlabelled.draw(length, noise, settings, &mut rng);
+                let rows = watch(&hide(&detected, &mut rng), &step_secs);
+                write_features(&mut batch, clip, rows.iter());
+                write_keypoints(&mut batch, clip, &rows, &detected);
+            }
+            _ => {
+                let drawn = corpus.draw(settings.standing_share, &mut rng);
+                let scene = scene::draw(drawn, length, &settings.scene, &mut rng);
+                let detected = detect(&scene, noise, settings, &mut rng);
+                let rows = observe(&scene, &hide(&detected, &mut rng));
+                write_features(&mut batch, clip, rows.iter().map(|row| &row.seen));
+                write_targets(&mut batch, clip, &rows);
+            }
         }
     }
     batch
+}
+
+/// What a drawn detector with a drawn layout reports of `scene`.
+pub(crate) fn detect(
+    scene: &Scene,
+    noise: &DetectorNoise,
+    settings: &BatchSettings,
+    rng: &mut impl Rng,
+) -> Vec<KeypointsOnPlane> {
+    let mut detected = noise::detect(scene, noise, &settings.noise, rng);
+    occlusion::mask_layout(&mut detected, draw_layout(rng));
+    detected
 }
 
 fn draw_layout(rng: &mut impl Rng) -> KeypointLayout {
@@ -212,45 +151,65 @@ fn draw_layout(rng: &mut impl Rng) -> KeypointLayout {
 }
 
 /// One sample as the network meets it.
-pub struct ObservedRow {
+pub struct SeenRow {
     /// Input of the network.
     pub features: [f32; FEATURE_COUNT],
     /// The person's virtual camera.
     pub camera: VirtualCamera,
-    /// What the network is to answer: root-relative joints in the virtual camera, m.
-    pub target: JointArray<Vector3<f64>>,
     /// Whether the person was ever seen up to this sample.
     pub valid: bool,
 }
 
-/// Runs the pipeline's `window` stage over a scene.
-pub fn observe(scene: &Scene, keypoints: &[KeypointsOnPlane]) -> Vec<ObservedRow> {
-    let mut memory = BodyMemory::default();
-    let nowhere = VirtualCamera::looking_at(nalgebra::Point2::origin(), 0.2);
-    let mut rows = Vec::with_capacity(keypoints.len());
-    for ((joints, keypoints), step_secs) in scene.joints_in_camera.iter().zip(keypoints).zip(&scene.step_secs) {
-        let sample = Sample { keypoints: *keypoints, step_secs: *step_secs, kind: SampleKind::Keep };
-        let camera = memory.update(&sample);
-        let mut features = [0.0; FEATURE_COUNT];
-        if let Some(camera) = &camera {
-            window::write_features(&memory, camera, &sample, &mut features);
-        }
-        let seen_in = camera.unwrap_or(nowhere);
-        let rotation = seen_in.virtual_from_camera();
-        let target = scene::from_root(joints).map(|joint| rotation * joint);
-        rows.push(ObservedRow { features, camera: seen_in, target, valid: camera.is_some() });
-    }
-    rows
+/// One sample with its truth.
+pub struct ObservedRow {
+    /// What the network meets.
+    pub seen: SeenRow,
+    /// What it is to answer: root-relative joints in the virtual camera, m.
+    pub target: JointArray<Vector3<f64>>,
 }
 
-fn write_clip(batch: &mut Batch, clip: usize, rows: &[ObservedRow]) {
-    for (time, row) in rows.iter().enumerate() {
+/// Runs the pipeline's `window` stage over keypoints, `step_secs` apart.
+pub fn watch(keypoints: &[KeypointsOnPlane], step_secs: &[f64]) -> Vec<SeenRow> {
+    let mut memory = BodyMemory::default();
+    let nowhere = VirtualCamera::looking_at(nalgebra::Point2::origin(), 0.2);
+    keypoints
+        .iter()
+        .zip(step_secs)
+        .map(|(keypoints, step_secs)| {
+            let sample = Sample { keypoints: *keypoints, step_secs: *step_secs, kind: SampleKind::Keep };
+            let camera = memory.update(&sample);
+            let mut features = [0.0; FEATURE_COUNT];
+            if let Some(camera) = &camera {
+                window::write_features(&memory, camera, &sample, &mut features);
+            }
+            SeenRow { features, camera: camera.unwrap_or(nowhere), valid: camera.is_some() }
+        })
+        .collect()
+}
+
+/// The same over a scene, of which the truth is known.
+pub fn observe(scene: &Scene, keypoints: &[KeypointsOnPlane]) -> Vec<ObservedRow> {
+    watch(keypoints, &scene.step_secs)
+        .into_iter()
+        .zip(&scene.joints_in_camera)
+        .map(|(seen, joints)| {
+            let rotation = seen.camera.virtual_from_camera();
+            ObservedRow { target: scene::from_root(joints).map(|joint| rotation * joint), seen }
+        })
+        .collect()
+}
+
+fn write_features<'a>(batch: &mut Batch, clip: usize, rows: impl Iterator<Item = &'a SeenRow>) {
+    for (time, row) in rows.enumerate() {
         let at = (time * batch.clips + clip) * FEATURE_COUNT;
         batch.features[at..at + FEATURE_COUNT].copy_from_slice(&row.features);
     }
+}
+
+fn write_targets(batch: &mut Batch, clip: usize, rows: &[ObservedRow]) {
     for (loss_row, time) in loss_times(batch.length).enumerate() {
         for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
-            let Some(row) = time.checked_sub(lookahead).map(|time| &rows[time]).filter(|row| row.valid) else {
+            let Some(row) = time.checked_sub(lookahead).map(|time| &rows[time]).filter(|row| row.seen.valid) else {
                 continue;
             };
             let at = (loss_row * batch.clips + clip) * LOOKAHEADS.len() + head;
@@ -264,14 +223,13 @@ fn write_clip(batch: &mut Batch, clip: usize, rows: &[ObservedRow]) {
     }
 }
 
-/// Puts keypoints in the place of the truth of an unlabelled clip.
-fn withhold_labels(batch: &mut Batch, clip: usize, rows: &[ObservedRow], detected: &[KeypointsOnPlane]) {
+/// Keypoints in the place of a truth.
+fn write_keypoints(batch: &mut Batch, clip: usize, rows: &[SeenRow], detected: &[KeypointsOnPlane]) {
     for (loss_row, time) in loss_times(batch.length).enumerate() {
         for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
+            let Some(time) = time.checked_sub(lookahead).filter(|time| rows[*time].valid) else { continue };
             let at = (loss_row * batch.clips + clip) * LOOKAHEADS.len() + head;
-            batch.keypoint_weights[at] = std::mem::take(&mut batch.weights[at]);
-            batch.targets[at * POSE_VALUES..(at + 1) * POSE_VALUES].fill(0.0);
-            let Some(time) = time.checked_sub(lookahead) else { continue };
+            batch.keypoint_weights[at] = 1.0;
             let camera = &rows[time].camera;
             let values = &mut batch.keypoints[at * POSE_VALUES..(at + 1) * POSE_VALUES];
             for (values, keypoint) in values.chunks_exact_mut(3).zip(&detected[time]) {
@@ -282,10 +240,6 @@ fn withhold_labels(batch: &mut Batch, clip: usize, rows: &[ObservedRow], detecte
                 }
             }
         }
-    }
-    for tail_row in 0..batch.tail_targets.len() / (batch.clips * POSE_VALUES) {
-        let at = (tail_row * batch.clips + clip) * POSE_VALUES;
-        batch.tail_targets[at..at + POSE_VALUES].fill(0.0);
     }
 }
 

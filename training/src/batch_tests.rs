@@ -2,8 +2,15 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::mocap::WorldPose;
+use crate::corpus::{KeypointsOnly, unlabelled_scene};
+use crate::keypoint_sequence::KeypointSequence;
+use crate::mocap::{Clip, Split, WorldPose};
+use std::collections::BTreeSet;
 use std::io::Write;
+
+fn none() -> &'static KeypointsOnly {
+    const { &KeypointsOnly { clips: Vec::new(), sequences: Vec::new() } }
+}
 
 fn clips(count: usize) -> Vec<Clip> {
     (0..count)
@@ -37,20 +44,24 @@ fn settings(semi_supervised: bool) -> BatchSettings {
 #[test]
 fn persons_keep_or_lose_their_labels_as_a_whole() {
     let clips = clips(20);
-    let corpus = Corpus::partly_labelled(&clips, 0.3, &[], 1);
+    let more = KeypointsOnly { clips: clips.clone(), ..KeypointsOnly::default() };
+    let corpus = Corpus::partly_labelled(&clips, 0.3, none(), 1);
     assert_eq!(corpus.poses(), (600, 1400));
-    let persons: BTreeSet<&str> = corpus.moving.iter().map(|(clip, _)| clip.subject.as_str()).collect();
-    let unlabelled = corpus.unlabelled.as_ref().unwrap();
-    assert!(unlabelled.moving.iter().all(|(clip, _)| !persons.contains(clip.subject.as_str())));
-    assert_eq!(Corpus::partly_labelled(&clips, 1e-6, &[], 1).poses().0, 200, "at least one person");
-    assert_eq!(Corpus::partly_labelled(&clips, 1.0, &[], 1).poses(), (2000, 0));
-    assert_eq!(Corpus::partly_labelled(&clips, 1.0, &clips, 1).poses(), (2000, 2000));
+    let persons = |corpus: &Corpus<'_>| -> BTreeSet<String> {
+        (0..500).map(|seed| corpus.draw(0.0, &mut ChaCha8Rng::seed_from_u64(seed)).subject.clone()).collect()
+    };
+    let (labelled, unlabelled) = (persons(&corpus), persons(&corpus.unlabelled.as_ref().unwrap().clips));
+    assert_eq!((labelled.len(), unlabelled.len()), (3, 7));
+    assert!(labelled.is_disjoint(&unlabelled));
+    assert_eq!(Corpus::partly_labelled(&clips, 1e-6, none(), 1).poses().0, 200, "at least one person");
+    assert_eq!(Corpus::partly_labelled(&clips, 1.0, none(), 1).poses(), (2000, 0));
+    assert_eq!(Corpus::partly_labelled(&clips, 1.0, &more, 1).poses(), (2000, 2000));
 }
 
 #[test]
 fn half_of_a_batch_has_keypoints_in_the_place_of_labels() {
     let clips = clips(20);
-    let corpus = Corpus::partly_labelled(&clips, 0.3, &[], 1);
+    let corpus = Corpus::partly_labelled(&clips, 0.3, none(), 1);
     let batch = draw(&corpus, &noise(), &settings(true), 0.5, 3, 0);
     assert_eq!((batch.clips, batch.labelled), (5, 3));
     let (mut labels, mut seen) = (0, 0);
@@ -79,9 +90,31 @@ fn half_of_a_batch_has_keypoints_in_the_place_of_labels() {
 }
 
 #[test]
+fn sequences_of_keypoints_are_unlabelled_people() {
+    let clips = clips(4);
+    let row = std::array::from_fn(|joint| {
+        let point = nalgebra::Point2::new(0.02 * joint as f64, 0.3 - 0.03 * joint as f64);
+        Some(window::KeypointOnPlane { point, score: 0.7, spread: None })
+    });
+    let sequence = KeypointSequence { source: "bag".into(), samples: vec![(row, 1.0 / 30.0); 40] };
+    let more = KeypointsOnly { clips: Vec::new(), sequences: vec![sequence] };
+    let corpus = Corpus::partly_labelled(&clips, 1.0, &more, 1);
+    assert_eq!(corpus.poses(), (400, 40));
+    let batch = draw(&corpus, &noise(), &settings(true), 0.0, 3, 0);
+    assert_eq!((batch.clips, batch.labelled), (5, 3));
+    let row = (batch.loss_rows() - 1) * batch.clips + 4;
+    let at = row * LOOKAHEADS.len();
+    assert_eq!((batch.weights[at], batch.keypoint_weights[at]), (0.0, 1.0));
+    let scores: Vec<f32> =
+        batch.keypoints[at * POSE_VALUES..(at + 1) * POSE_VALUES].chunks_exact(3).map(|keypoint| keypoint[2]).collect();
+    assert!(scores.iter().all(|score| (score - 0.7).abs() < 1e-6), "{scores:?}");
+}
+
+#[test]
 fn without_semi_supervision_a_batch_is_what_it_was() {
     let clips = clips(20);
-    let (all, part) = (Corpus::new(&clips, Split::Train), Corpus::partly_labelled(&clips, 1.0, &clips, 1));
+    let more = KeypointsOnly { clips: clips.clone(), ..KeypointsOnly::default() };
+    let (all, part) = (Corpus::new(&clips, Split::Train), Corpus::partly_labelled(&clips, 1.0, &more, 1));
     let (a, b) =
         (draw(&all, &noise(), &settings(false), 0.5, 3, 0), draw(&part, &noise(), &settings(false), 0.5, 3, 0));
     assert_eq!((a.features, a.targets, a.labelled), (b.features, b.targets, 5));
@@ -96,7 +129,7 @@ fn the_truth_projects_onto_the_keypoints() {
     use burn::prelude::*;
 
     let clips = clips(8);
-    let corpus = Corpus::partly_labelled(&clips, 0.3, &[], 1);
+    let corpus = Corpus::partly_labelled(&clips, 0.3, none(), 1);
     let mut settings = settings(true);
     settings.noise.scale = (1e-6, 1e-6 + 1e-12);
     let batch = draw(&corpus, &noise(), &settings, 0.0, 3, 0);
@@ -104,12 +137,12 @@ fn the_truth_projects_onto_the_keypoints() {
     // The same scenes with their labels: the draw of a clip does not depend on whether they are withheld.
     for clip in batch.labelled..batch.clips {
         let mut rng = ChaCha8Rng::seed_from_u64(3 ^ ((clip as u64) << 48));
-        let drawn = corpus.unlabelled.as_ref().unwrap().draw(0.0, &mut rng);
+        let unlabelled = corpus.unlabelled.as_ref().unwrap();
+        let drawn = unlabelled.clips.draw(0.0, &mut rng);
         let scene = scene::draw(drawn, batch.length, &unlabelled_scene(&settings.scene), &mut rng);
-        let mut seen = noise::detect(&scene, &noise(), &settings.noise, &mut rng);
-        occlusion::mask_layout(&mut seen, draw_layout(&mut rng));
+        let mut seen = detect(&scene, &noise(), &settings, &mut rng);
         occlusion::occlude(&mut seen, 0.0, &mut rng);
-        write_clip(&mut untouched, clip, &observe(&scene, &seen));
+        write_targets(&mut untouched, clip, &observe(&scene, &seen));
     }
     let rows = batch.weights.len() / LOOKAHEADS.len();
     let answers: Vec<f32> = untouched

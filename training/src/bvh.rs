@@ -62,7 +62,8 @@ impl Bvh {
     /// # Errors
     /// [`BvhError`] names the line, what was found and what was expected.
     pub fn parse(text: &str) -> Result<Self, BvhError> {
-        let mut reader = Reader::new(text);
+        // Some programs write a byte order mark.
+        let mut reader = Reader::new(text.strip_prefix('\u{feff}').unwrap_or(text));
         let joints = hierarchy(&mut reader)?;
         let channels = joints.iter().map(|joint| joint.channels.len()).sum();
         reader.keyword("Frames:")?;

@@ -79,6 +79,17 @@ fn sources_differ_in_names_units_and_axes_but_not_in_the_person() {
 }
 
 #[test]
+fn cmu_s_names_are_one_bone_lower_than_they_say() {
+    let text = person("", 0.0254 / 0.45, UpAxis::Y, 2, 0.02);
+    let plain = read(&text, &BvhSettings::default()).unwrap();
+    let cmu = text.replace("Neck", "Neck1").replace("Spine2", "Neck").replace("Hand", "FingerBase");
+    let cmu = read(&cmu.replace("JOINT Spine\n", "JOINT LowerBack\n"), &BvhSettings::default()).unwrap();
+    for (a, b) in plain.iter().flatten().zip(cmu.iter().flatten()) {
+        assert!((a - b).norm() < 1e-9, "{a:?} is not {b:?}");
+    }
+}
+
+#[test]
 fn frames_are_interpolated_to_fifty_a_second() {
     // 100 images a second, half a second: the root rises by 0.1 m a frame.
     let fast = read(&person("", 0.01, UpAxis::Y, 51, 0.01), &BvhSettings::default()).unwrap();

@@ -34,6 +34,7 @@ fn close(a: Vector3<f64>, x: f64, y: f64, z: f64) {
 #[test]
 fn rotations_apply_in_the_order_of_the_channels() {
     let bvh = Bvh::parse(ARM).unwrap();
+    assert_eq!(Bvh::parse(&format!("\u{feff}{}", ARM.replace('\n', "\r\n"))).unwrap(), bvh);
     assert_eq!(bvh.joints[1].name, "Left Arm");
     assert_eq!((bvh.joints[2].name.as_str(), bvh.joints[2].parent), ("Left Arm_End", Some(1)));
     assert_eq!((bvh.frame_count(), bvh.frame_secs), (3, 0.01));

@@ -8,6 +8,7 @@
 //! scene      clip + body + camera -> joints in the camera frame, true keypoints on the z = 1 plane
 //! noise      true keypoints -> keypoints of a real detector (jitter, jumps, swaps, scores)
 //! occlusion  keypoints hidden from minor to severe
+//! corpus     who is drawn, with labels and without; keypoint_sequence  people of whom there is no truth
 //! batch      all of these -> tensors, through the very `window` stage that the pipeline uses
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
@@ -35,10 +36,12 @@ pub mod bvh;
 pub mod bvh_clip;
 pub mod calibrate;
 pub mod checkpoint;
+pub mod corpus;
 pub mod curves;
 pub mod discriminator;
 pub mod export;
 pub mod export_discriminator;
+pub mod keypoint_sequence;
 pub mod log;
 pub mod loss;
 pub mod mocap;

@@ -118,15 +118,24 @@ const VALIDATION_PERIOD: usize = 10;
 /// # Errors
 /// [`MocapError`] names the file, the line and what was expected.
 pub fn load(folder: &Path, bvh: &BvhSettings) -> Result<Vec<Clip>, MocapError> {
-    let mut clips = if folder.join("mocap17.npy").exists() { load_array(folder)? } else { Vec::new() };
-    clips.extend(load_bvh(folder, bvh)?);
-    if clips.is_empty() {
-        return Err(MocapError::Nothing { folder: folder.to_owned() });
-    }
+    let clips = load_any_split(folder, bvh)?;
     for (split, name) in [(Split::Train, "train"), (Split::Validation, "val")] {
         if !clips.iter().any(|clip| clip.split == split) {
             return Err(MocapError::EmptySplit { path: folder.to_owned(), split: name });
         }
+    }
+    Ok(clips)
+}
+
+/// The same, but for one split being enough.
+///
+/// # Errors
+/// [`MocapError`] names the file, the line and what was expected.
+pub fn load_any_split(folder: &Path, bvh: &BvhSettings) -> Result<Vec<Clip>, MocapError> {
+    let mut clips = if folder.join("mocap17.npy").exists() { load_array(folder)? } else { Vec::new() };
+    clips.extend(load_bvh(folder, bvh)?);
+    if clips.is_empty() {
+        return Err(MocapError::Nothing { folder: folder.to_owned() });
     }
     Ok(clips)
 }
@@ -307,6 +316,9 @@ mod tests {
         std::fs::write(folder.path().join("split.csv"), "file,split\np1/03.BVH,val\np1/04.BVH,train\n").unwrap();
         let clips = read_folder(folder.path()).unwrap();
         assert_eq!((clips.len(), clips[0].split, clips[1].split), (2, Split::Validation, Split::Train));
+        std::fs::write(folder.path().join("split.csv"), "file,split\np1/03.BVH,val\n").unwrap();
+        assert!(read_folder(folder.path()).unwrap_err().to_string().contains("no clip of split \"train\""));
+        assert_eq!(load_any_split(folder.path(), &BvhSettings::default()).unwrap().len(), 1);
         std::fs::write(folder.path().join("split.csv"), "file,split\np1/33.BVH,val\n").unwrap();
         assert!(read_folder(folder.path()).unwrap_err().to_string().contains("split.csv:2: there is no file"));
         std::fs::remove_file(folder.path().join("split.csv")).unwrap();

@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use anyhow::Context;
 use stridepose::skeleton::KeypointLayout;
 
-use crate::batch::{self, Batch, BatchSettings, Corpus};
+use crate::batch::{self, Batch, BatchSettings};
+use crate::corpus::{Corpus, KeypointsOnly};
 use crate::mocap::Clip;
 use crate::network::LifterNetwork;
 use crate::noise::DetectorNoise;
@@ -42,7 +43,7 @@ pub struct TrainData<'a> {
     /// Share of the training poses whose persons keep their 3D labels.
     pub label_share: f64,
     /// More people, of whom the keypoints alone are used.
-    pub keypoints_only: &'a [Clip],
+    pub keypoints_only: &'a KeypointsOnly,
     /// The detector.
     pub noise: &'a DetectorNoise,
 }

@@ -104,7 +104,8 @@ impl Validation<'_> {
             let mut features = vec![0.0_f32; LENGTH * scenes * FEATURE_COUNT];
             for (scene, rows) in drawn.iter().enumerate() {
                 for (time, row) in rows.iter().enumerate() {
-                    features[(time * scenes + scene) * FEATURE_COUNT..][..FEATURE_COUNT].copy_from_slice(&row.features);
+                    features[(time * scenes + scene) * FEATURE_COUNT..][..FEATURE_COUNT]
+                        .copy_from_slice(&row.seen.features);
                 }
             }
             let features = Tensor::<1>::from_data(TensorData::from(features.as_slice()), &device)

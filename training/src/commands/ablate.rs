@@ -1,0 +1,83 @@
+//! `stridepose-train ablate`.
+
+use std::path::PathBuf;
+
+use stridepose_train::ablate::{self, AblateSettings};
+use stridepose_train::ablate_table;
+use stridepose_train::batch::BatchSettings;
+use stridepose_train::corpus::KeypointsOnly;
+use stridepose_train::export;
+use stridepose_train::network::LifterSize;
+use stridepose_train::train::{TrainData, TrainSettings};
+use stridepose_train::trainer::LearnSettings;
+
+use super::data::DataArguments;
+use super::training_draw;
+
+#[derive(clap::Args)]
+pub struct AblateArguments {
+    /// What to train and to measure on.
+    #[command(flatten)]
+    data: DataArguments,
+    /// Folder of the runs.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Table to write; without it TABLE.md in the folder of the runs.
+    #[arg(long)]
+    table: Option<PathBuf>,
+    /// Steps of each run.
+    #[arg(long, default_value_t = 2000)]
+    steps: u64,
+    /// Samples a batch (30 a second).
+    #[arg(long, default_value_t = 3072)]
+    samples: usize,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 2e-3)]
+    learning_rate: f64,
+    /// A run of each variant with each seed.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
+    seeds: Vec<u64>,
+    /// Scenes (cameras) drawn for each validation clip.
+    #[arg(long, default_value_t = 4)]
+    scenes: usize,
+    /// Questions to answer; all if left out.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+/// Runs a study and writes its tables.
+pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
+    anyhow::ensure!(arguments.steps > 0 && !arguments.seeds.is_empty(), "--steps and --seeds must not be empty");
+    let (clips, noise) = arguments.data.load()?;
+    let learn = LearnSettings {
+        size: LifterSize::default(),
+        average_decay: 0.999,
+        discriminator: None,
+        adversarial_weight: 0.0,
+    };
+    let base = TrainSettings {
+        folder: PathBuf::new(),
+        learn,
+        batch: BatchSettings { samples: arguments.samples, lengths: vec![96, 96, 96, 228], ..training_draw() },
+        steps: arguments.steps,
+        learning_rate: arguments.learning_rate,
+        seed: 0,
+        checkpoint_every: 250,
+        validate_every: 0,
+    };
+    let settings = AblateSettings {
+        folder: arguments.output.clone(),
+        base,
+        seeds: arguments.seeds.clone(),
+        scenes_per_clip: arguments.scenes,
+        questions: arguments.only.clone(),
+    };
+    let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &KeypointsOnly::default(), noise: &noise };
+    let scores = ablate::ablate(&settings, &data)?;
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    let text = ablate_table::markdown(&settings, &scores, &format!("stridepose-train {}", command.join(" ")))?;
+    let path = arguments.table.clone().unwrap_or_else(|| arguments.output.join("TABLE.md"));
+    export::write(&path, text.as_bytes())?;
+    println!("wrote {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `stridepose-train lifter`.
+
+use std::path::PathBuf;
+
+use stridepose_train::adversary::TAIL;
+use stridepose_train::batch::{BatchSettings, PAIR_PERIOD};
+use stridepose_train::corpus::KeypointsOnly;
+use stridepose_train::discriminator::DiscriminatorKind;
+use stridepose_train::mocap;
+use stridepose_train::network::LifterSize;
+use stridepose_train::train::{self, TrainData, TrainSettings};
+use stridepose_train::trainer::LearnSettings;
+
+use super::data::DataArguments;
+use super::training_draw;
+
+#[derive(clap::Args)]
+pub struct LifterArguments {
+    /// What the scenes are drawn from.
+    #[command(flatten)]
+    data: DataArguments,
+    /// Folder for checkpoints and the log.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Steps of the whole schedule.
+    #[arg(long, default_value_t = 10_000)]
+    steps: u64,
+    /// Samples a batch (30 a second).
+    #[arg(long, default_value_t = 3072)]
+    samples: usize,
+    /// Samples a clip, cycled through from step to step, multiples of 6.
+    #[arg(long, value_delimiter = ',', default_values_t = [96, 96, 96, 228])]
+    lengths: Vec<usize>,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 2e-3)]
+    learning_rate: f64,
+    /// Seed of everything that is drawn.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Steps between measurements on the validation persons (moving, nothing hidden); 0 for none.
+    #[arg(long, default_value_t = 1000)]
+    validate_every: u64,
+    /// Decay of the exponential moving average of the weights; 0 turns it off.
+    #[arg(long, default_value_t = 0.999)]
+    ema_decay: f64,
+    /// Discriminator to train beside the lifter.
+    #[arg(long, value_enum, default_value_t = DiscriminatorChoice::None)]
+    discriminator: DiscriminatorChoice,
+    /// Weight of the discriminator's judgement in the lifter's loss, m; 0 trains the discriminator alone.
+    #[arg(long, default_value_t = 0.0)]
+    adversarial_weight: f32,
+    /// Share of the training poses whose persons keep their 3D labels; the others give keypoints alone.
+    #[arg(long, default_value_t = 1.0)]
+    label_share: f64,
+    /// Learn from those without labels as well: half of each batch, by reprojection and by what bones do.
+    #[arg(long)]
+    semi_supervised: bool,
+    /// Folder with more motion capture, as for --mocap, of which the keypoints alone are used.
+    #[arg(long)]
+    unlabelled: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DiscriminatorChoice {
+    None,
+    Spatial,
+    SpatioTemporal,
+}
+
+impl DiscriminatorChoice {
+    fn kind(self) -> Option<DiscriminatorKind> {
+        match self {
+            Self::None => None,
+            Self::Spatial => Some(DiscriminatorKind::Spatial),
+            Self::SpatioTemporal => Some(DiscriminatorKind::SpatioTemporal),
+        }
+    }
+}
+
+/// Trains a lifter.
+pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !arguments.lengths.is_empty()
+            && arguments.lengths.iter().all(|length| *length > 0 && length % PAIR_PERIOD == 0),
+        "--lengths {:?}: each must be a positive multiple of {PAIR_PERIOD}",
+        arguments.lengths
+    );
+    anyhow::ensure!(
+        (0.0..1.0).contains(&arguments.ema_decay),
+        "--ema-decay {}: must be at least 0 and under 1",
+        arguments.ema_decay
+    );
+    let weight = arguments.adversarial_weight;
+    anyhow::ensure!(weight >= 0.0 && weight.is_finite(), "--adversarial-weight {weight}: must be at least 0");
+    anyhow::ensure!(
+        weight == 0.0 || arguments.discriminator != DiscriminatorChoice::None,
+        "--adversarial-weight {weight} without a discriminator; give --discriminator spatio-temporal"
+    );
+    anyhow::ensure!(
+        arguments.discriminator == DiscriminatorChoice::None || arguments.lengths.iter().all(|length| *length >= TAIL),
+        "--lengths {:?}: a discriminator needs clips of at least {TAIL} samples",
+        arguments.lengths
+    );
+    let share = arguments.label_share;
+    anyhow::ensure!(share > 0.0 && share <= 1.0, "--label-share {share}: must be above 0 and at most 1");
+    anyhow::ensure!(
+        !arguments.semi_supervised || share < 1.0 || arguments.unlabelled.is_some(),
+        "--semi-supervised with nobody unlabelled; give --unlabelled or a --label-share under 1"
+    );
+    let (clips, noise) = arguments.data.load()?;
+    let settings = TrainSettings {
+        folder: arguments.output.clone(),
+        learn: LearnSettings {
+            size: LifterSize::default(),
+            average_decay: arguments.ema_decay,
+            discriminator: arguments.discriminator.kind(),
+            adversarial_weight: arguments.adversarial_weight,
+        },
+        batch: BatchSettings {
+            samples: arguments.samples,
+            lengths: arguments.lengths.clone(),
+            semi_supervised: arguments.semi_supervised || arguments.unlabelled.is_some(),
+            ..training_draw()
+        },
+        steps: arguments.steps,
+        learning_rate: arguments.learning_rate,
+        seed: arguments.seed,
+        checkpoint_every: 250,
+        validate_every: arguments.validate_every,
+    };
+    let keypoints_only = match &arguments.unlabelled {
+        Some(folder) => {
+            KeypointsOnly { clips: mocap::load_any_split(folder, &arguments.data.bvh()?)?, ..KeypointsOnly::default() }
+        }
+        None => KeypointsOnly::default(),
+    };
+    let data =
+        TrainData { clips: &clips, label_share: arguments.label_share, keypoints_only: &keypoints_only, noise: &noise };
+    train::train(&settings, &data)?;
+    Ok(())
+}

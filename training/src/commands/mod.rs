@@ -1,0 +1,31 @@
+//! The subcommands, a file each: arguments and what is done with them.
+
+pub mod ablate;
+pub mod curves;
+pub mod data;
+pub mod export;
+pub mod lifter;
+pub mod validate;
+
+use stridepose_train::batch::BatchSettings;
+use stridepose_train::noise::NoiseSettings;
+use stridepose_train::scene::SceneSettings;
+
+/// How training clips are drawn, but for their length.
+fn training_draw() -> BatchSettings {
+    BatchSettings {
+        samples: 0,
+        lengths: Vec::new(),
+        scene: SceneSettings {
+            speed: (0.4, 2.5),
+            retarget_share: 0.75,
+            stamp_jitter: 0.4,
+            posture_share: 0.5,
+            mirror: true,
+        },
+        noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
+        standing_share: 0.25,
+        occlude: true,
+        semi_supervised: false,
+    }
+}
