@@ -76,7 +76,7 @@ class RosTest(unittest.TestCase):
         self.node.destroy_node()
         rclpy.shutdown()
 
-    def spin_until(self, condition, what, timeout=15.0):
+    def spin_until(self, condition, what, timeout=60.0):
         """Spins until `condition` gives something true, which is returned."""
         deadline = time.monotonic() + timeout
         while True:
@@ -98,7 +98,7 @@ class RosTest(unittest.TestCase):
         self.node.create_subscription(kind, topic, heard.append, qos)
         return heard
 
-    def call(self, kind, service, request, timeout=20.0):
+    def call(self, kind, service, request, timeout=60.0):
         client = self.node.create_client(kind, service)
         self.spin_until(client.service_is_ready, service, timeout)
         future = client.call_async(request)
@@ -108,3 +108,5 @@ class RosTest(unittest.TestCase):
 
     def wait_for_subscriber(self, publisher):
         self.spin_until(lambda: publisher.get_subscription_count() > 0, f"a subscriber on {publisher.topic_name}")
+        # The other side may learn of the match later than we do.
+        self.spin_for(0.3)

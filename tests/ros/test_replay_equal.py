@@ -49,7 +49,7 @@ class ReplayEqualTest(RosTest):
                 self.spin_for(0.01)
                 answered = len(heard)
                 source.publish(data)
-                self.spin_until(lambda: len(heard) > answered, "an answer", 20)
+                self.spin_until(lambda: len(heard) > answered, "an answer")
         return heard
 
     def assert_same(self, live, replayed):
