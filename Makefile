@@ -4,6 +4,9 @@
 PYTHON ?= python3
 CARGO ?= cargo
 DEMO_OUTPUT ?= .cache/demo
+# What `make bench` replays, and the folder of the 2D networks for it.
+BENCH_BAG ?= ../shared/bags/balance
+BENCH_MODELS ?= ../shared/models
 # Where interop tests find a Python with the libraries of tests/interop/requirements.txt.
 export STRIDEPOSE_PYTHON ?= $(CURDIR)/.cache/python/bin/python3
 
@@ -26,8 +29,14 @@ test: setup ## every test
 check: ## what CI runs: format, lints, documentation, every test, the demo; ends with the count
 	@bash scripts/check.sh
 
-bench: setup ## measure speed and memory on this machine
-	$(CARGO) bench --locked --workspace
+bench: setup ## measure speed and memory on this machine, beside MediaPipe where BENCH_BAG is there
+	$(CARGO) bench --locked -p stridepose
+	@if [ -d "$(BENCH_BAG)" ]; then \
+		$(PYTHON) scripts/setup.py peers && $(CARGO) build --release --locked && \
+		.cache/peers/bin/python3 benches/peers.py $(BENCH_BAG) --models $(BENCH_MODELS) --json .cache/bench.json; \
+	else \
+		echo "SKIP peers: $(BENCH_BAG) is not there; name a bag of JPEG images with BENCH_BAG, its networks with BENCH_MODELS"; \
+	fi
 
 parameters: ## write config/stridepose.yaml and README's parameter table anew from src/config/parameters.rs
 	STRIDEPOSE_UPDATE=1 $(CARGO) test --release --locked -p stridepose --test parameters

@@ -4,6 +4,7 @@
     scripts/setup.py onnxruntime    .cache/onnxruntime/<version>/libonnxruntime.so.<version>, from the PyPI wheel
                                     pinned in scripts/onnxruntime.version
     scripts/setup.py python         .cache/python/bin/python3, a Python that has tests/interop/requirements.txt
+    scripts/setup.py peers          .cache/peers/bin/python3, a Python that has benches/requirements.txt
 
 Idempotent, and silent when there is nothing to do. Nothing half done is ever left under a final name. Nothing is
 written outside .cache.
@@ -22,7 +23,10 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 CACHE = PROJECT / ".cache"
 PIN = PROJECT / "scripts" / "onnxruntime.version"
-REQUIREMENTS = PROJECT / "tests" / "interop" / "requirements.txt"
+REQUIREMENTS = {
+    "python": PROJECT / "tests" / "interop" / "requirements.txt",
+    "peers": PROJECT / "benches" / "requirements.txt",
+}
 # What to take out of the wheel, by its place there.
 WANTED = ("onnxruntime/capi/libonnxruntime", "onnxruntime/LICENSE", "onnxruntime/ThirdPartyNotices.txt")
 
@@ -32,7 +36,8 @@ class SetupError(Exception):
 
 
 def main(tasks):
-    known = {"onnxruntime": setup_onnxruntime, "python": setup_python}
+    known = {"onnxruntime": setup_onnxruntime}
+    known |= {name: lambda name=name: setup_python(name) for name in REQUIREMENTS}
     unknown = [task for task in tasks if task not in known]
     if unknown or not tasks:
         print(__doc__, file=sys.stderr)
@@ -104,26 +109,26 @@ def check_sha256(path, wanted):
         raise SetupError(f"{path.name} has sha256 {found}, pinned is {wanted}: it was thrown away, nothing was installed")
 
 
-def setup_python():
+def setup_python(name):
     """A virtual environment; where Python lacks ensurepip (Debian without python3-venv), a folder of packages and a
     starter script in the same place."""
-    final = CACHE / "python"
+    final, requirements = CACHE / name, REQUIREMENTS[name]
     # The stamp names what is installed and for which Python.
-    stamp = f"{sys.version.split()[0]}\n{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()}\n"
+    stamp = f"{sys.version.split()[0]}\n{hashlib.sha256(requirements.read_bytes()).hexdigest()}\n"
     stamp_file = final / "setup.stamp"
     if stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp:
         return
-    print(f"setup: bringing {REQUIREMENTS.relative_to(PROJECT)} into {final.relative_to(PROJECT)}", flush=True)
+    print(f"setup: bringing {requirements.relative_to(PROJECT)} into {final.relative_to(PROJECT)}", flush=True)
     shutil.rmtree(final, ignore_errors=True)
     interpreter = final / "bin" / "python3"
     # A virtual environment cannot be moved, so it is made in place; the stamp, written last, says that it is whole.
     made = subprocess.run([sys.executable, "-m", "venv", str(final)], capture_output=True, text=True, check=False)
     if made.returncode == 0:
-        pip("install", "--requirement", str(REQUIREMENTS), python=str(interpreter))
+        pip("install", "--requirement", str(requirements), python=str(interpreter))
     else:
         shutil.rmtree(final, ignore_errors=True)
         packages = final / "packages"
-        pip("install", "--target", str(packages), "--requirement", str(REQUIREMENTS))
+        pip("install", "--target", str(packages), "--requirement", str(requirements))
         interpreter.parent.mkdir(parents=True)
         interpreter.write_text(
             f'#!/bin/sh\nPYTHONPATH="{packages}${{PYTHONPATH:+:$PYTHONPATH}}" exec "{sys.executable}" "$@"\n',

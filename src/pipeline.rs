@@ -151,6 +151,19 @@ impl Pipeline {
         }
     }
 
+    /// Takes new settings, from the next image on. Models and inputs stay what they are.
+    pub fn set_config(&mut self, config: &Config) {
+        self.settings = Settings::from(config);
+        self.tracker.set_settings(track_settings(config));
+    }
+
+    /// Forgets everybody and the time.
+    pub fn reset(&mut self) {
+        self.tracker.reset();
+        self.people.clear();
+        self.last_stamp = None;
+    }
+
     /// How far the second answer looks ahead, s.
     pub fn lookahead_secs(&self) -> f64 {
         self.stages.lifter.lookahead_secs()
@@ -297,6 +310,13 @@ impl Pipeline {
                 let seen = Seen { keypoints: &tracked.keypoints, score };
                 let bbox = Some(tracked.bbox_in_image_px);
                 now.extend(person_estimate(tracked.id, &refined, &seen, bbox, camera));
+            } else if tracked.is_seen {
+                let seen = keypoints.iter().flatten().count();
+                let message = format!(
+                    "person {} has {seen} keypoints and cannot be placed yet, or the lifter's answer is no body: left out",
+                    tracked.id.0
+                );
+                warnings.push(Warning::new(WarningKind::PersonNotPlaced, message));
             }
             if let Some(then) = lifted.earlier.filter(|_| self.settings.is_refined_wanted) {
                 let refined =

@@ -43,6 +43,8 @@ pub enum WarningKind {
     BagDamaged,
     /// A network gave values that are not finite; its result for this person was dropped.
     NetworkOutputRefused,
+    /// A person who is seen could not be placed in space: too few keypoints, or the lifter's answer was no body.
+    PersonNotPlaced,
 }
 
 impl WarningKind {
@@ -57,6 +59,7 @@ impl WarningKind {
             Self::MessageRefused => "message_refused",
             Self::BagDamaged => "bag_damaged",
             Self::NetworkOutputRefused => "network_output_refused",
+            Self::PersonNotPlaced => "person_not_placed",
         }
     }
 }

@@ -4,10 +4,20 @@
 mod common;
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use stridepose::adapters::bag::writer::{BagWriter, Qos};
+use stridepose::adapters::bag::{Bag, BagError};
+use stridepose::adapters::messages::from_cdr;
+use stridepose::adapters::messages::sensor_msgs::CameraInfo;
+use stridepose::adapters::messages::stridepose::{Keypoint, KeypointArray};
+use stridepose::adapters::result_bag::read_result_bag;
+use stridepose::adapters::scene_bag::write_scene_bag;
+use stridepose::data::Stamp;
+use stridepose::scene::SceneSettings;
 
 fn stridepose(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_stridepose")).arg("--quiet").args(arguments).output().unwrap()
@@ -136,6 +146,111 @@ fn a_spoilt_image_is_counted_named_and_skipped() {
     assert_eq!(code, 3, "{summary}");
     assert_eq!(summary["images"], 6, "{summary}");
     assert_eq!(summary["warnings"]["image_refused"]["count"], 1, "{summary}");
+}
+
+#[test]
+fn camera_infos_that_make_no_sense_are_counted_named_and_skipped() {
+    let Some(shared) = common::shared("camera_infos_that_make_no_sense_are_counted_named_and_skipped") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let bag = folder.path().join("bag");
+    common::record_bag_with(&bag, &|_, _| {}, &|number, info| match number {
+        1 => info.k = [0.0; 9],
+        2 => info.k[0] = f64::NAN,
+        3 => info.width = 640,
+        4 => info.d[1] = f64::INFINITY,
+        _ => {}
+    });
+    let (code, summary) = replay(&bag, &folder.path().join("r"), &shared.join("models"), &[]);
+    assert_eq!((code, summary["images"].as_u64()), (3, Some(6)), "{summary}");
+    let refused = &summary["warnings"]["camera_info_refused"];
+    assert_eq!(refused["count"], 4, "{summary}");
+    assert!(
+        refused["first"].as_str().unwrap().contains("is the camera calibrated?"),
+        "the advice is missing: {refused}"
+    );
+    // The good ones went all the way.
+    assert_eq!(summary["stages_ms"]["keypoints"]["count"], 2, "{summary}");
+}
+
+#[test]
+fn keypoints_that_make_no_sense_are_counted_named_and_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, spoilt) = (folder.path().join("whole"), folder.path().join("spoilt"));
+    let settings = SceneSettings { people: 1, duration_secs: 1.0, pillar: None, seed: 2, ..SceneSettings::default() };
+    write_scene_bag(&settings, &whole).unwrap();
+    let mut writer = BagWriter::create(&spoilt).unwrap();
+    let keypoints = writer.add_topic::<KeypointArray<'_>>("/camera/keypoints", Qos::Stream).unwrap();
+    let infos = writer.add_topic::<CameraInfo>("/camera/camera_info", Qos::Stream).unwrap();
+    let mut index = 0;
+    Bag::open(&whole)
+        .unwrap()
+        .read::<BagError>(&["/camera/camera_info".to_owned(), "/camera/keypoints".to_owned()], &mut |message| {
+            let log_time = Stamp::from_nanoseconds(message.log_time_ns);
+            if message.topic == "/camera/camera_info" {
+                writer.write_cdr(infos, log_time, message.data)?;
+                return Ok(ControlFlow::Continue(()));
+            }
+            let mut array: KeypointArray<'_> = from_cdr(message.data).unwrap();
+            assert_eq!(array.people.len(), 1, "the detector missed the person of image {index}: choose another seed");
+            let person = &mut array.people[0];
+            match index {
+                10 => person.keypoints[5] = Keypoint { u: f32::NAN, v: 1.0, score: 0.9, spread: f32::NAN },
+                11 => person.keypoints[6].score = f32::NAN,
+                12 => person.keypoints[7] = Keypoint { u: 1.0, v: f32::INFINITY, score: 0.9, spread: f32::NAN },
+                13 => person.keypoints.truncate(3),
+                _ => {}
+            }
+            index += 1;
+            writer.write(keypoints, log_time, &array)?;
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+    writer.finish().unwrap();
+    let nothing = folder.path();
+    let (code, summary) = replay(&spoilt, &folder.path().join("r"), nothing, &[]);
+    assert_eq!((code, summary["images"].as_u64()), (3, Some(30)), "{summary}");
+    assert_eq!(summary["warnings"]["keypoints_refused"]["count"], 4, "{summary}");
+    assert!(summary["images_with_skeleton"].as_u64().unwrap() >= 28, "the rest goes on: {summary}");
+}
+
+#[test]
+fn every_storage_gives_the_same_skeletons() {
+    let Some(shared) = common::shared("every_storage_gives_the_same_skeletons") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let keypoints = ["-p", "keypoints.model:=movenet_lightning"];
+    let skeletons = |name: &str| {
+        let output = folder.path().join(name);
+        let (code, summary) = replay(&shared.join("bags").join(name), &output, &shared.join("models"), &keypoints);
+        assert_eq!(code, 0, "{name}: {summary}");
+        read_result_bag(&output, None).unwrap().sequence.images
+    };
+    let whole = skeletons("balance");
+    for name in ["balance_zstd_12", "balance_db3_12", "balance_db3_zstd_12"] {
+        let part = skeletons(name);
+        assert_eq!(part.len(), 12, "{name}");
+        assert_eq!(part[..], whole[..12], "{name}");
+        assert!(part.iter().filter(|image| image.people.len() == 1).count() >= 11, "{name}");
+    }
+    // Raw images were not through the JPEG encoder. That moves keypoints by parts of a pixel, the body by some
+    // millimetres, and its distance, which hangs on its height in the image, by a part of its stated deviation.
+    let raw = skeletons("balance_raw_3");
+    assert_eq!(raw.len(), 3);
+    for (raw, jpeg) in raw.iter().zip(&whole) {
+        assert_eq!((raw.stamp, raw.people.len()), (jpeg.stamp, jpeg.people.len()));
+        for (raw, jpeg) in raw.people.iter().zip(&jpeg.people) {
+            let (raw_root, jpeg_root) = (raw.positions()[0].unwrap(), jpeg.positions()[0].unwrap());
+            for (raw, jpeg) in raw.joints.iter().zip(&jpeg.joints) {
+                let (raw, jpeg) = (raw.unwrap(), jpeg.unwrap());
+                let (from_raw, from_jpeg) = (raw.position_in_camera, jpeg.position_in_camera);
+                let in_body = ((from_raw - raw_root) - (from_jpeg - jpeg_root)).norm();
+                assert!(in_body < 0.05, "a joint of the body lies {in_body} m apart");
+                let apart = from_raw - from_jpeg;
+                let inverse = jpeg.covariance.unwrap().try_inverse().unwrap();
+                let deviations = apart.dot(&(inverse * apart)).sqrt();
+                assert!(deviations < 2.5, "a joint lies {deviations} standard deviations apart");
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::adapters::model_store::{Model, ModelError, ModelStore};
 use crate::adapters::onnx::{EngineSettings, OnnxError, OnnxNetwork, ProviderAttempt};
+use crate::adapters::stage_timer::NetworkTime;
 use crate::config::Config;
 use crate::model::ModelTask;
 use crate::pipeline::{Pipeline, Stages};
@@ -58,6 +59,8 @@ pub struct Engine {
     pub pipeline: Pipeline,
     /// Its models, by part (`detector`, `keypoints`, `lifter`).
     pub models: BTreeMap<&'static str, LoadedModel>,
+    /// Time that all its networks took so far.
+    pub network_time: NetworkTime,
 }
 
 /// What the pipeline is to be fed with.
@@ -77,9 +80,11 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
     let settings =
         EngineSettings { provider: config.inference.provider, intra_threads: config.inference.intra_threads as usize };
     let mut models = BTreeMap::new();
+    let network_time = NetworkTime::default();
     let mut load = |part: &'static str, name: &str| -> Result<(Model, OnnxNetwork), EngineError> {
         let model = store.load(name)?;
-        let network = OnnxNetwork::load(&model, &settings)?;
+        let mut network = OnnxNetwork::load(&model, &settings)?;
+        network.time = network_time.clone();
         let loaded = LoadedModel {
             name: name.to_owned(),
             sha256: model.sha256.clone(),
@@ -114,5 +119,5 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
     };
     let lifter =
         Lifter::new(facts, Box::new(network)).map_err(|source| EngineError::Lifter { name: name.clone(), source })?;
-    Ok(Engine { pipeline: Pipeline::new(config, Stages { two_d, lifter }), models })
+    Ok(Engine { pipeline: Pipeline::new(config, Stages { two_d, lifter }), models, network_time })
 }

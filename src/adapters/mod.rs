@@ -2,7 +2,9 @@
 //! model files and ONNX Runtime.
 
 pub mod cdr;
+pub mod known_camera;
 pub mod messages;
+pub mod ros;
 pub mod truth_csv;
 
 #[cfg(feature = "replay")]

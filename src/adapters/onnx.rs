@@ -10,6 +10,7 @@
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use ndarray::ArrayD;
 use ort::AsPointer;
@@ -20,6 +21,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use crate::adapters::model_store::Model;
+use crate::adapters::stage_timer::NetworkTime;
 use crate::config::Provider;
 use crate::network::{ElementType, Network, NetworkError, TensorSpec, TensorView};
 
@@ -158,6 +160,8 @@ pub struct OnnxNetwork {
     provider: String,
     /// Every provider that was tried, in order.
     pub attempts: Vec<ProviderAttempt>,
+    /// Where the time of its runs is added up.
+    pub time: NetworkTime,
 }
 
 const fn providers(asked: Provider) -> &'static [&'static str] {
@@ -214,6 +218,7 @@ impl OnnxNetwork {
             provider: assigned_providers(&session),
             session,
             attempts,
+            time: NetworkTime::default(),
         }
     }
 
@@ -357,10 +362,12 @@ impl Network for OnnxNetwork {
             .map_err(|error| failed(format!("input {}: {error}", spec.name)))?;
             values.push((spec.name.as_str(), value));
         }
+        let began = Instant::now();
         let outputs = self
             .session
             .run(values)
             .map_err(|error| NetworkError { network: self.name.clone(), reason: error.to_string() })?;
+        self.time.add(began.elapsed());
         let mut arrays = Vec::with_capacity(self.outputs.len());
         for spec in &self.outputs {
             let array = outputs[spec.name.as_str()].try_extract_array::<f32>().map_err(|error| NetworkError {

@@ -1,19 +1,40 @@
-//! Measures how long each stage takes. The clock of the pipeline's observer.
+//! Measures how long each stage takes, and how much of that was not decoding and not networks. The clock of the
+//! pipeline's observer.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::pipeline::{Stage, StageObserver};
+
+/// Time spent inside the engine by all networks of a pipeline; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkTime(Arc<AtomicU64>);
+
+impl NetworkTime {
+    /// Adds one run.
+    pub fn add(&self, run: Duration) {
+        self.0.fetch_add(run.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    fn total(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
 
 /// Times of every stage, ms.
 #[derive(Clone, Debug, Default)]
 pub struct StageTimer {
-    began: Option<(Stage, Instant)>,
+    network_time: NetworkTime,
+    began: Option<(Stage, Instant, Duration)>,
     times_ms: BTreeMap<Stage, Vec<f32>>,
+    own_ms: Vec<f32>,
+    own_of_this_image: Duration,
 }
 
 /// Percentiles of one stage, ms.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Percentiles {
     /// Runs of the stage.
     pub count: usize,
@@ -27,20 +48,53 @@ pub struct Percentiles {
 
 impl StageObserver for StageTimer {
     fn begin(&mut self, stage: Stage) {
-        self.began = Some((stage, Instant::now()));
+        self.began = Some((stage, Instant::now(), self.network_time.total()));
     }
 
     fn end(&mut self, stage: Stage) {
-        if let Some((began, at)) = self.began.take().filter(|(began, _)| *began == stage) {
-            self.times_ms.entry(began).or_default().push(1e3 * at.elapsed().as_secs_f32());
+        let Some((began, at, in_networks)) = self.began.take().filter(|(began, ..)| *began == stage) else { return };
+        let elapsed = at.elapsed();
+        self.times_ms.entry(began).or_default().push(1e3 * elapsed.as_secs_f32());
+        if stage != Stage::Decode {
+            let in_networks = self.network_time.total().saturating_sub(in_networks);
+            self.own_of_this_image += elapsed.saturating_sub(in_networks);
         }
     }
 }
 
 impl StageTimer {
+    /// A timer for a pipeline whose networks add to `network_time`.
+    pub fn new(network_time: NetworkTime) -> Self {
+        Self { network_time, ..Self::default() }
+    }
+
+    /// A timer for the same networks that has measured nothing yet.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        Self::new(self.network_time.clone())
+    }
+
+    /// Takes in what another timer measured.
+    pub fn absorb(&mut self, other: Self) {
+        for (stage, times) in other.times_ms {
+            self.times_ms.entry(stage).or_default().extend(times);
+        }
+        self.own_ms.extend(other.own_ms);
+    }
+
+    /// The pipeline is done with an image.
+    pub fn end_image(&mut self) {
+        self.own_ms.push(1e3 * std::mem::take(&mut self.own_of_this_image).as_secs_f32());
+    }
+
     /// Percentiles of each stage that ran.
     pub fn percentiles(&self) -> BTreeMap<&'static str, Percentiles> {
         self.times_ms.iter().map(|(stage, times)| (stage.name(), percentiles(times))).collect()
+    }
+
+    /// Percentiles of the time of one image that is neither decoding nor networks.
+    pub fn own(&self) -> Percentiles {
+        percentiles(&self.own_ms)
     }
 }
 
@@ -63,5 +117,28 @@ mod tests {
         let times: Vec<f32> = (1..=200).map(|value| value as f32).collect();
         let found = percentiles(&times);
         assert_eq!((found.count, found.p50, found.p95, found.p99), (200, 100.0, 190.0, 198.0));
+    }
+
+    #[test]
+    fn own_time_is_neither_decoding_nor_networks() {
+        let networks = NetworkTime::default();
+        let mut timer = StageTimer::new(networks.clone());
+        let nap = Duration::from_millis(30);
+        timer.begin(Stage::Decode);
+        std::thread::sleep(nap);
+        timer.end(Stage::Decode);
+        timer.begin(Stage::Keypoints);
+        std::thread::sleep(nap);
+        networks.add(nap);
+        timer.end(Stage::Keypoints);
+        timer.begin(Stage::Track);
+        std::thread::sleep(nap);
+        timer.end(Stage::Track);
+        timer.end_image();
+        // A busy machine sleeps longer, never shorter.
+        let (own, all) = (timer.own(), timer.percentiles());
+        let stages = all["keypoints"].p50 + all["track"].p50;
+        assert_eq!(own.count, 1);
+        assert!(own.p50 >= 30.0 && (own.p50 - (stages - 30.0)).abs() < 0.1, "{} of {stages} ms", own.p50);
     }
 }

@@ -12,13 +12,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag};
 use crate::adapters::bag::{Bag, CameraTopics, Completeness, ImageSource, KeypointSource, TopicRequest};
 use crate::adapters::engine::{self, Engine, Feed};
+use crate::adapters::known_camera::KnownCamera;
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::model_store::ModelStore;
 use crate::adapters::result_writer::ResultWriter;
 use crate::adapters::stage_timer::StageTimer;
 use crate::config::{Config, InputConfig};
 use crate::data::{PoseEstimate, Stamp};
-use crate::geometry::{Calibration, CameraModel};
+use crate::geometry::CameraModel;
 use crate::pipeline::{Estimates, Pipeline, PipelineError};
 use crate::report::machine::Machine;
 use crate::report::overlay;
@@ -163,8 +164,7 @@ struct Run<'a> {
     timer: StageTimer,
     output: &'a Path,
     writer: ResultWriter,
-    /// The last calibration and the camera made of it.
-    camera: Option<(Calibration, Result<CameraModel, String>)>,
+    camera: KnownCamera,
     summary: Summary,
     sheet: Vec<RgbImage>,
     sheet_interval: u64,
@@ -205,11 +205,11 @@ impl<'a> Run<'a> {
             ResultWriter::create(output, &config.output, engine.pipeline.lookahead_secs()).map_err(refuse_bag)?;
         Ok(Self {
             config,
+            timer: StageTimer::new(engine.network_time.clone()),
             engine,
-            timer: StageTimer::default(),
             output,
             writer,
-            camera: None,
+            camera: KnownCamera::default(),
             summary,
             sheet: Vec::new(),
             sheet_interval: count.div_ceil(SHEET_PICTURES).max(1),
@@ -226,18 +226,11 @@ impl<'a> Run<'a> {
         camera_info: &CameraInfo,
         work: &mut Work<'_>,
     ) -> anyhow::Result<()> {
-        let calibration = camera_info.calibration();
-        if self.camera.as_ref().is_none_or(|(known, _)| *known != calibration) {
-            let camera = CameraModel::from_calibration(&calibration).map_err(|error| error.to_string());
-            self.camera = Some((calibration, camera));
-        }
-        let estimates = match &self.camera {
-            Some((_, Ok(camera))) => work(&mut self.engine.pipeline, camera, &mut self.timer)?,
-            Some((_, Err(reason))) => {
-                Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason.as_str()))
-            }
-            None => Estimates::nobody(stamp, Warning::new(WarningKind::NoCameraInfo, "no CameraInfo")),
+        let estimates = match self.camera.of(camera_info) {
+            Ok(camera) => work(&mut self.engine.pipeline, camera, &mut self.timer)?,
+            Err(reason) => Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason)),
         };
+        self.timer.end_image();
         self.summary.count(&estimates.now);
         for warning in &estimates.now.warnings {
             self.warn(warning);
@@ -267,7 +260,7 @@ impl<'a> Run<'a> {
         let output = &self.config.output;
         let is_wanted = output.overlay && index.is_multiple_of(u64::from(output.overlay_interval));
         let is_on_sheet = output.overlay && index.is_multiple_of(self.sheet_interval);
-        let Some((_, Ok(camera))) = &self.camera else { return Ok(()) };
+        let Some(camera) = self.camera.last() else { return Ok(()) };
         if !(is_wanted || is_on_sheet) {
             return Ok(());
         }
@@ -294,6 +287,7 @@ impl<'a> Run<'a> {
         self.writer.finish()?;
         self.bar.finish_and_clear();
         self.summary.stages_ms = self.timer.percentiles();
+        self.summary.own_ms = self.timer.own();
         self.summary.images_per_second = self.summary.images as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
         if !self.sheet.is_empty() {
             let path = self.output.join(SHEET_FILE);

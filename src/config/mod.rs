@@ -14,8 +14,8 @@ mod text;
 
 pub use error::{ConfigError, Origin, Problem};
 pub use parameters::{
-    Config, DetectorConfig, GROUPS, InferenceConfig, InputConfig, KeypointsConfig, LifterConfig, OutputConfig,
-    PARAMETERS, Provider, RefineConfig, RefineMode, TrackConfig,
+    Config, DetectorConfig, GROUPS, InferenceConfig, InputConfig, KeypointsConfig, LifterConfig, NodeConfig,
+    OutputConfig, PARAMETERS, Provider, RefineConfig, RefineMode, Reliability, Source, TrackConfig, Transport,
 };
 pub use spec::{Change, Kind, ParameterSpec, Value};
 pub use text::parameter_table_markdown;

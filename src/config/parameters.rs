@@ -33,6 +33,36 @@ choices! {
     }
 }
 
+choices! {
+    /// What the live node processes.
+    Source {
+        /// Images of the camera.
+        Images = "images",
+        /// 2D keypoints of another node.
+        Keypoints = "keypoints",
+    }
+}
+
+choices! {
+    /// How images reach the live node.
+    Transport {
+        /// sensor_msgs/Image on `image`.
+        Raw = "raw",
+        /// sensor_msgs/CompressedImage on `image/compressed`.
+        Compressed = "compressed",
+    }
+}
+
+choices! {
+    /// Reliability of the live node's subscriptions.
+    Reliability {
+        /// Takes what arrives: matches every publisher.
+        BestEffort = "best_effort",
+        /// Has lost messages sent again: matches reliable publishers only.
+        Reliable = "reliable",
+    }
+}
+
 parameters! {
     /// What is read
     input: InputConfig {
@@ -112,5 +142,29 @@ parameters! {
         overlay_interval: u32 in 1..=1000, default 1, unit "images", Live;
         /// Publish each stamp a second time, refined with the images that came after it
         refined: bool, default true, unit "", Live;
+    }
+
+    /// The live node; the bag tool has no use for these
+    node: NodeConfig {
+        /// Whether the node configures and activates itself; else a lifecycle manager does
+        autostart: bool, default true, unit "", ReadOnly;
+        /// What is processed: images, or keypoints of another node
+        source: Source, default Images, unit "", ReadOnly;
+        /// Whether images come on image (raw) or on image/compressed
+        transport: Transport, default Raw, unit "", ReadOnly;
+        /// Reliability of the subscriptions to images and keypoints
+        reliability: Reliability, default BestEffort, unit "", ReadOnly;
+        /// Folders with networks, separated by colons, searched before the package's own
+        model_folders: String in 0..=4000, default "", unit "", ReadOnly;
+        /// Frame the skeletons are published in; empty: the camera's
+        target_frame: String in 0..=255, default "", unit "", ReadOnly;
+        /// How long an image waits for the transform into the target frame
+        tf_timeout_secs: f64 in 0.0..=1.0, default 0.05, unit "s", Live;
+        /// Publish each person's joints as TF frames
+        publish_tf: bool, default false, unit "", Live;
+        /// What the names of TF frames begin with
+        tf_prefix: String in 0..=100, default "", unit "", Live;
+        /// Publish people as REP-155 bodies below /humans; needs hri_msgs where the package is built
+        humans: bool, default false, unit "", ReadOnly;
     }
 }

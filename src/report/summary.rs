@@ -39,6 +39,8 @@ pub struct Summary {
     pub damage: Option<String>,
     /// Time of each stage, ms.
     pub stages_ms: BTreeMap<&'static str, Percentiles>,
+    /// Time of one image that is neither decoding nor networks, ms.
+    pub own_ms: Percentiles,
     /// Execution provider of all networks, or of each where they differ.
     pub provider: String,
     /// The models, by part.
@@ -137,7 +139,8 @@ impl Summary {
         // Writing into a string cannot fail.
         let _ = writeln!(text, "{:.1} images/s on {}", self.images_per_second, self.provider);
         let _ = writeln!(text, "{:<10} {:>6} {:>8} {:>8} {:>8}", "stage", "runs", "p50 ms", "p95 ms", "p99 ms");
-        for (stage, times) in &self.stages_ms {
+        let rows = self.stages_ms.iter().map(|(stage, times)| (*stage, times));
+        for (stage, times) in rows.chain([("own code", &self.own_ms)]) {
             let Percentiles { count, p50, p95, p99 } = times;
             let _ = writeln!(text, "{stage:<10} {count:>6} {p50:>8.3} {p95:>8.3} {p99:>8.3}");
         }

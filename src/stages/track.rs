@@ -126,6 +126,11 @@ impl Tracker {
         }
     }
 
+    /// Takes new settings; whoever is known stays known.
+    pub const fn set_settings(&mut self, settings: TrackSettings) {
+        self.settings = settings;
+    }
+
     /// Forgets everybody; identities go on ascending.
     pub fn reset(&mut self) {
         self.tracks.clear();

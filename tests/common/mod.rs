@@ -79,6 +79,15 @@ pub fn record(
 
 /// Writes a bag of six 4 x 2 images with their infos; `change` may spoil the bytes of an image message.
 pub fn record_bag(directory: &Path, change: &dyn Fn(usize, &mut Vec<u8>)) {
+    record_bag_with(directory, change, &|_, _| {});
+}
+
+/// [`record_bag`] where `change_info` may spoil the CameraInfo of an image too.
+pub fn record_bag_with(
+    directory: &Path,
+    change: &dyn Fn(usize, &mut Vec<u8>),
+    change_info: &dyn Fn(usize, &mut CameraInfo),
+) {
     let mut writer = BagWriter::create(directory).unwrap();
     let images = writer.add_topic::<Image<'_>>("/camera/image_raw", Qos::Stream).unwrap();
     let infos = writer.add_topic::<CameraInfo>("/camera/camera_info", Qos::Latched).unwrap();
@@ -92,7 +101,9 @@ pub fn record_bag(directory: &Path, change: &dyn Fn(usize, &mut Vec<u8>)) {
         to_cdr(&image, &mut data);
         change(number, &mut data);
         writer.write_cdr(images, stamp, &data).unwrap();
-        writer.write(infos, stamp, &camera_info(stamp)).unwrap();
+        let mut info = camera_info(stamp);
+        change_info(number, &mut info);
+        writer.write(infos, stamp, &info).unwrap();
     }
     writer.finish().unwrap();
 }

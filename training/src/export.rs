@@ -114,7 +114,10 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// Writes the whole file or nothing.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the file cannot be written; what was there before is still there then.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let partial = path.with_extension("partial");
     std::fs::write(&partial, bytes).with_context(|| format!("cannot write {}", partial.display()))?;
     std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
@@ -128,7 +131,7 @@ fn golden(network: &LifterNetwork, size: &LifterSize, features: &[f32]) -> Golde
     Golden { samples, features: features.to_vec(), answers: floats(answers) }
 }
 
-fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap_or_default()
 }
 
@@ -218,7 +221,7 @@ fn residual(graph: &mut Graph, name: &str, residual: &Residual, x: &str, taps: O
     graph.node("Add", &[x, &outer], &[])
 }
 
-fn gemm(graph: &mut Graph, name: &str, linear: &Linear, x: &str) -> String {
+pub(crate) fn gemm(graph: &mut Graph, name: &str, linear: &Linear, x: &str) -> String {
     let (weight, bias) = weights(graph, name, linear);
     graph.node("Gemm", &[x, &weight, &bias], &[])
 }

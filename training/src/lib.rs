@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! mocap      motion capture on disk -> clips of joints in the world
+//! bvh        BVH files; bvh_clip  their names, units and axes -> clips
 //! body       one body -> another: limb directions kept, bone lengths drawn
 //! posture    recorded postures turned into others
 //! scene      clip + body + camera -> joints in the camera frame, true keypoints on the z = 1 plane
@@ -10,15 +11,35 @@
 //! batch      all of these -> tensors, through the very `window` stage that the pipeline uses
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
-//! train      the loop, checkpoints, log
+//! semi_supervised  reprojection and bones of people without labels
+//! discriminator  is this a body, and does it move as bodies do; adversary  how it is trained
+//! trainer    what is trained, and one step of it
+//! average    exponential moving average of the weights
+//! checkpoint weights, optimiser and how far a run has come, on disk
+//! train      the loop
+//! progress   bar, log and curves of a run that goes on
+//! log        log.jsonl, written and read; curves  the same as SVG
 //! validate   error tables on the validation persons, calibration of the stated scale
-//! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract
+//! ablate     what each part is worth: runs; ablate_table  their tables
+//! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract;
+//!            export_discriminator  the discriminator's graph
 //! ```
 
+pub mod ablate;
+pub mod ablate_table;
+pub mod adversary;
+pub mod average;
 pub mod batch;
 pub mod body;
+pub mod bvh;
+pub mod bvh_clip;
 pub mod calibrate;
+pub mod checkpoint;
+pub mod curves;
+pub mod discriminator;
 pub mod export;
+pub mod export_discriminator;
+pub mod log;
 pub mod loss;
 pub mod mocap;
 pub mod network;
@@ -26,6 +47,9 @@ pub mod noise;
 pub mod occlusion;
 pub mod onnx;
 pub mod posture;
+mod progress;
 pub mod scene;
+pub mod semi_supervised;
 pub mod train;
+pub mod trainer;
 pub mod validate;

@@ -1,10 +1,16 @@
 //! Motion capture on disk: `mocap17.npy` (int16, (N, 17, 3), millimetres, z up) and `mocap17.csv`
-//! (a row per clip: start, len, source, subject, action, split, licence).
+//! (a row per clip: start, len, source, subject, action, split, licence), and BVH files.
+//!
+//! BVH files may lie in folders. `split.csv` (a row per file: path below the folder, `train` or `val`) says which
+//! persons training never sees; without it every tenth file, in the order of the paths, is for validation.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use nalgebra::Vector3;
 use stridepose::skeleton::{JOINT_COUNT, JointArray};
+
+use crate::bvh_clip::{self, BvhClipError, BvhSettings, JointNames};
 
 /// Rate of the motion capture.
 pub const MOCAP_RATE_HZ: f64 = 50.0;
@@ -37,6 +43,13 @@ pub struct Clip {
     pub poses: Vec<WorldPose>,
 }
 
+impl Clip {
+    /// Whether the person moves about, rather than mostly stands (`reactidle`).
+    pub fn is_moving(&self) -> bool {
+        self.source != "reactidle"
+    }
+}
+
 /// What can be wrong with motion capture on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum MocapError {
@@ -66,6 +79,25 @@ pub enum MocapError {
         /// What was found.
         reason: String,
     },
+    /// A BVH file is damaged or not understood.
+    #[error(transparent)]
+    Bvh(#[from] BvhClipError),
+    /// There is nothing to read.
+    #[error("{folder}: neither mocap17.npy nor any *.bvh")]
+    Nothing {
+        /// Which folder.
+        folder: PathBuf,
+    },
+    /// A row of the split is damaged.
+    #[error("{path}:{line}: {reason}; expected file,split with split train or val")]
+    SplitRow {
+        /// Which file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// What was found.
+        reason: String,
+    },
     /// A split has no clip.
     #[error("{path}: no clip of split \"{split}\"")]
     EmptySplit {
@@ -76,11 +108,103 @@ pub enum MocapError {
     },
 }
 
-/// Reads all clips of `folder` (`mocap17.npy` and `mocap17.csv`).
+/// A clip shorter than this is no movement.
+const SHORTEST_POSES: usize = 2;
+/// Without `split.csv` one file in this many is for validation.
+const VALIDATION_PERIOD: usize = 10;
+
+/// Reads all clips of `folder`: `mocap17.npy` with `mocap17.csv`, BVH files, or both.
 ///
 /// # Errors
 /// [`MocapError`] names the file, the line and what was expected.
-pub fn load(folder: &Path) -> Result<Vec<Clip>, MocapError> {
+pub fn load(folder: &Path, bvh: &BvhSettings) -> Result<Vec<Clip>, MocapError> {
+    let mut clips = if folder.join("mocap17.npy").exists() { load_array(folder)? } else { Vec::new() };
+    clips.extend(load_bvh(folder, bvh)?);
+    if clips.is_empty() {
+        return Err(MocapError::Nothing { folder: folder.to_owned() });
+    }
+    for (split, name) in [(Split::Train, "train"), (Split::Validation, "val")] {
+        if !clips.iter().any(|clip| clip.split == split) {
+            return Err(MocapError::EmptySplit { path: folder.to_owned(), split: name });
+        }
+    }
+    Ok(clips)
+}
+
+fn load_bvh(folder: &Path, settings: &BvhSettings) -> Result<Vec<Clip>, MocapError> {
+    let mut files = Vec::new();
+    find_bvh(folder, &mut files)?;
+    files.sort();
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let splits = read_splits(folder)?;
+    let names = JointNames::load(settings.joints.as_deref())?;
+    let mut clips = Vec::new();
+    for (index, path) in files.iter().enumerate() {
+        let subject = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
+        let split = match &splits {
+            None if index % VALIDATION_PERIOD == 0 => Split::Validation,
+            None => Split::Train,
+            // A file that the split does not name is left out.
+            Some(splits) => match splits.get(&subject) {
+                Some(split) => *split,
+                None => continue,
+            },
+        };
+        let text = read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())?;
+        let poses = bvh_clip::poses(&text, path, settings, &names)?;
+        if poses.len() < SHORTEST_POSES {
+            let reason = format!("{} poses at {MOCAP_RATE_HZ} Hz are no movement", poses.len());
+            return Err(BvhClipError::Unclear { path: path.clone(), reason }.into());
+        }
+        clips.push(Clip { source: "bvh".to_owned(), subject, split, poses });
+    }
+    Ok(clips)
+}
+
+fn find_bvh(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), MocapError> {
+    let refuse = |source| MocapError::Io { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(refuse)? {
+        let entry = entry.map_err(refuse)?;
+        let path = entry.path();
+        // Links to folders are not followed: they may lead in a circle.
+        if entry.file_type().map_err(refuse)?.is_dir() {
+            find_bvh(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("bvh")) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read_splits(folder: &Path) -> Result<Option<HashMap<String, Split>>, MocapError> {
+    let path = folder.join("split.csv");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())?;
+    let mut splits = HashMap::new();
+    for (index, row) in text.lines().enumerate().skip(1).filter(|(_, row)| !row.trim().is_empty()) {
+        let refuse = |reason: String| MocapError::SplitRow { path: path.clone(), line: index + 1, reason };
+        let (file, split) = row.split_once(',').ok_or_else(|| refuse(format!("\"{row}\"")))?;
+        if !folder.join(file.trim()).exists() {
+            return Err(refuse(format!("there is no file \"{}\"", file.trim())));
+        }
+        splits.insert(file.trim().to_owned(), split_called(split.trim()).map_err(refuse)?);
+    }
+    Ok(Some(splits))
+}
+
+fn split_called(name: &str) -> Result<Split, String> {
+    match name {
+        "train" => Ok(Split::Train),
+        "val" => Ok(Split::Validation),
+        other => Err(format!("split \"{other}\" is neither train nor val")),
+    }
+}
+
+fn load_array(folder: &Path) -> Result<Vec<Clip>, MocapError> {
     let poses = read_array(&folder.join("mocap17.npy"))?;
     let path = folder.join("mocap17.csv");
     let text = read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())?;
@@ -97,20 +221,11 @@ pub fn load(folder: &Path) -> Result<Vec<Clip>, MocapError> {
         let clip = poses
             .get(range.clone())
             .ok_or_else(|| refuse(format!("rows {range:?} of an array of {} poses", poses.len())))?;
-        if length < 2 {
+        if length < SHORTEST_POSES {
             return Err(refuse(format!("a clip of {length} poses is no movement")));
         }
-        let split = match split {
-            "train" => Split::Train,
-            "val" => Split::Validation,
-            other => return Err(refuse(format!("split \"{other}\" is neither train nor val"))),
-        };
+        let split = split_called(split).map_err(refuse)?;
         clips.push(Clip { source: source.to_owned(), subject: subject.to_owned(), split, poses: clip.to_vec() });
-    }
-    for (split, name) in [(Split::Train, "train"), (Split::Validation, "val")] {
-        if !clips.iter().any(|clip| clip.split == split) {
-            return Err(MocapError::EmptySplit { path, split: name });
-        }
     }
     Ok(clips)
 }
@@ -170,13 +285,43 @@ mod tests {
         std::fs::write(folder.join("mocap17.csv"), index).unwrap();
     }
 
+    fn read_folder(folder: &Path) -> Result<Vec<Clip>, MocapError> {
+        load(folder, &BvhSettings::default())
+    }
+
+    #[test]
+    fn bvh_files_are_split_by_the_csv_or_every_tenth() {
+        use crate::bvh_clip::{UpAxis, tests::person};
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read_folder(folder.path()).unwrap_err().to_string().contains("neither mocap17.npy nor any *.bvh"));
+        std::fs::create_dir(folder.path().join("p1")).unwrap();
+        for index in 0..12 {
+            let text = person("", 0.01, UpAxis::Y, 4, 0.02);
+            std::fs::write(folder.path().join(format!("p1/{index:02}.BVH")), text).unwrap();
+        }
+        let clips = read_folder(folder.path()).unwrap();
+        let validation: Vec<&str> =
+            clips.iter().filter(|clip| clip.split == Split::Validation).map(|clip| clip.subject.as_str()).collect();
+        assert_eq!((clips.len(), validation), (12, vec!["p1/00.BVH", "p1/10.BVH"]));
+        assert!(clips[0].is_moving());
+        std::fs::write(folder.path().join("split.csv"), "file,split\np1/03.BVH,val\np1/04.BVH,train\n").unwrap();
+        let clips = read_folder(folder.path()).unwrap();
+        assert_eq!((clips.len(), clips[0].split, clips[1].split), (2, Split::Validation, Split::Train));
+        std::fs::write(folder.path().join("split.csv"), "file,split\np1/33.BVH,val\n").unwrap();
+        assert!(read_folder(folder.path()).unwrap_err().to_string().contains("split.csv:2: there is no file"));
+        std::fs::remove_file(folder.path().join("split.csv")).unwrap();
+        std::fs::write(folder.path().join("p1/05.BVH"), "HIERARCHY\nROOT x\n{\nOFFSET 0 0").unwrap();
+        let error = read_folder(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("05.BVH:4: the file ends here"), "{error}");
+    }
+
     const INDEX: &str = "start,len,source,subject,action,split,licence\n0,2,a,p1,x,train,l\n2,3,b,p2,y,val,l\n";
 
     #[test]
     fn clips_are_cut_by_the_index() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), 5, INDEX);
-        let clips = load(folder.path()).unwrap();
+        let clips = read_folder(folder.path()).unwrap();
         assert_eq!(clips.len(), 2);
         assert_eq!(clips[1].poses.len(), 3);
         assert!((clips[1].poses[0][0].y - 0.103).abs() < 1e-12);
@@ -186,11 +331,11 @@ mod tests {
     fn damage_is_named_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), 4, INDEX);
-        let error = load(folder.path()).unwrap_err().to_string();
+        let error = read_folder(folder.path()).unwrap_err().to_string();
         assert!(error.contains("mocap17.csv:3") && error.contains("2..5"), "{error}");
         write(folder.path(), 5, "start,len,source,subject,action,split,licence\n0,2,a,p1,x,train,l\n");
-        assert!(load(folder.path()).unwrap_err().to_string().contains("no clip of split \"val\""));
+        assert!(read_folder(folder.path()).unwrap_err().to_string().contains("no clip of split \"val\""));
         std::fs::write(folder.path().join("mocap17.npy"), b"PK").unwrap();
-        assert!(load(folder.path()).unwrap_err().to_string().contains("no NumPy header"));
+        assert!(read_folder(folder.path()).unwrap_err().to_string().contains("no NumPy header"));
     }
 }

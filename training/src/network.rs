@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use stridepose::skeleton::JOINT_COUNT;
 use stridepose::stages::window::FEATURE_COUNT;
 
+use crate::adversary::TAIL;
 use crate::batch::PAIR_PERIOD;
 
 /// For which sample each head answers: this one, 4 and 12 samples ago.
@@ -31,6 +32,7 @@ pub const HEAD_VALUES: usize = JOINT_COUNT * 5;
 pub const KERNEL: usize = 3;
 /// Dilations of the levels of a branch, in samples of the branch.
 pub const DILATIONS: [usize; 3] = [1, 3, 9];
+const FUSE_RESIDUALS: usize = 2;
 /// Scale that the network states before it has learnt anything, ln m.
 const INITIAL_LOG_SCALE: f32 = -3.0;
 
@@ -51,6 +53,26 @@ pub struct LifterSize {
 impl Default for LifterSize {
     fn default() -> Self {
         Self { image_strides: vec![1, 2, 4, 8], encoder: 256, branch: 96, fuse: 384 }
+    }
+}
+
+impl LifterSize {
+    /// Numbers that a network of this size learns.
+    pub fn parameters(&self) -> usize {
+        let linear = |input: usize, output: usize| (input + 1) * output;
+        let level = linear(KERNEL * self.branch, self.branch) + linear(self.branch, self.branch);
+        let branches = self.image_strides.len() * (linear(self.encoder, self.branch) + DILATIONS.len() * level);
+        linear(FEATURE_COUNT, self.encoder)
+            + 2 * linear(self.encoder, self.encoder)
+            + branches
+            + linear(self.joined(), self.fuse)
+            + FUSE_RESIDUALS * 2 * linear(self.fuse, self.fuse)
+            + linear(self.fuse, LOOKAHEADS.len() * HEAD_VALUES)
+    }
+
+    /// Width of features, encoder and branches side by side.
+    fn joined(&self) -> usize {
+        FEATURE_COUNT + self.encoder + self.image_strides.len() * self.branch
     }
 }
 
@@ -106,12 +128,19 @@ pub enum Rows {
     All,
     /// The loss rows of [`crate::batch::loss_times`].
     Pairs,
+    /// The loss rows, then the last [`TAIL`] samples.
+    PairsAndTail,
 }
 
 impl Rows {
     fn select(self, x: Tensor<2>, length: usize, clips: usize) -> Tensor<2> {
         match self {
             Self::All => x,
+            Self::PairsAndTail => {
+                let [rows, channels] = x.dims();
+                let tail = x.clone().slice([rows - TAIL * clips..rows, 0..channels]);
+                Tensor::cat(vec![Self::Pairs.select(x, length, clips), tail], 0)
+            }
             Self::Pairs => {
                 let [_, channels] = x.dims();
                 let periods = length / PAIR_PERIOD;
@@ -126,7 +155,6 @@ impl Rows {
 impl LifterNetwork {
     /// A network that has learnt nothing.
     pub fn new(size: &LifterSize, device: &Device) -> Self {
-        let joined = FEATURE_COUNT + size.encoder + size.image_strides.len() * size.branch;
         let mut head = zero_linear(size.fuse, LOOKAHEADS.len() * HEAD_VALUES, device);
         head.bias = Some(Param::from_tensor(initial_head_bias(device)));
         Self {
@@ -143,8 +171,8 @@ impl LifterNetwork {
                         .collect(),
                 })
                 .collect(),
-            join: linear(joined, size.fuse, device),
-            fuse: (0..2).map(|_| Residual::new(size.fuse, size.fuse, size.fuse, device)).collect(),
+            join: linear(size.joined(), size.fuse, device),
+            fuse: (0..FUSE_RESIDUALS).map(|_| Residual::new(size.fuse, size.fuse, size.fuse, device)).collect(),
             head,
         }
     }
@@ -184,7 +212,7 @@ fn taps(x: Tensor<2>, samples: usize, clips: usize, select: impl Fn(Tensor<2>) -
     Tensor::cat(taps, 1)
 }
 
-fn linear(input: usize, output: usize, device: &Device) -> Linear {
+pub(crate) fn linear(input: usize, output: usize, device: &Device) -> Linear {
     LinearConfig::new(input, output)
         .with_initializer(Initializer::KaimingNormal { gain: 1.0, fan_out_only: false })
         .init(device)
@@ -229,6 +257,13 @@ mod tests {
     }
 
     #[test]
+    fn parameters_are_counted() {
+        for size in [LifterSize::default(), LifterSize { image_strides: vec![3], encoder: 24, branch: 20, fuse: 12 }] {
+            assert_eq!(size.parameters(), LifterNetwork::new(&size, &Device::flex()).num_params());
+        }
+    }
+
+    #[test]
     fn the_network_is_causal() {
         let device = Device::flex();
         let (network, size) = random_network(&device);
@@ -256,6 +291,21 @@ mod tests {
             for (a, b) in all[time * width..(time + 1) * width].iter().zip(&pairs[index * width..(index + 1) * width]) {
                 assert!((a - b).abs() < 1e-5);
             }
+        }
+    }
+
+    #[test]
+    fn the_tail_is_the_last_samples_of_the_full_answer() {
+        let device = Device::flex();
+        let (network, size) = random_network(&device);
+        let features: Tensor<2> = Tensor::random([24 * 3, FEATURE_COUNT], Distribution::Normal(0.0, 1.0), &device);
+        let run = |rows| values(network.forward(features.clone(), &size.image_strides, 3, rows));
+        let (all, pairs, both) = (run(Rows::All), run(Rows::Pairs), run(Rows::PairsAndTail));
+        let tail = TAIL * 3 * LOOKAHEADS.len() * HEAD_VALUES;
+        let expected = pairs.iter().chain(&all[all.len() - tail..]);
+        assert_eq!(both.len(), pairs.len() + tail);
+        for (a, b) in both.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-5);
         }
     }
 }

@@ -5,6 +5,8 @@ const IR_VERSION: u64 = 8;
 const OPSET_VERSION: u64 = 17;
 const FLOAT: u64 = 1;
 const INT64: u64 = 7;
+const FLOAT_ATTRIBUTE: u64 = 1;
+const INT_ATTRIBUTE: u64 = 2;
 
 /// One dimension of an input or output.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,8 @@ pub enum Dimension {
 pub enum Attribute {
     /// An integer.
     Int(&'static str, i64),
+    /// A number.
+    Float(&'static str, f32),
 }
 
 /// A graph under construction. Every method that adds a node returns the name of its output.
@@ -89,10 +93,18 @@ impl Graph {
         put_bytes(&mut node, 4, operator.as_bytes());
         for attribute in attributes {
             let mut message = Vec::new();
-            let Attribute::Int(name, value) = attribute;
-            put_bytes(&mut message, 1, name.as_bytes());
-            put_varint(&mut message, 3, *value as u64);
-            put_varint(&mut message, 20, 2);
+            match attribute {
+                Attribute::Int(name, value) => {
+                    put_bytes(&mut message, 1, name.as_bytes());
+                    put_varint(&mut message, 3, *value as u64);
+                    put_varint(&mut message, 20, INT_ATTRIBUTE);
+                }
+                Attribute::Float(name, value) => {
+                    put_bytes(&mut message, 1, name.as_bytes());
+                    put_float(&mut message, 2, *value);
+                    put_varint(&mut message, 20, FLOAT_ATTRIBUTE);
+                }
+            }
             put_bytes(&mut node, 5, &message);
         }
         put_bytes(&mut self.body, 1, &node);
@@ -152,6 +164,11 @@ fn put_varint(out: &mut Vec<u8>, field: u32, value: u64) {
     put_raw_varint(out, value);
 }
 
+fn put_float(out: &mut Vec<u8>, field: u32, value: f32) {
+    put_key(out, field, 5);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
 fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     put_key(out, field, 2);
     put_raw_varint(out, bytes.len() as u64);
@@ -170,5 +187,8 @@ mod tests {
         out.clear();
         put_bytes(&mut out, 2, b"ab");
         assert_eq!(out, [0x12, 2, b'a', b'b']);
+        out.clear();
+        put_float(&mut out, 2, 1.0);
+        assert_eq!(out, [0x15, 0, 0, 0x80, 0x3f]);
     }
 }

@@ -5,7 +5,7 @@ use burn::prelude::*;
 use nalgebra::{Point3, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stridepose::geometry::{ScaleFit, Similarity};
 use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
 use stridepose::stages::window::FEATURE_COUNT;
@@ -44,7 +44,7 @@ pub struct Condition {
 }
 
 /// Mean errors under one condition.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Poses scored.
     pub poses: usize,

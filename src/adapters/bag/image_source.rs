@@ -69,7 +69,11 @@ impl ImageSource {
     }
 }
 
-fn decode(data: &[u8], compressed: bool) -> Result<(Header<'_>, EncodedImage<'_>), CdrError> {
+/// Header and pixels of a CDR message of type CompressedImage or Image.
+///
+/// # Errors
+/// [`CdrError`] where the data is not what the type says.
+pub(crate) fn decode(data: &[u8], compressed: bool) -> Result<(Header<'_>, EncodedImage<'_>), CdrError> {
     Ok(if compressed {
         let image: CompressedImage<'_> = from_cdr(data)?;
         (image.header, image.into())

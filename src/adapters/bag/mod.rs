@@ -8,7 +8,7 @@ mod camera_stream;
 mod db3;
 mod error;
 mod files;
-mod image_source;
+pub(crate) mod image_source;
 mod keypoint_source;
 mod mcap;
 pub mod rosbag2_metadata;

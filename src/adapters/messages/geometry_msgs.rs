@@ -1,7 +1,10 @@
-//! `geometry_msgs`: `Point`, `Vector3`, `Quaternion` and `Pose`.
+//! `geometry_msgs`: `Point`, `Vector3`, `Quaternion`, `Pose` and `TransformStamped`.
+
+use std::borrow::Cow;
 
 use super::{Decode, Encode};
 use crate::adapters::cdr::{CdrError, CdrReader, CdrWriter};
+use crate::adapters::messages::std_msgs::Header;
 
 /// A position, m.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -66,5 +69,49 @@ impl Encode for Pose {
     fn encode(&self, writer: &mut CdrWriter<'_>) {
         self.position.encode(writer);
         self.orientation.encode(writer);
+    }
+}
+
+impl Decode<'_> for Quaternion {
+    const MINIMUM_BYTES: usize = 32;
+
+    fn decode(reader: &mut CdrReader<'_>) -> Result<Self, CdrError> {
+        let [x, y, z, w] = reader.f64_array("quaternion")?;
+        Ok(Self { x, y, z, w })
+    }
+}
+
+/// Where a frame is in its parent (the header's frame) at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransformStamped<'a> {
+    /// Time and parent frame.
+    pub header: Header<'a>,
+    /// The frame.
+    pub child_frame_id: Cow<'a, str>,
+    /// Its origin in the parent, m.
+    pub translation: Vector3,
+    /// Its rotation.
+    pub rotation: Quaternion,
+}
+
+impl<'a> Decode<'a> for TransformStamped<'a> {
+    const MINIMUM_BYTES: usize = 12 + 4 + 56;
+
+    fn decode(reader: &mut CdrReader<'a>) -> Result<Self, CdrError> {
+        Ok(Self {
+            header: Header::decode(reader)?,
+            child_frame_id: reader.string("child_frame_id")?.into(),
+            translation: Point::decode(reader)?,
+            rotation: Quaternion::decode(reader)?,
+        })
+    }
+}
+
+impl Encode for TransformStamped<'_> {
+    fn encode(&self, writer: &mut CdrWriter<'_>) {
+        self.header.encode(writer);
+        writer.string(&self.child_frame_id);
+        self.translation.encode(writer);
+        self.rotation.encode(writer);
     }
 }

@@ -5,10 +5,12 @@
 
 pub mod builtin_interfaces;
 pub mod geometry_msgs;
+pub mod hri_msgs;
 pub mod schema;
 pub mod sensor_msgs;
 pub mod std_msgs;
 pub mod stridepose;
+pub mod tf2_msgs;
 pub mod visualization_msgs;
 
 use crate::adapters::cdr::{CdrError, CdrReader, CdrWriter};

@@ -1,0 +1,155 @@
+//! Time of each stage on this machine: `cargo bench --bench stages`, criterion's report in `target/criterion`.
+//!
+//! Everything is made on the spot: pictures of noise and edges, people of `stridepose::scene`. The 2D networks are not
+//! here (their weights are not the project's): `benches/peers.py` times them on real pictures. `lift_and_refine` is the
+//! way from tracked keypoints to metric skeletons with the shipped lifter, for 1, 4 and 20 people in view.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use image::codecs::jpeg::JpegEncoder;
+use image::{Rgb, RgbImage};
+use stridepose::adapters::engine::{self, Feed};
+use stridepose::adapters::model_store::ModelStore;
+use stridepose::config::Config;
+use stridepose::data::{BoundingBox, PersonKeypoints, Stamp};
+use stridepose::geometry::CameraModel;
+use stridepose::model::{ImageElement, ImageInput, ImageLayout, ModelTask};
+use stridepose::pipeline::{Pipeline, Stage, StageObserver};
+use stridepose::scene::{SceneSettings, make_scene};
+use stridepose::stages::crop::Crop;
+use stridepose::stages::image::{EncodedImage, decode_into};
+
+const WIDTH: u32 = 1280;
+const HEIGHT: u32 = 720;
+
+/// A picture with smooth parts, edges and noise, as hard for a JPEG decoder as a photograph.
+fn picture() -> RgbImage {
+    RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
+        let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) >> 28;
+        let edge = if (x / 40 + y / 60).is_multiple_of(2) { 60 } else { 0 };
+        Rgb([(x / 8 + noise) as u8, (y / 4 + noise) as u8, (edge + noise) as u8])
+    })
+}
+
+fn image_stages(criterion: &mut Criterion) {
+    let picture = picture();
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&picture).unwrap();
+    let mut group = criterion.benchmark_group("image_720p");
+    group.throughput(Throughput::Elements(u64::from(WIDTH * HEIGHT)));
+    let mut rgb = RgbImage::new(0, 0);
+    group.bench_function("decode_jpeg", |bencher| {
+        let encoded = EncodedImage::Compressed { format: "jpeg", data: &jpeg };
+        bencher.iter(|| decode_into(black_box(&encoded), &mut rgb).unwrap());
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("crop");
+    let person = BoundingBox { x_min: 500.0, y_min: 100.0, x_max: 700.0, y_max: 650.0 };
+    let store = ModelStore::new(&[]).unwrap();
+    let (contract, _) = store.contract("blazepose_full").unwrap();
+    let ModelTask::Keypoints(contract) = contract.task else { panic!("blazepose_full is no keypoint network") };
+    let input = ImageInput { layout: ImageLayout::Nhwc, element_type: ImageElement::F32, ..contract.input };
+    let crop = Crop::around(&person, 1.25, input.side_px);
+    let mut tensor = vec![0.0_f32; 3 * input.side_px * input.side_px];
+    group.bench_function(format!("{0}x{0}_of_720p", input.side_px), |bencher| {
+        bencher.iter(|| crop.sample_f32(black_box(&picture), &input, &mut tensor));
+    });
+    group.finish();
+}
+
+/// Everybody's keypoints, image by image, over and over: stamps go on, people jump back once a round.
+struct Feeder {
+    camera: CameraModel,
+    images: Vec<Vec<PersonKeypoints>>,
+    next: usize,
+    pipeline: Pipeline,
+}
+
+impl Feeder {
+    fn new(people: usize) -> Self {
+        let camera = CameraModel::pinhole(640, 480, 525.0);
+        let settings = SceneSettings { people, duration_secs: 20.0, pillar: None, ..SceneSettings::default() };
+        let scene = make_scene(&settings, &|point| camera.project(point));
+        let images = scene
+            .iter()
+            .map(|image| {
+                // Nobody is ever missed, so that each image has all of them.
+                let person = |keypoints| PersonKeypoints { keypoints, score: 1.0 };
+                image.people.iter().map(|someone| person(someone.keypoints)).collect()
+            })
+            .collect();
+        let config = Config::from_sources(None, &["detector.max_people:=50".to_owned()]).unwrap();
+        let store = ModelStore::new(&[]).unwrap();
+        let pipeline = engine::build(&config, &store, Feed::Keypoints).unwrap().pipeline;
+        let mut feeder = Self { camera, images, next: 0, pipeline };
+        // Until everybody is known and the rings of the lifter are full.
+        for _ in 0..300 {
+            feeder.image(&mut ());
+        }
+        feeder
+    }
+
+    fn image(&mut self, observer: &mut dyn StageObserver) -> usize {
+        let stamp = Stamp::from_nanoseconds(1_700_000_000_000_000_000 + self.next as i64 * 33_333_333);
+        // Back and forth through the scene, so that nobody jumps.
+        let phase = self.next % (2 * self.images.len());
+        let index = if phase < self.images.len() { phase } else { 2 * self.images.len() - 1 - phase };
+        self.next += 1;
+        let estimates =
+            self.pipeline.process_keypoints(stamp, &self.images[index], &self.camera, observer).expect("estimates");
+        estimates.now.people.len()
+    }
+}
+
+/// Adds up the time of lifting and refinement, and nothing else.
+#[derive(Default)]
+struct LiftAndRefine {
+    began: Option<std::time::Instant>,
+    total: Duration,
+}
+
+impl StageObserver for LiftAndRefine {
+    fn begin(&mut self, stage: Stage) {
+        self.began = matches!(stage, Stage::Lift | Stage::Refine).then(std::time::Instant::now);
+    }
+
+    fn end(&mut self, _: Stage) {
+        self.total += self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
+    }
+}
+
+fn lift_and_refine(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("lift_and_refine");
+    for people in [1, 4, 20] {
+        let mut feeder = Feeder::new(people);
+        group.bench_function(BenchmarkId::new("people", people), |bencher| {
+            bencher.iter_custom(|images| {
+                let mut observer = LiftAndRefine::default();
+                for _ in 0..images {
+                    black_box(feeder.image(&mut observer));
+                }
+                observer.total
+            });
+        });
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("track_lift_refine");
+    for people in [1, 4, 20] {
+        let mut feeder = Feeder::new(people);
+        group.bench_function(BenchmarkId::new("people", people), |bencher| {
+            bencher.iter(|| black_box(feeder.image(&mut ())));
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(30).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    targets = image_stages, lift_and_refine
+}
+criterion_main!(benches);

@@ -1,0 +1,109 @@
+"""What the tests of the live node share: a node as a process, and a rclpy node that talks to it."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+import unittest
+from pathlib import Path
+
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+STREAM = QoSProfile(depth=50)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+SENSOR = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+PACKAGE = Path(get_package_prefix("stridepose"))
+BINARY = PACKAGE / "lib/stridepose/stridepose_node"
+TOOL = PACKAGE / "lib/stridepose/stridepose"
+SHARED = Path(os.environ.get("STRIDEPOSE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+
+
+class NodeProcess:
+    """stridepose_node with parameters and remappings; what it prints is kept."""
+
+    def __init__(self, *, parameters=None, remappings=None, files=(), name="stridepose", wait=True):
+        arguments = [str(BINARY), "--ros-args", "-r", f"__node:={name}"]
+        for file in files:
+            arguments += ["--params-file", str(file)]
+        for key, value in (parameters or {}).items():
+            arguments += ["-p", f"{key}:={value}"]
+        for source, target in (remappings or {}).items():
+            arguments += ["-r", f"{source}:={target}"]
+        self.name = name
+        self.lines = []
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self.reader.start()
+
+    def resident_kb(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
+
+    def stop(self, how=signal.SIGINT, within=5.0):
+        """Exit code and seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(how)
+        code = self.process.wait(timeout=within)
+        return code, time.monotonic() - began
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.reader.join(timeout=2)
+
+
+class RosTest(unittest.TestCase):
+    """A test with a rclpy node of its own."""
+
+    def setUp(self):
+        rclpy.init()
+        self.node = rclpy.create_node("stridepose_test")
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.addCleanup(self.tidy)
+
+    def tidy(self):
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown()
+
+    def spin_until(self, condition, what, timeout=15.0):
+        """Spins until `condition` gives something true, which is returned."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = condition()
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                self.fail(f"waited {timeout} s for {what}")
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def spin_for(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def listen(self, kind, topic, qos=STREAM):
+        """A list that grows with what arrives."""
+        heard = []
+        self.node.create_subscription(kind, topic, heard.append, qos)
+        return heard
+
+    def call(self, kind, service, request, timeout=20.0):
+        client = self.node.create_client(kind, service)
+        self.spin_until(client.service_is_ready, service, timeout)
+        future = client.call_async(request)
+        self.spin_until(future.done, f"an answer of {service}", timeout)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def wait_for_subscriber(self, publisher):
+        self.spin_until(lambda: publisher.get_subscription_count() > 0, f"a subscriber on {publisher.topic_name}")

@@ -1,0 +1,352 @@
+"""The live node on a real ROS 2, as `make check` runs it where one is sourced: python3 -m unittest discover tests/ros
+
+Everything here needs the package installed and sourced, and nothing else: people come as 2D keypoints.
+"""
+
+import math
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray
+from harness import LATCHED, SENSOR, NodeProcess, RosTest
+from lifecycle_msgs.msg import Transition, TransitionEvent
+from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTransitions, GetState
+from rcl_interfaces.msg import Log, Parameter, ParameterEvent, ParameterType, ParameterValue
+from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically
+from sensor_msgs.msg import CameraInfo, Image
+from stridepose.msg import Joint, JointSet, Keypoint, KeypointArray, PersonKeypoints, SkeletonArray
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
+
+KEYPOINTS = {"node.source": "keypoints"}
+# COCO order, px: a person who stands 3 m before a camera of 500 px focal length.
+STANDING = [
+    (320, 110), (326, 105), (314, 105), (333, 108), (307, 108), (352, 155), (288, 155), (362, 205), (278, 205),
+    (365, 250), (275, 250), (340, 255), (300, 255), (342, 335), (298, 335), (343, 410), (297, 410),
+]  # fmt: skip
+
+
+def camera_info(stamp, width=640, height=480):
+    info = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
+    info.header.stamp, info.header.frame_id = stamp, "camera_optical_frame"
+    info.k = [500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0]
+    info.p = [500.0, 0.0, 320.0, 0.0, 0.0, 500.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
+
+
+def keypoints(stamp, shift=0.0):
+    message = KeypointArray(layout="coco_17")
+    message.header.stamp, message.header.frame_id = stamp, "camera_optical_frame"
+    points = [Keypoint(u=float(u) + shift, v=float(v), score=0.9, spread=math.nan) for u, v in STANDING]
+    message.people = [PersonKeypoints(score=0.9, keypoints=points)]
+    return message
+
+
+def state_request():
+    return GetState.Request()
+
+
+class LifecycleTest(RosTest):
+    def change(self, transition):
+        request = ChangeState.Request()
+        request.transition.id = transition
+        return self.call(ChangeState, "/stridepose/change_state", request).success
+
+    def state(self):
+        return self.call(GetState, "/stridepose/get_state", state_request()).current_state.label
+
+    def test_a_manager_drives_the_node(self):
+        events = self.listen(TransitionEvent, "/stridepose/transition_event")
+        with NodeProcess(parameters={**KEYPOINTS, "node.autostart": "false"}):
+            self.assertEqual(self.state(), "unconfigured")
+            self.assertFalse(self.change(Transition.TRANSITION_ACTIVATE), "not possible from unconfigured")
+            self.assertTrue(self.change(Transition.TRANSITION_CONFIGURE))
+            self.assertEqual(self.state(), "inactive")
+            self.assertTrue(self.change(Transition.TRANSITION_ACTIVATE))
+            self.assertEqual(self.state(), "active")
+            request = GetAvailableTransitions.Request()
+            available = self.call(GetAvailableTransitions, "/stridepose/get_available_transitions", request)
+            labels = sorted(found.transition.label for found in available.available_transitions)
+            self.assertEqual(labels, ["deactivate", "shutdown"])
+            graph = self.call(GetAvailableTransitions, "/stridepose/get_transition_graph", request)
+            self.assertEqual(len(graph.available_transitions), 25)
+            states = self.call(GetAvailableStates, "/stridepose/get_available_states", GetAvailableStates.Request())
+            self.assertEqual(len(states.available_states), 11)
+            self.assertTrue(self.change(Transition.TRANSITION_DEACTIVATE))
+            self.assertTrue(self.change(Transition.TRANSITION_CLEANUP))
+            self.assertEqual(self.state(), "unconfigured")
+            self.assertTrue(self.change(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN))
+            self.assertEqual(self.state(), "finalized")
+            self.spin_until(lambda: len(events) >= 10, "ten transition events")
+        steps = [(event.start_state.label, event.goal_state.label) for event in events]
+        self.assertEqual(steps[:3], [("unconfigured", "configuring"), ("configuring", "inactive"), ("inactive", "activating")])
+
+    def test_rounds_of_a_whole_life_leave_memory_flat(self):
+        rounds = [
+            Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE,
+            Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP,
+        ]  # fmt: skip
+        resident = []
+        with NodeProcess(parameters={**KEYPOINTS, "node.autostart": "false"}) as process:
+            for _ in range(100):
+                for transition in rounds:
+                    self.assertTrue(self.change(transition))
+                resident.append(process.resident_kb())
+        early, late = max(resident[20:40]), max(resident[-20:])
+        self.assertLess(late, early * 1.05 + 2000, f"resident memory grows: {resident[::10]} kB")
+
+    def test_a_model_that_is_missing_keeps_the_node_unconfigured_and_says_why(self):
+        with NodeProcess(parameters={"keypoints.model": "no_such_model", "node.autostart": "false"}) as process:
+            self.assertFalse(self.change(Transition.TRANSITION_CONFIGURE))
+            self.assertEqual(self.state(), "unconfigured")
+            self.spin_until(lambda: any("no_such_model" in line for line in process.lines), "the reason in the log")
+
+
+class ParametersTest(RosTest):
+    def test_parameters_are_described_and_changed(self):
+        events = self.listen(ParameterEvent, "/parameter_events")
+        with NodeProcess(parameters=KEYPOINTS):
+            names = self.call(ListParameters, "/stridepose/list_parameters", ListParameters.Request()).result.names
+            self.assertIn("detector.interval", names)
+            self.assertIn("use_sim_time", names)
+            request = DescribeParameters.Request(names=["detector.interval", "track.max_age_secs", "lifter.model"])
+            interval, age, lifter = self.call(DescribeParameters, "/stridepose/describe_parameters", request).descriptors
+            self.assertEqual((interval.integer_range[0].from_value, interval.integer_range[0].to_value), (1, 100))
+            self.assertEqual(interval.type, ParameterType.PARAMETER_INTEGER)
+            self.assertEqual(age.floating_point_range[0].to_value, 10.0)
+            self.assertTrue(age.description and not age.read_only and lifter.read_only)
+
+            def parameter(name, **value):
+                return Parameter(name=name, value=ParameterValue(**value))
+
+            wanted = [
+                parameter("track.min_hits", type=ParameterType.PARAMETER_INTEGER, integer_value=4),
+                parameter("track.min_hits", type=ParameterType.PARAMETER_INTEGER, integer_value=400),
+                parameter("lifter.model", type=ParameterType.PARAMETER_STRING, string_value="other"),
+                parameter("refine.mod", type=ParameterType.PARAMETER_STRING, string_value="off"),
+            ]
+            results = self.call(SetParameters, "/stridepose/set_parameters", SetParameters.Request(parameters=wanted)).results
+            self.assertEqual([result.successful for result in results], [True, False, False, False])
+            self.assertIn("1 … 20", results[1].reason)
+            self.assertIn("at start only", results[2].reason)
+            self.assertIn("refine.mode", results[3].reason)
+            request = SetParametersAtomically.Request(parameters=wanted[:2])
+            self.assertFalse(self.call(SetParametersAtomically, "/stridepose/set_parameters_atomically", request).result.successful)
+            request = GetParameters.Request(names=["track.min_hits", "nothing"])
+            values = self.call(GetParameters, "/stridepose/get_parameters", request).values
+            self.assertEqual((values[0].integer_value, values[1].type), (4, ParameterType.PARAMETER_NOT_SET))
+            self.spin_until(lambda: [event for event in events if event.node == "/stridepose"], "a parameter event")
+
+    def test_an_unknown_name_in_a_file_stops_the_start_and_names_the_nearest(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "wrong.yaml"
+            file.write_text("/**:\n  ros__parameters:\n    detector: {intervall: 3}\n", encoding="utf-8")
+            with NodeProcess(files=[file]) as process:
+                self.assertEqual(process.process.wait(timeout=10), 2)
+                process.reader.join()
+                self.assertIn("detector.interval", "".join(process.lines))
+
+
+class StreamTest(RosTest):
+    def start(self, topics=("/keypoints", "/camera_info")):
+        self.people = self.node.create_publisher(KeypointArray, topics[0], 50)
+        self.infos = self.node.create_publisher(CameraInfo, topics[1], 50)
+
+    def send(self, index, start=1_700_000_000):
+        stamp = self.stamp(index, start)
+        self.infos.publish(camera_info(stamp))
+        self.people.publish(keypoints(stamp, 0.5 * index))
+        return stamp
+
+    @staticmethod
+    def stamp(index, start=1_700_000_000):
+        from builtin_interfaces.msg import Time
+
+        nanoseconds = index * 33_333_333
+        return Time(sec=start + nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+
+    def test_every_field_of_a_skeleton(self):
+        self.start(("/robot/people", "/robot/info"))
+        heard = self.listen(SkeletonArray, "/stridepose/skeletons")
+        refined = self.listen(SkeletonArray, "/stridepose/skeletons_refined")
+        markers = self.listen(MarkerArray, "/stridepose/markers")
+        frames = self.listen(TFMessage, "/tf")
+        joint_sets = self.listen(JointSet, "/stridepose/joint_set", LATCHED)
+        parameters = {**KEYPOINTS, "node.publish_tf": "true", "node.tf_prefix": "seen_"}
+        remappings = {"keypoints": "/robot/people", "camera_info": "/robot/info"}
+        with NodeProcess(parameters=parameters, remappings=remappings):
+            self.wait_for_subscriber(self.people)
+            self.wait_for_subscriber(self.infos)
+            for index in range(30):
+                answered = len(heard)
+                stamp = self.send(index)
+                self.spin_until(lambda: len(heard) > answered, f"the answer to message {index}")
+                self.assertEqual(heard[-1].header.stamp, stamp)
+            self.spin_until(lambda: refined and joint_sets and markers, "refined skeletons, markers and the joint set")
+        self.assertEqual(heard[-1].header.frame_id, "camera_optical_frame")
+        (skeleton,) = heard[-1].skeletons
+        self.assertEqual((skeleton.track_id, skeleton.joint_set), (1, joint_sets[0].name))
+        self.assertEqual(len(skeleton.joints), len(joint_sets[0].joint_names))
+        self.assertEqual((skeleton.lookahead.sec, skeleton.lookahead.nanosec), (0, 0))
+        self.assertGreaterEqual(refined[-1].skeletons[0].lookahead.nanosec, 390_000_000)
+        measured = 0
+        for joint in skeleton.joints:
+            position = joint.position
+            self.assertTrue(all(map(math.isfinite, (position.x, position.y, position.z, *joint.covariance))))
+            self.assertTrue(0.5 < position.z < 10.0 and 0.0 <= joint.confidence <= 1.0)
+            xx, xy, _, yy, _, zz = joint.covariance
+            self.assertTrue(xx > 0 and yy > 0 and zz > 0 and xx * yy > xy * xy)
+            if joint.state == Joint.MEASURED:
+                measured += 1
+                self.assertTrue(math.isfinite(joint.u) and 0.0 < joint.keypoint_score <= 1.0)
+            else:
+                self.assertTrue(math.isnan(joint.u))
+        self.assertGreaterEqual(measured, 12)
+        self.assertLess(skeleton.reprojection_error, 30.0)
+        self.assertTrue(skeleton.roi.width > 50 and skeleton.roi.height > 200)
+        names = {transform.child_frame_id for message in frames for transform in message.transforms}
+        self.assertIn("seen_body_1", names)
+        self.assertEqual(len(names), 17)
+
+    def test_nonsense_is_counted_and_the_stream_goes_on(self):
+        self.start()
+        heard = self.listen(SkeletonArray, "/stridepose/skeletons")
+        lines = self.listen(DiagnosticArray, "/diagnostics")
+        with NodeProcess(parameters=KEYPOINTS) as process:
+            self.wait_for_subscriber(self.people)
+            self.wait_for_subscriber(self.infos)
+            for index in range(10):
+                answered = len(heard)
+                self.send(index)
+                self.spin_until(lambda: len(heard) > answered, "an answer")
+            wrong = keypoints(self.stamp(10))
+            wrong.layout = "no_such_layout"
+            self.people.publish(wrong)
+            self.people.publish(keypoints(self.stamp(0, 0)))  # a zero stamp
+            broken = keypoints(self.stamp(11))
+            broken.people[0].keypoints = broken.people[0].keypoints[:3]
+            self.people.publish(broken)
+            bad_info = camera_info(self.stamp(12))
+            bad_info.k = [0.0] * 9
+            self.infos.publish(bad_info)
+            self.people.publish(keypoints(self.stamp(12)))
+            self.spin_for(1.0)
+            answered = len(heard)
+            self.send(13, start=1_600_000_000)  # back in time: a bag that loops
+            self.send(14, start=1_600_000_000)
+            self.send(15, start=1_600_000_000)
+            self.spin_until(lambda: len(heard) > answered and heard[-1].skeletons, "people after the jump", 10)
+            self.spin_until(lambda: "time_went_back" in self.values(lines, "warnings"), "the jump in the diagnostics")
+            self.assertIsNone(process.process.poll())
+
+    @staticmethod
+    def values(lines, name):
+        """Key and value of the last diagnostics line called `name`."""
+        for message in reversed(lines):
+            for status in message.status:
+                if status.name == f"stridepose: {name}":
+                    return {"level": status.level, "message": status.message} | {pair.key: pair.value for pair in status.values}
+        return {}
+
+    def test_diagnostics_tell_a_missing_camera_from_one_that_stopped(self):
+        lines = self.listen(DiagnosticArray, "/diagnostics")
+        with NodeProcess(parameters=KEYPOINTS):
+            self.spin_until(lambda: "nobody publishes" in self.values(lines, "input").get("message", ""), "the missing camera")
+            self.start()
+            self.wait_for_subscriber(self.people)
+            self.wait_for_subscriber(self.infos)
+            for index in range(45):
+                self.send(index)
+                self.spin_for(0.033)
+            self.spin_until(lambda: self.values(lines, "input").get("level") == b"\x00", "a healthy input")
+            self.spin_until(lambda: "nothing arrives" in self.values(lines, "input").get("message", ""), "the stopped camera")
+            received = int(self.values(lines, "input")["received"])
+            dropped = int(self.values(lines, "input")["dropped"])
+            self.assertEqual(received, 45)
+            self.assertLess(dropped, 45)
+            self.assertIn("cpu", self.values(lines, "inference")["lifter"])
+
+    def test_target_frame_is_used_where_tf_knows_it(self):
+        from geometry_msgs.msg import TransformStamped
+
+        self.start()
+        heard = self.listen(SkeletonArray, "/stridepose/skeletons")
+        with NodeProcess(parameters={**KEYPOINTS, "node.target_frame": "map"}):
+            self.wait_for_subscriber(self.people)
+            self.wait_for_subscriber(self.infos)
+            for index in range(4):
+                answered = len(heard)
+                self.send(index)
+                self.spin_until(lambda: len(heard) > answered, "an answer")
+            self.assertEqual(heard[-1].header.frame_id, "camera_optical_frame", "never guessed")
+            in_camera = heard[-1].skeletons[0].joints[0].position
+            static = self.node.create_publisher(TFMessage, "/tf_static", LATCHED)
+            transform = TransformStamped(child_frame_id="camera_optical_frame")
+            transform.header.frame_id = "map"
+            transform.transform.translation.x = 100.0
+            static.publish(TFMessage(transforms=[transform]))
+            self.wait_for_subscriber(static)
+            self.spin_for(0.5)
+            answered = len(heard)
+            self.send(4)
+            self.spin_until(lambda: len(heard) > answered, "an answer")
+            self.assertEqual(heard[-1].header.frame_id, "map")
+            self.assertAlmostEqual(heard[-1].skeletons[0].joints[0].position.x - in_camera.x, 100.0, delta=0.1)
+
+    def test_broken_images_do_no_harm(self):
+        images = self.node.create_publisher(Image, "/image", SENSOR)
+        infos = self.node.create_publisher(CameraInfo, "/camera_info", SENSOR)
+        lines = self.listen(DiagnosticArray, "/diagnostics")
+        models = "yolox_nano"
+        from harness import SHARED
+
+        if not (SHARED / "models").is_dir():
+            self.skipTest(f"{SHARED}/models with 2D networks is not here")
+        parameters = {"node.model_folders": SHARED / "models", "keypoints.model": "movenet_lightning", "detector.model": models}
+        with NodeProcess(parameters=parameters) as process:
+            self.wait_for_subscriber(images)
+            self.wait_for_subscriber(infos)
+            infos.publish(camera_info(self.stamp(0), 64, 48))
+            cases = [
+                Image(),
+                Image(width=64, height=48, encoding="rgb8", step=1, data=[0] * 48),
+                Image(width=64, height=48, encoding="no_such", step=192, data=[0] * 192 * 48),
+                Image(width=4_000_000_000, height=4_000_000_000, encoding="rgb8", step=4_000_000_000),
+                Image(width=64, height=48, encoding="rgb8", step=192, data=[0] * 192 * 48),
+            ]
+            for index, image in enumerate(cases):
+                image.header.stamp = self.stamp(index + 1)
+                image.header.frame_id = "camera_optical_frame"
+                images.publish(image)
+                self.spin_for(0.4)
+            self.spin_until(lambda: self.values(lines, "warnings").get("image_refused", "").startswith("4,"), "four refused images")
+            self.assertIsNone(process.process.poll())
+
+
+class ProcessTest(RosTest):
+    def test_it_stops_within_a_second(self):
+        for how in (signal.SIGINT, signal.SIGTERM):
+            with NodeProcess(parameters=KEYPOINTS) as process:
+                reply = self.call(GetState, "/stridepose/get_state", state_request())
+                self.assertTrue(reply.current_state.label)
+                self.spin_until(
+                    lambda: self.call(GetState, "/stridepose/get_state", state_request()).current_state.label == "active",
+                    "an active node",
+                )
+                code, seconds = process.stop(how)
+                self.assertEqual(code, 0)
+                self.assertLess(seconds, 1.0, f"after {how.name}")
+
+    def test_the_log_is_on_rosout(self):
+        heard = self.listen(Log, "/rosout")
+        with NodeProcess(parameters=KEYPOINTS):
+            self.spin_until(
+                lambda: [line for line in heard if line.name == "stridepose" and line.msg == "active"], "the log on /rosout"
+            )
+
+    def test_malformed_arguments_are_refused(self):
+        with NodeProcess(parameters={"a b": "c:=d"}) as process:
+            time.sleep(0.1)
+            self.assertNotEqual(process.process.wait(timeout=10), 0)

@@ -1,0 +1,287 @@
+//! What each part of the training is worth: short schedules that differ in one thing, each over several seeds.
+//!
+//! Every run has a folder, `VARIANT/seed-N`, with its checkpoint, log and `scores.json`. A study that was interrupted
+//! goes on where it was: runs with scores are left alone, a run with a checkpoint is taken up again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use stridepose::skeleton::KeypointLayout;
+
+use crate::discriminator::DiscriminatorKind;
+use crate::export;
+use crate::mocap::Clip;
+use crate::network::LifterSize;
+use crate::train::{self, TrainData, TrainSettings};
+use crate::validate::{Condition, Hidden, Score, Validation};
+
+/// Weight of the discriminator's judgement where it is tried, m.
+const ADVERSARIAL_WEIGHT: f32 = 0.01;
+/// Share of labels that semi-supervised learning is tried with.
+const LABEL_SHARE: f64 = 0.1;
+const SCORES_FILE: &str = "scores.json";
+const STUDY_FILE: &str = "study.json";
+
+/// A study.
+pub struct AblateSettings {
+    /// Folder of the study.
+    pub folder: PathBuf,
+    /// What every run has in common; its folder and seed are not used.
+    pub base: TrainSettings,
+    /// Seeds of the runs.
+    pub seeds: Vec<u64>,
+    /// Scenes drawn for each validation clip.
+    pub scenes_per_clip: usize,
+    /// Questions to answer, of [`QUESTIONS`].
+    pub questions: Vec<String>,
+}
+
+/// A table of the study: runs that differ in one thing, and what they are measured by.
+pub struct Question {
+    /// Name.
+    pub name: &'static str,
+    /// What is asked.
+    pub asks: &'static str,
+    /// Name and label of the variants, the one in use first.
+    pub variants: &'static [(&'static str, &'static str)],
+    /// Columns: conditions by name, and the head that is read.
+    pub columns: &'static [(&'static str, usize)],
+}
+
+/// All questions.
+pub const QUESTIONS: &[Question] = &[
+    Question {
+        name: "strides",
+        asks: "Image strides of the branches at equal numbers of parameters; stride 8 alone has the span of all four.",
+        variants: &[("base", "1, 2, 4, 8"), ("strides-1-2", "1, 2"), ("strides-1", "1"), ("strides-8", "8")],
+        columns: &[("speed 0.5", 0), ("nothing hidden", 0), ("speed 2", 0), ("40 % hidden", 0), ("gap 20", 0)],
+    },
+    Question {
+        name: "discriminator",
+        asks: "The discriminator that judges the answers.",
+        variants: &[("base", "none"), ("discriminator-spatial", "spatial"), ("discriminator", "spatio-temporal")],
+        columns: &[("nothing hidden", 0), ("nothing hidden", 2), ("40 % hidden", 0), ("gap 20", 0)],
+    },
+    Question {
+        name: "occlusion",
+        asks: "Keypoints hidden in training. Gaps are images in a row without a keypoint, scored at their end.",
+        variants: &[("base", "on"), ("occlusion-off", "off")],
+        columns: &[
+            ("nothing hidden", 0),
+            ("20 % hidden", 0),
+            ("40 % hidden", 0),
+            ("60 % hidden", 0),
+            ("gap 5", 0),
+            ("gap 10", 0),
+            ("gap 20", 0),
+            ("gap 30", 0),
+        ],
+    },
+    Question {
+        name: "semi-supervised",
+        asks: "People without labels, where the persons of 10 % of the poses have labels.",
+        variants: &[
+            ("semi-off", "not used"),
+            ("semi", "reprojection and bones"),
+            ("semi-discriminator", "the same and spatio-temporal discriminator"),
+        ],
+        columns: &[("nothing hidden", 0), ("nothing hidden", 2), ("40 % hidden", 0), ("speed 2", 0)],
+    },
+    Question {
+        name: "look-ahead",
+        asks: "Images that the answer waits for: 0, 4, 12.",
+        variants: &[("base", "as trained")],
+        columns: &[
+            ("nothing hidden", 0),
+            ("nothing hidden", 1),
+            ("nothing hidden", 2),
+            ("40 % hidden", 0),
+            ("40 % hidden", 1),
+            ("40 % hidden", 2),
+        ],
+    },
+    Question {
+        name: "layouts",
+        asks: "Joints that the detector has.",
+        variants: &[("base", "as trained")],
+        columns: &[("nothing hidden", 0), ("COCO", 0), ("BlazePose", 0)],
+    },
+];
+
+/// What every run is measured under, by the name that [`QUESTIONS`] use.
+fn conditions() -> Vec<(&'static str, Condition)> {
+    let of = |hidden: Hidden| Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0 };
+    let none = of(Hidden::Share(0.0));
+    vec![
+        ("nothing hidden", none),
+        ("speed 0.5", Condition { speed: 0.5, ..none }),
+        ("speed 2", Condition { speed: 2.0, ..none }),
+        ("20 % hidden", of(Hidden::Share(0.2))),
+        ("40 % hidden", of(Hidden::Share(0.4))),
+        ("60 % hidden", of(Hidden::Share(0.6))),
+        ("gap 5", of(Hidden::Gap(5))),
+        ("gap 10", of(Hidden::Gap(10))),
+        ("gap 20", of(Hidden::Gap(20))),
+        ("gap 30", of(Hidden::Gap(30))),
+        ("COCO", Condition { layout: KeypointLayout::Coco17, ..none }),
+        ("BlazePose", Condition { layout: KeypointLayout::BlazePose33, ..none }),
+    ]
+}
+
+/// What one run scored, by condition.
+pub type RunScores = BTreeMap<String, Score>;
+
+/// What all runs of a study must have in common for their figures to be compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Study {
+    steps: u64,
+    samples: usize,
+    lengths: Vec<usize>,
+    learning_rate: f64,
+    scenes_per_clip: usize,
+    size: LifterSize,
+}
+
+/// Runs what is missing and returns the scores of each variant, a seed each in the order of the seeds.
+///
+/// # Errors
+/// When a question is unknown, the folder holds another study, or a run fails; what is done stays done.
+pub fn ablate(
+    settings: &AblateSettings,
+    data: &TrainData<'_>,
+) -> anyhow::Result<BTreeMap<&'static str, Vec<RunScores>>> {
+    let questions = chosen(&settings.questions)?;
+    check_study(settings)?;
+    let mut scores = BTreeMap::new();
+    for (variant, _) in questions.iter().flat_map(|question| question.variants) {
+        if scores.contains_key(variant) {
+            continue;
+        }
+        let of_seeds: anyhow::Result<Vec<RunScores>> =
+            settings.seeds.iter().map(|&seed| run(settings, data, variant, seed)).collect();
+        scores.insert(*variant, of_seeds?);
+    }
+    Ok(scores)
+}
+
+/// The questions called `names`; all of them for no name.
+///
+/// # Errors
+/// When there is no such question.
+pub fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Question>> {
+    if names.is_empty() {
+        return Ok(QUESTIONS.iter().collect());
+    }
+    let find = |name: &String| {
+        QUESTIONS.iter().find(|question| question.name == name).with_context(|| {
+            let known: Vec<&str> = QUESTIONS.iter().map(|question| question.name).collect();
+            format!("no question \"{name}\"; there are {}", known.join(", "))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+fn check_study(settings: &AblateSettings) -> anyhow::Result<()> {
+    let study = Study {
+        steps: settings.base.steps,
+        samples: settings.base.batch.samples,
+        lengths: settings.base.batch.lengths.clone(),
+        learning_rate: settings.base.learning_rate,
+        scenes_per_clip: settings.scenes_per_clip,
+        size: settings.base.learn.size.clone(),
+    };
+    std::fs::create_dir_all(&settings.folder)
+        .with_context(|| format!("cannot create {}", settings.folder.display()))?;
+    let path = settings.folder.join(STUDY_FILE);
+    if !path.exists() {
+        return export::write(&path, serde_json::to_string(&study)?.as_bytes());
+    }
+    let existing: Study = read_json(&path)?;
+    anyhow::ensure!(
+        existing == study,
+        "{} holds a study with {existing:?}, asked for is {study:?}; use another folder",
+        settings.folder.display()
+    );
+    Ok(())
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> anyhow::Result<T> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+/// The scores of one run, from its folder if it is done.
+fn run(settings: &AblateSettings, data: &TrainData<'_>, variant: &str, seed: u64) -> anyhow::Result<RunScores> {
+    let folder = settings.folder.join(variant).join(format!("seed-{seed}"));
+    let path = folder.join(SCORES_FILE);
+    if path.exists() {
+        return read_json(&path);
+    }
+    println!("{variant}, seed {seed}");
+    let (train_settings, label_share) = varied(&settings.base, variant)?;
+    let train_settings = TrainSettings { folder, seed, ..train_settings };
+    let network = train::train(&train_settings, &TrainData { label_share, ..*data })?;
+    let image_strides = &train_settings.learn.size.image_strides;
+    let scenes_per_clip = settings.scenes_per_clip;
+    let validation =
+        Validation { network: &network, image_strides, clips: data.clips, noise: data.noise, scenes_per_clip };
+    let scores: RunScores = conditions()
+        .into_iter()
+        .map(|(name, condition)| (name.to_owned(), validation.score(Clip::is_moving, &condition)))
+        .collect();
+    export::write(&path, serde_json::to_string(&scores)?.as_bytes())?;
+    // As text has them, so that the table is the same whether the runs are done now or were done before.
+    read_json(&path)
+}
+
+/// The settings of `variant` and its share of labels.
+fn varied(base: &TrainSettings, variant: &str) -> anyhow::Result<(TrainSettings, f64)> {
+    let mut settings = base.clone();
+    let mut label_share = 1.0;
+    let strides = |image_strides: &[usize]| with_equal_parameters(&base.learn.size, image_strides);
+    match variant {
+        "base" => {}
+        "strides-1" => settings.learn.size = strides(&[1]),
+        "strides-8" => settings.learn.size = strides(&[8]),
+        "strides-1-2" => settings.learn.size = strides(&[1, 2]),
+        "discriminator-spatial" => settings.learn.discriminator = Some(DiscriminatorKind::Spatial),
+        "discriminator" | "semi-discriminator" => {
+            settings.learn.discriminator = Some(DiscriminatorKind::SpatioTemporal);
+        }
+        "occlusion-off" => settings.batch.occlude = false,
+        "semi-off" | "semi" => {}
+        _ => anyhow::bail!("no variant \"{variant}\""),
+    }
+    if settings.learn.discriminator.is_some() {
+        settings.learn.adversarial_weight = ADVERSARIAL_WEIGHT;
+    }
+    if variant.starts_with("semi") {
+        label_share = LABEL_SHARE;
+        settings.batch.semi_supervised = variant != "semi-off";
+    }
+    Ok((settings, label_share))
+}
+
+/// The size of the lifter of `variant`; `None` for no variant.
+pub(crate) fn size_of(base: &TrainSettings, variant: &str) -> Option<LifterSize> {
+    varied(base, variant).ok().map(|(settings, _)| settings.learn.size)
+}
+
+/// The size with other image strides whose number of parameters is nearest to that of `size`.
+fn with_equal_parameters(size: &LifterSize, image_strides: &[usize]) -> LifterSize {
+    let of = |branch: usize| LifterSize { image_strides: image_strides.to_vec(), branch, ..size.clone() };
+    let wanted = size.parameters();
+    let (mut low, mut high) = (1, 64 * size.branch);
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if of(middle).parameters() <= wanted { low = middle } else { high = middle }
+    }
+    let off = |branch: &usize| of(*branch).parameters().abs_diff(wanted);
+    of(if off(&low) <= off(&high) { low } else { high })
+}
+
+#[cfg(test)]
+#[path = "ablate_tests.rs"]
+mod tests;

@@ -1,0 +1,133 @@
+//! Variants differ in what they say, studies go on where they were, tables hold what was scored.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::ablate_table;
+use crate::batch::BatchSettings;
+use crate::mocap::Split;
+use crate::noise::{DetectorNoise, NoiseSettings};
+use crate::scene::SceneSettings;
+use crate::trainer::LearnSettings;
+use nalgebra::Vector3;
+
+fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings {
+    let scene =
+        SceneSettings { speed: (0.5, 2.0), retarget_share: 0.5, stamp_jitter: 0.3, posture_share: 0.5, mirror: true };
+    let noise = NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 };
+    let batch = BatchSettings {
+        samples: 48,
+        lengths: vec![24],
+        scene,
+        noise,
+        standing_share: 0.0,
+        occlude: true,
+        semi_supervised: false,
+    };
+    let learn = LearnSettings {
+        size: LifterSize { image_strides: vec![1, 2, 4, 8], encoder: 8, branch: 8, fuse: 8 },
+        average_decay: 0.9,
+        discriminator: None,
+        adversarial_weight: 0.0,
+    };
+    let base = TrainSettings {
+        folder: PathBuf::new(),
+        learn,
+        batch,
+        steps: 4,
+        learning_rate: 1e-3,
+        seed: 0,
+        checkpoint_every: 2,
+        validate_every: 0,
+    };
+    AblateSettings {
+        folder: folder.to_owned(),
+        base,
+        seeds: seeds.to_vec(),
+        scenes_per_clip: 1,
+        questions: questions.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn clips() -> Vec<Clip> {
+    (0..6)
+        .map(|index| Clip {
+            source: "test".to_owned(),
+            subject: format!("p{index}"),
+            split: if index == 0 { Split::Validation } else { Split::Train },
+            poses: (0..80)
+                .map(|time| {
+                    std::array::from_fn(|joint| {
+                        let swing = 0.1 * (f64::from(time) * 0.1 + joint as f64).sin();
+                        Vector3::new(swing, 0.05 * joint as f64, 0.1 * joint as f64 + 0.2)
+                    })
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn noise(folder: &Path) -> DetectorNoise {
+    let path = folder.join("noise.json");
+    let text = r#"{"joints":{"thorax":{"median":0.03,"outlier_gt_half_torso":0.0},"leg_left_right_swap_rate":0.0}}"#;
+    std::fs::write(&path, text).unwrap();
+    DetectorNoise::load(&path).unwrap()
+}
+
+#[test]
+fn every_variant_is_known_and_every_column_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = settings(folder.path(), &[1], &[]).base;
+    let names: Vec<&str> = conditions().into_iter().map(|(name, _)| name).collect();
+    for question in QUESTIONS {
+        for (variant, _) in question.variants {
+            assert!(varied(&base, variant).is_ok(), "{variant}");
+        }
+        assert!(question.columns.iter().all(|(name, _)| names.contains(name)), "{}", question.name);
+    }
+    assert!(chosen(&["strides".to_owned()]).is_ok_and(|questions| questions.len() == 1));
+    let error = chosen(&["stride".to_owned()]).err().unwrap().to_string();
+    assert!(error.contains("strides, discriminator"), "{error}");
+}
+
+#[test]
+fn other_strides_have_as_many_parameters() {
+    let size = LifterSize::default();
+    for strides in [vec![1], vec![8], vec![1, 2]] {
+        let other = with_equal_parameters(&size, &strides);
+        let ratio = other.parameters() as f64 / size.parameters() as f64;
+        assert!((ratio - 1.0).abs() < 0.005, "{strides:?}: {} channels, {ratio}", other.branch);
+    }
+    assert_eq!(with_equal_parameters(&size, &size.image_strides), size);
+}
+
+#[test]
+fn a_study_goes_on_where_it_was_and_refuses_to_become_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clips, noise) = (clips(), noise(folder.path()));
+    let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &[], noise: &noise };
+    let settings = |seeds: &[u64]| settings(folder.path(), seeds, &["occlusion", "semi-supervised"]);
+    let first = ablate(&settings(&[1]), &data).unwrap();
+    assert_eq!(first.len(), 5, "{:?}", first.keys());
+    assert!(first["base"][0]["nothing hidden"].poses > 0);
+    assert_ne!(first["base"], first["occlusion-off"]);
+    assert_ne!(first["semi-off"], first["semi"]);
+    // A run that is done is not run again: its checkpoint may be gone.
+    std::fs::remove_file(folder.path().join("base/seed-1/state.json")).unwrap();
+    // A run that was killed before it was scored is.
+    std::fs::remove_file(folder.path().join("semi/seed-1/scores.json")).unwrap();
+    let again = ablate(&settings(&[1, 2]), &data).unwrap();
+    assert!(!folder.path().join("base/seed-1/state.json").exists());
+    assert_eq!((&again["base"][0], &again["semi"][0]), (&first["base"][0], &first["semi"][0]));
+    assert_eq!(again["base"].len(), 2);
+
+    let table = ablate_table::markdown(&settings(&[1, 2]), &again, "stridepose-train ablate").unwrap();
+    assert!(table.contains("seeds 1, 2") && table.contains("stridepose-train ablate"));
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(rows.iter().any(|row| row.starts_with("| off | ") && row.matches(" ± ").count() == 16), "{rows:#?}");
+    assert!(!table.contains('–') && !table.contains("NaN"), "{table}");
+
+    let mut other = settings(&[1]);
+    other.base.steps = 5;
+    let error = ablate(&other, &data).err().unwrap().to_string();
+    assert!(error.contains("steps: 4") && error.contains("steps: 5"), "{error}");
+}

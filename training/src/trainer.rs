@@ -1,0 +1,284 @@
+//! What is trained, and one step of it.
+
+use std::path::Path;
+
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::ParamGroup;
+use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
+use burn::prelude::*;
+use stridepose::stages::window::FEATURE_COUNT;
+
+use crate::adversary::{self, Adversary};
+use crate::average::WeightAverage;
+use crate::batch::{Batch, POSE_VALUES};
+use crate::checkpoint::{self, CheckpointState};
+use crate::discriminator::DiscriminatorKind;
+use crate::loss::{LossWeights, loss};
+use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows};
+use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
+
+/// Share of the schedule after which unlabelled clips count: before, answers are no bodies that a root could be found for.
+const UNLABELLED_FROM: f64 = 0.1;
+
+/// What one step says of itself.
+pub(crate) struct StepReport {
+    /// Mean joint distance of the first head, mm.
+    pub position_mm: f32,
+    /// Mean likelihood of the first head, nats a coordinate.
+    pub likelihood: f32,
+    /// What the discriminator adds to the loss.
+    pub adversarial: Option<f32>,
+    /// Loss of the discriminator.
+    pub discriminator: Option<f32>,
+    /// Mean reprojection error of unlabelled clips, mm.
+    pub reprojection_mm: Option<f32>,
+}
+
+/// What learns, and how.
+#[derive(Clone, Debug)]
+pub struct LearnSettings {
+    /// Sizes of the lifter.
+    pub size: LifterSize,
+    /// Decay of the moving average of the weights; 0 for none.
+    pub average_decay: f64,
+    /// The discriminator; absent for none.
+    pub discriminator: Option<DiscriminatorKind>,
+    /// Weight of the discriminator's judgement in the lifter's loss, m; 0 trains the discriminator alone.
+    pub adversarial_weight: f32,
+}
+
+/// All that learns, and all that a checkpoint holds.
+pub(crate) struct Trainer {
+    device: Device,
+    size: LifterSize,
+    network: LifterNetwork,
+    optimizer: ModuleOptimizer,
+    average: Option<WeightAverage<LifterNetwork>>,
+    adversary: Option<Adversary>,
+    /// Steps done.
+    pub step: u64,
+}
+
+impl Trainer {
+    /// Goes on from the checkpoint in `folder`; without one, starts anew from weights drawn with `seed`.
+    pub(crate) fn resume(folder: &Path, settings: &LearnSettings, seed: u64) -> anyhow::Result<Self> {
+        let device = Device::flex().autodiff();
+        device.seed(seed);
+        let network = LifterNetwork::new(&settings.size, &device);
+        let decay = settings.average_decay;
+        let average = |network, updates| (decay > 0.0).then(|| WeightAverage::new(network, decay, updates));
+        let mut trainer = Self {
+            size: settings.size.clone(),
+            optimizer: optimizer()?,
+            average: average(network.valid(), 0),
+            adversary: settings.discriminator.map(|kind| Adversary::new(kind, settings.adversarial_weight, &device)),
+            network,
+            device,
+            step: 0,
+        };
+        let Some(state) = checkpoint::read_state(folder)? else { return Ok(trainer) };
+        state.check_fits(settings, folder)?;
+        let files = state.files(folder);
+        trainer.network = checkpoint::load_module(trainer.network, &files, "network")?;
+        trainer.optimizer = checkpoint::load_optimizer(trainer.optimizer, &files, "optimizer")?;
+        trainer.average = match state.average_updates {
+            Some(updates) => average(checkpoint::load_module(trainer.network.valid(), &files, "average")?, updates),
+            None => average(trainer.network.valid(), 0),
+        };
+        if state.discriminator.is_some() {
+            trainer.adversary = trainer.adversary.map(|adversary| adversary.load(&files)).transpose()?;
+        }
+        trainer.step = state.step;
+        Ok(trainer)
+    }
+
+    /// One step down the gradient of the loss over `batch`; `progress` is the share of the schedule that is done.
+    pub(crate) fn step(&mut self, batch: &Batch, learning_rate: f64, progress: f64) -> anyhow::Result<StepReport> {
+        let clips = batch.clips;
+        let rows = batch.weights.len() / LOOKAHEADS.len();
+        let features = self.tensor(&batch.features, [batch.length * clips, FEATURE_COUNT]);
+        let targets = self.tensor(&batch.targets, [rows, LOOKAHEADS.len() * POSE_VALUES]);
+        let weights = self.tensor(&batch.weights, [rows, LOOKAHEADS.len()]);
+
+        let answered = if self.adversary.is_some() { Rows::PairsAndTail } else { Rows::Pairs };
+        let all = self.network.forward(features, &self.size.image_strides, clips, answered);
+        let [all_rows, width] = all.dims();
+        let answers = all.clone().slice([0..rows, 0..width]);
+        let loss = loss(&answers, &targets, &weights, clips, &LossWeights::default());
+        let mut report = StepReport {
+            position_mm: 1e3 * loss.position.into_scalar::<f32>(),
+            likelihood: loss.likelihood.into_scalar::<f32>(),
+            adversarial: None,
+            discriminator: None,
+            reprojection_mm: None,
+        };
+        anyhow::ensure!(report.position_mm.is_finite(), "the loss of step {} is not finite", self.step);
+        let mut total = loss.total;
+
+        if let Some(adversary) = &mut self.adversary {
+            let tail = all.slice([rows..all_rows, 0..POSE_VALUES]);
+            let answered = adversary::windows(&tail, clips, adversary.kind());
+            if let Some(term) = adversary.persuade(&answered, progress) {
+                report.adversarial = Some(term.clone().into_scalar::<f32>());
+                total = total + term;
+            }
+            let truth = adversary::labelled_windows(batch, adversary.kind(), &self.device);
+            report.discriminator = adversary.learn(&truth, &answered, progress)?;
+        }
+
+        if batch.labelled < clips && progress >= UNLABELLED_FROM {
+            let keypoints = self.tensor(&batch.keypoints, [rows, LOOKAHEADS.len() * POSE_VALUES]);
+            let weights = self.tensor(&batch.keypoint_weights, [rows, LOOKAHEADS.len()]);
+            let loss = unlabelled_loss(&answers, &keypoints, &weights, clips, &UnlabelledWeights::default());
+            report.reprojection_mm = Some(1e3 * loss.reprojection.into_scalar::<f32>());
+            total = total + loss.total;
+        }
+
+        let gradients = GradientsParams::from_grads(total.backward(), &self.network);
+        self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
+        if let Some(average) = &mut self.average {
+            average.update(&self.network);
+        }
+        self.step += 1;
+        Ok(report)
+    }
+
+    /// The network for use: the average of the weights where one is kept.
+    pub(crate) fn network(&self) -> LifterNetwork {
+        self.average.as_ref().map_or_else(|| self.network.valid(), |average| average.network().clone())
+    }
+
+    /// Writes a checkpoint.
+    pub(crate) fn save(&self, folder: &Path) -> anyhow::Result<()> {
+        let mut state = CheckpointState::new(self.step, self.size.clone());
+        state.average_updates = self.average.as_ref().map(WeightAverage::updates);
+        state.discriminator = self.adversary.as_ref().map(Adversary::kind);
+        checkpoint::commit(folder, &state, |files| {
+            checkpoint::save_module(&self.network, files, "network")?;
+            checkpoint::save_optimizer(&self.optimizer, files, "optimizer")?;
+            if let Some(average) = &self.average {
+                checkpoint::save_module(average.network(), files, "average")?;
+            }
+            self.adversary.as_ref().map_or(Ok(()), |adversary| adversary.save(files))
+        })
+    }
+
+    fn tensor(&self, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
+        tensor(&self.device, values, shape)
+    }
+}
+
+fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
+    Tensor::<1>::from_data(TensorData::from(values), device).reshape(shape)
+}
+
+/// Hidden matrices by orthogonalised momentum (Muon), everything else by Adam.
+fn optimizer() -> anyhow::Result<ModuleOptimizer> {
+    let clipping = GradientClippingConfig::Norm(1.0);
+    let adam = AdamWConfig::new().with_weight_decay(1e-4).with_grad_clipping(Some(clipping)).init();
+    let hidden = ParamGroup::from_regex(r"(encoder|branches|join|fuse).*weight$")
+        .map_err(|error| anyhow::anyhow!("the pattern of hidden matrices: {error:?}"))?;
+    Ok(adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::adversary::TAIL;
+    use crate::checkpoint::Weights;
+    use crate::network::HEAD_VALUES;
+
+    fn size() -> LifterSize {
+        LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16 }
+    }
+
+    fn settings(average_decay: f64) -> LearnSettings {
+        LearnSettings { size: size(), average_decay, discriminator: None, adversarial_weight: 0.0 }
+    }
+
+    fn adversarial() -> LearnSettings {
+        let discriminator = Some(DiscriminatorKind::SpatioTemporal);
+        LearnSettings { discriminator, adversarial_weight: 0.1, ..settings(0.9) }
+    }
+
+    /// Any numbers do: the same for the same step.
+    fn batch(step: u64) -> Batch {
+        let values = |count: usize, scale: f32| {
+            (0..count).map(|index| scale * ((index as f32) * 0.7 + step as f32).sin()).collect::<Vec<f32>>()
+        };
+        let (clips, length) = (3, 12);
+        let rows = length / 6 * 2 * clips;
+        Batch {
+            clips,
+            length,
+            features: values(clips * length * FEATURE_COUNT, 1.0),
+            targets: values(rows * LOOKAHEADS.len() * POSE_VALUES, 0.3),
+            weights: vec![1.0; rows * LOOKAHEADS.len()],
+            tail_targets: values(TAIL * clips * POSE_VALUES, 0.3),
+            labelled: 2,
+            keypoints: values(rows * LOOKAHEADS.len() * POSE_VALUES, 0.1).iter().map(|value| value.abs()).collect(),
+            keypoint_weights: vec![1.0; rows * LOOKAHEADS.len()],
+        }
+    }
+
+    fn answers(network: &LifterNetwork) -> Vec<f32> {
+        let features = Tensor::ones([4, FEATURE_COUNT], &Device::flex());
+        let answers = network.forward(features, &size().image_strides, 1, Rows::All);
+        assert_eq!(answers.dims(), [4, LOOKAHEADS.len() * HEAD_VALUES]);
+        answers.into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn a_run_taken_up_again_ends_where_one_in_a_piece_ends() {
+        let run = tempfile::tempdir().unwrap();
+        let mut whole = Trainer::resume(run.path(), &adversarial(), 1).unwrap();
+        whole.save(run.path()).unwrap();
+        for step in 0..6 {
+            whole.step(&batch(step), 1e-2, 0.5).unwrap();
+        }
+        for stop in [3, 6] {
+            let mut part = Trainer::resume(run.path(), &adversarial(), 1).unwrap();
+            for step in part.step..stop {
+                part.step(&batch(step), 1e-2, 0.5).unwrap();
+            }
+            part.save(run.path()).unwrap();
+        }
+        let (raw, state) = checkpoint::load(run.path(), Weights::Raw).unwrap();
+        let (averaged, _) = checkpoint::load(run.path(), Weights::Averaged).unwrap();
+        assert_eq!((state.step, state.average_updates), (6, Some(6)));
+        assert_eq!(answers(&raw), answers(&whole.network.valid()));
+        assert_eq!(answers(&averaged), answers(&whole.network()));
+        assert_ne!(answers(&raw), answers(&averaged));
+        let report = whole.step(&batch(6), 1e-2, 0.5).unwrap();
+        assert!(report.adversarial.is_some_and(f32::is_finite) && report.discriminator.is_some_and(f32::is_finite));
+        assert!(report.reprojection_mm.is_some_and(f32::is_finite));
+        let other =
+            LearnSettings { discriminator: Some(DiscriminatorKind::Spatial), adversarial_weight: 0.1, ..settings(0.9) };
+        let error = Trainer::resume(run.path(), &other, 1).err().unwrap().to_string();
+        assert!(error.contains("SpatioTemporal"), "{error}");
+    }
+
+    #[test]
+    fn without_an_average_there_is_no_file_of_it_and_another_size_is_refused() {
+        let run = tempfile::tempdir().unwrap();
+        let trainer = Trainer::resume(run.path(), &settings(0.0), 1).unwrap();
+        trainer.save(run.path()).unwrap();
+        assert!(!run.path().join("step-0/average.bpk").exists());
+        let (averaged, _) = checkpoint::load(run.path(), Weights::Averaged).unwrap();
+        assert_eq!(answers(&averaged), answers(&trainer.network()));
+        let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..settings(0.0) };
+        let error = Trainer::resume(run.path(), &larger, 1).err().unwrap().to_string();
+        assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
+    }
+
+    #[test]
+    fn a_loss_that_is_not_finite_ends_the_run() {
+        let run = tempfile::tempdir().unwrap();
+        let mut trainer = Trainer::resume(run.path(), &settings(0.0), 1).unwrap();
+        let mut broken = batch(0);
+        broken.targets[0] = f32::NAN;
+        let error = trainer.step(&broken, 1e-2, 0.5).err().unwrap().to_string();
+        assert!(error.contains("step 0"), "{error}");
+    }
+}
