@@ -200,8 +200,8 @@ fn an_hour_of_skeletons_takes_at_most_ten_seconds() {
         writer.finish().unwrap();
     }
     let scene = Scene { folder };
-    let samples = scene.path("samples.json");
-    for more in [&[][..], &["--samples", samples.to_str().unwrap()]] {
+    let (samples, page) = (scene.path("samples.json"), scene.path("report.html"));
+    for more in [&[][..], &["--samples", samples.to_str().unwrap()], &["--report", page.to_str().unwrap()]] {
         let began = std::time::Instant::now();
         let (code, stdout, stderr) = scene.evaluate("result", "truth", more);
         let elapsed = began.elapsed().as_secs_f64();
@@ -210,6 +210,12 @@ fn an_hour_of_skeletons_takes_at_most_ten_seconds() {
         assert!(stdout.contains("108000 found") && stdout.contains("MPJPE           5.0 mm"), "{stdout}");
         assert!(elapsed <= 10.0, "{elapsed} s");
     }
+    assert!(std::fs::metadata(page).unwrap().len() < 5_000_000, "a page must open");
+    let began = std::time::Instant::now();
+    let compared = Command::new(env!("CARGO_BIN_EXE_stridepose")).arg("compare").args([&samples, &samples]).output();
+    println!("compare: {:.2} s", began.elapsed().as_secs_f64());
+    let table = String::from_utf8(compared.unwrap().stdout).unwrap();
+    assert!(table.contains("+0.0 [+0.0, +0.0]"), "{table}");
 }
 
 #[test]

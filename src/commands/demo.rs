@@ -1,14 +1,11 @@
 //! `stridepose demo`: people who walk in front of a moving camera, made by the project itself, given as 2D keypoints of a
 //! detector that errs, lifted, refined and compared with the truth. Needs no camera, no ROS, no GPU and no foreign weights.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
+use std::path::PathBuf;
 
 use super::evaluate::{self, ComparisonArgs, EvaluateArgs};
 use super::replay::{self, SHEET_FILE, SUMMARY_FILE};
-use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag};
+use super::{ConsoleArgs, Outcome, SetupArgs, print, refuse_bag};
 use crate::adapters::scene_bag::{TRUTH_TOPIC, write_scene_bag};
 use crate::scene::SceneSettings;
 
@@ -44,11 +41,11 @@ pub struct DemoArgs {
 /// Makes the scene, replays it, evaluates the result.
 ///
 /// # Errors
-/// [`Refused`] when the folder or the parameters cannot be used, any other error when the work failed.
+/// [`super::Refused`] when the folder or the parameters cannot be used, any other error when the work failed.
 pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     let (scene, result) = (args.output.join(SCENE_FOLDER), args.output.join(RESULT_FOLDER));
-    remove_bag(&scene)?;
-    remove_bag(&result)?;
+    replay::remove_result(&scene)?;
+    replay::remove_result(&result)?;
     let settings = SceneSettings {
         seed: args.seed,
         people: usize::from(args.people),
@@ -78,22 +75,4 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         result.join(SHEET_FILE).display(),
     ))?;
     Ok(outcome)
-}
-
-/// Removes what an earlier demo left, and nothing else: a folder that holds anything but a bag and its reports stays.
-fn remove_bag(folder: &Path) -> anyhow::Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    let is_ours = |path: &Path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        ["metadata.yaml", SUMMARY_FILE, SHEET_FILE].contains(&name)
-            || path.extension().is_some_and(|kind| kind == "mcap")
-    };
-    for entry in entries {
-        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
-        if !is_ours(&path) {
-            let path = path.display();
-            return Err(Refused::because(format!("no demo wrote {path}: name another folder with -o")));
-        }
-    }
-    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
 }

@@ -12,6 +12,7 @@ pub mod export;
 pub mod inspect;
 pub mod parameters;
 pub mod replay;
+pub mod replay_many;
 mod setup;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `stridepose replay BAG -o DIR`: the pipeline over a recorded bag.
+//! `stridepose replay BAG -o DIR`: the pipeline over a recorded bag. Several bags: [`super::replay_many`].
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -9,7 +9,7 @@ use anyhow::Context;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag};
+use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
 use crate::adapters::bag::{Bag, CameraTopics, Completeness, ImageSource, KeypointSource, TopicRequest};
 use crate::adapters::engine::{self, Engine, Feed};
 use crate::adapters::known_camera::KnownCamera;
@@ -40,10 +40,13 @@ pub const SUMMARY_FILE: &str = "summary.json";
 /// Arguments of `stridepose replay`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReplayArgs {
-    /// The bag: a rosbag2 directory, an .mcap or a .db3 file
-    pub bag: PathBuf,
+    /// The bag: a rosbag2 directory, an .mcap or a .db3 file; several bags, or a folder of bags, are each replayed into a
+    /// folder of their own
+    #[arg(required = true, value_name = "BAG")]
+    pub bags: Vec<PathBuf>,
 
-    /// Folder for the results: a bag, summary.json and overlay.png; must be new or empty
+    /// Folder for the results: a bag, summary.json and overlay.png; must be new or empty for a single bag, and is
+    /// carried on with for several
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
 
@@ -51,9 +54,13 @@ pub struct ReplayArgs {
     #[command(flatten)]
     pub setup: SetupArgs,
 
-    /// Write the summary to this file as well
+    /// Write the summary of a single bag to this file as well
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
+
+    /// Bags replayed at the same time [default: cores / inference.intra_threads]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
 }
 
 /// Runs the command.
@@ -61,7 +68,14 @@ pub struct ReplayArgs {
 /// # Errors
 /// [`Refused`] when input or arguments cannot be used, any other error when the work failed.
 pub fn run(args: &ReplayArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
-    let summary = replay(&args.bag, &args.output, &args.setup.config()?, &args.setup.store()?, console)?;
+    let (config, store) = (args.setup.config()?, args.setup.store()?);
+    if let Some(jobs) = replay_many::jobs(&args.bags, &args.output)? {
+        if args.summary.is_some() {
+            return Err(Refused::because("--summary is for a single bag: each of several has its own summary.json"));
+        }
+        return replay_many::run(&jobs, &args.output, args.workers.map(usize::from), &config, &store, console);
+    }
+    let summary = replay(&args.bags[0], &args.output, &config, &store, console)?;
     if let Some(path) = &args.summary {
         write_summary(path, &summary)?;
     }
@@ -312,4 +326,25 @@ fn canvas(camera: &CameraModel) -> RgbImage {
 fn write_summary(path: &Path, summary: &Summary) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(summary)? + "\n";
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Removes an earlier result, and nothing else: a folder that holds anything but a bag and its reports stays.
+///
+/// # Errors
+/// [`Refused`] for a folder with other things in it, an I/O error where it cannot be removed.
+pub(super) fn remove_result(folder: &Path) -> anyhow::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    let is_ours = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        ["metadata.yaml", SUMMARY_FILE, SHEET_FILE].contains(&name)
+            || path.extension().is_some_and(|kind| kind == "mcap")
+    };
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        if !is_ours(&path) {
+            let path = path.display();
+            return Err(Refused::because(format!("{path} is no part of a result: name another folder with -o")));
+        }
+    }
+    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
 }

@@ -1,0 +1,224 @@
+//! `stridepose replay FOLDER|BAG… -o DIR`: many bags, each into its own folder under DIR, by several workers.
+//!
+//! A bag that is broken fails alone. Started again with the same output, what is finished is kept and the rest is done:
+//! a result is finished when its `summary.json`, written last, can be read. One that was made from another bag or with
+//! other parameters is never mixed in; that bag fails with what to do.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::replay::{SUMMARY_FILE, remove_result, replay};
+use super::{ConsoleArgs, Outcome, Refused, print};
+use crate::adapters::model_store::ModelStore;
+use crate::config::Config;
+
+/// Name of the list of all bags in the output folder.
+pub const BATCH_FILE: &str = "batch.json";
+/// Folders within folders are searched so deep.
+const DEEPEST: usize = 8;
+
+/// A bag and where its result goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Job {
+    /// Path of the result under the output folder.
+    pub name: PathBuf,
+    /// The bag.
+    pub bag: PathBuf,
+}
+
+/// What became of a bag.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finished {
+    bag: PathBuf,
+    result: PathBuf,
+    /// `done`, `damaged`, `kept` from an earlier run, or `failed`.
+    status: &'static str,
+    /// Images, where it did not fail.
+    images: Option<u64>,
+    /// Why it failed.
+    error: Option<String>,
+}
+
+/// The bags that `paths` mean: `None` when they are a single bag. The folder `output` is no place to look for bags.
+///
+/// # Errors
+/// [`Refused`] for a folder without bags and for bags of the same name.
+pub fn jobs(paths: &[PathBuf], output: &Path) -> anyhow::Result<Option<Vec<Job>>> {
+    if let [only] = paths
+        && (!only.is_dir() || is_bag_folder(only))
+    {
+        return Ok(None);
+    }
+    let mut jobs = Vec::new();
+    for path in paths {
+        if path.is_dir() && !is_bag_folder(path) {
+            let mut found = Vec::new();
+            find_bags(path, output.canonicalize().ok().as_deref(), DEEPEST, &mut found);
+            if found.is_empty() {
+                return Err(Refused::because(format!("{} has no bags in it, nor in its folders", path.display())));
+            }
+            jobs.extend(found.into_iter().map(|bag| {
+                let name = bag.strip_prefix(path).unwrap_or(&bag).to_owned();
+                Job { name, bag }
+            }));
+        } else {
+            let name = path.file_stem().ok_or_else(|| Refused::because(format!("{} has no name", path.display())))?;
+            jobs.push(Job { name: name.into(), bag: path.clone() });
+        }
+    }
+    jobs.sort();
+    if let Some(pair) = jobs.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(Refused::because(format!(
+            "{} and {} would have the same result folder: replay them one by one",
+            pair[0].bag.display(),
+            pair[1].bag.display()
+        )));
+    }
+    Ok(Some(jobs))
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Whether the folder itself is a bag: it has `metadata.yaml` or files of a bag.
+fn is_bag_folder(folder: &Path) -> bool {
+    entries(folder).iter().any(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let plain = name.strip_suffix(".zstd").unwrap_or(&name);
+        let extension = Path::new(plain).extension().and_then(|extension| extension.to_str());
+        path.is_file() && (plain == "metadata.yaml" || matches!(extension, Some("mcap" | "db3")))
+    })
+}
+
+fn find_bags(folder: &Path, output: Option<&Path>, depth: usize, found: &mut Vec<PathBuf>) {
+    for path in entries(folder).into_iter().filter(|path| path.is_dir()) {
+        if output.is_some() && path.canonicalize().ok().as_deref() == output {
+            continue;
+        }
+        if is_bag_folder(&path) {
+            found.push(path);
+        } else if depth > 0 {
+            find_bags(&path, output, depth - 1, found);
+        }
+    }
+}
+
+/// Replays all `jobs` into `output`.
+///
+/// # Errors
+/// When a bag failed; every other one is done nevertheless.
+pub fn run(
+    jobs: &[Job],
+    output: &Path,
+    workers: Option<usize>,
+    config: &Config,
+    store: &ModelStore,
+    console: ConsoleArgs,
+) -> anyhow::Result<Outcome> {
+    fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (config.inference.intra_threads as usize).max(1);
+    let workers = workers.unwrap_or(cores / threads).clamp(1, jobs.len().max(1));
+    let bar = if console.shows_progress() {
+        let style = "{elapsed_precise} [{wide_bar}] {pos}/{len} bags, {eta} left";
+        ProgressBar::new(jobs.len() as u64).with_style(ProgressStyle::with_template(style)?)
+    } else {
+        ProgressBar::hidden()
+    };
+    let next = AtomicUsize::new(0);
+    let finished = Mutex::new(Vec::with_capacity(jobs.len()));
+    // Its own bar would draw over the one of all bags.
+    let silent = ConsoleArgs { quiet: true, ..console };
+    let work = || {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let span = tracing::warn_span!("bag", name = %job.name.display());
+            let done = span.in_scope(|| one(job, output, config, store, silent));
+            if let Some(error) = &done.error {
+                span.in_scope(|| bar.suspend(|| tracing::error!("{error}")));
+            }
+            bar.inc(1);
+            finished.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    bar.finish_and_clear();
+    let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
+    finished.sort_by(|a, b| a.bag.cmp(&b.bag));
+    let path = output.join(BATCH_FILE);
+    let text = serde_json::to_string_pretty(&finished)? + "\n";
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    print(&table(&finished, output))?;
+    let failed: BTreeSet<String> =
+        finished.iter().filter(|done| done.error.is_some()).map(|done| done.bag.display().to_string()).collect();
+    if !failed.is_empty() {
+        let names = failed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(anyhow!("{} of {} bags failed: {names}", failed.len(), finished.len()));
+    }
+    let is_damaged = finished.iter().any(|done| done.status == "damaged");
+    Ok(if is_damaged { Outcome::Damaged } else { Outcome::Fine })
+}
+
+fn one(job: &Job, output: &Path, config: &Config, store: &ModelStore, console: ConsoleArgs) -> Finished {
+    let result = output.join(&job.name);
+    let finished =
+        |status, images, error| Finished { bag: job.bag.clone(), result: result.clone(), status, images, error };
+    match earlier(job, &result, config) {
+        Ok(Some(summary)) => return finished("kept", summary["images"].as_u64(), None),
+        Ok(None) => {}
+        Err(error) => return finished("failed", None, Some(format!("{error:#}"))),
+    }
+    match remove_result(&result).and_then(|()| replay(&job.bag, &result, config, store, console)) {
+        Ok(summary) if summary.is_damaged() => finished("damaged", Some(summary.images), None),
+        Ok(summary) => finished("done", Some(summary.images), None),
+        Err(error) => finished("failed", None, Some(format!("{error:#}"))),
+    }
+}
+
+/// The summary of a finished result of the same bag with the same parameters; `None` where there is none that is finished.
+fn earlier(job: &Job, result: &Path, config: &Config) -> anyhow::Result<Option<Value>> {
+    let Ok(text) = fs::read_to_string(result.join(SUMMARY_FILE)) else { return Ok(None) };
+    // Cut off in the middle: not finished.
+    let Ok(summary) = serde_json::from_str::<Value>(&text) else { return Ok(None) };
+    let parameters: Value = serde_yaml::from_str(&config.to_parameter_file())?;
+    let other = if summary["input"].as_str() != Some(&*job.bag.to_string_lossy()) {
+        "of another bag"
+    } else if summary["parameters"] != parameters {
+        "made with other parameters"
+    } else {
+        return Ok(Some(summary));
+    };
+    Err(Refused::because(format!("{} holds a result {other}: name another folder with -o", result.display())))
+}
+
+fn table(finished: &[Finished], output: &Path) -> String {
+    let mut text = String::new();
+    for done in finished {
+        let result = done.result.strip_prefix(output).unwrap_or(&done.result).display();
+        let note = match (&done.error, done.images) {
+            (Some(error), _) => error.clone(),
+            (None, Some(images)) => format!("{images} images"),
+            (None, None) => String::new(),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{:<8} {result}: {note}", done.status);
+    }
+    let _ = writeln!(text, "results in {}, list in {}", output.display(), output.join(BATCH_FILE).display());
+    text
+}
