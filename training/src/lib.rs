@@ -8,7 +8,8 @@
 //! scene      clip + body + camera -> joints in the camera frame, true keypoints on the z = 1 plane
 //! noise      true keypoints -> keypoints of a real detector (jitter, jumps, swaps, scores)
 //! occlusion  keypoints hidden from minor to severe
-//! corpus     who is drawn, with labels and without; keypoint_sequence  people of whom there is no truth
+//! corpus     who is drawn, with labels and without; keypoint_sequence  people of whom there is no truth;
+//!            bag_keypoints  those of a bag
 //! batch      all of these -> tensors, through the very `window` stage that the pipeline uses
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
@@ -30,6 +31,7 @@ pub mod ablate;
 pub mod ablate_table;
 pub mod adversary;
 pub mod average;
+pub mod bag_keypoints;
 pub mod batch;
 pub mod body;
 pub mod bvh;

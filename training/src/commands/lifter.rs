@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use stridepose_train::adversary::TAIL;
+use stridepose_train::bag_keypoints;
 use stridepose_train::batch::{BatchSettings, PAIR_PERIOD};
 use stridepose_train::corpus::KeypointsOnly;
 use stridepose_train::discriminator::DiscriminatorKind;
@@ -55,9 +56,9 @@ pub struct LifterArguments {
     /// Learn from those without labels as well: half of each batch, by reprojection and by what bones do.
     #[arg(long)]
     semi_supervised: bool,
-    /// Folder with more motion capture, as for --mocap, of which the keypoints alone are used.
-    #[arg(long)]
-    unlabelled: Option<PathBuf>,
+    /// Bags with keypoints, or folders with more motion capture of which the keypoints alone are used.
+    #[arg(long, num_args = 1..)]
+    unlabelled: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -104,7 +105,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
     let share = arguments.label_share;
     anyhow::ensure!(share > 0.0 && share <= 1.0, "--label-share {share}: must be above 0 and at most 1");
     anyhow::ensure!(
-        !arguments.semi_supervised || share < 1.0 || arguments.unlabelled.is_some(),
+        !arguments.semi_supervised || share < 1.0 || !arguments.unlabelled.is_empty(),
         "--semi-supervised with nobody unlabelled; give --unlabelled or a --label-share under 1"
     );
     let (clips, noise) = arguments.data.load()?;
@@ -119,7 +120,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         batch: BatchSettings {
             samples: arguments.samples,
             lengths: arguments.lengths.clone(),
-            semi_supervised: arguments.semi_supervised || arguments.unlabelled.is_some(),
+            semi_supervised: arguments.semi_supervised || !arguments.unlabelled.is_empty(),
             ..training_draw()
         },
         steps: arguments.steps,
@@ -128,14 +129,25 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         checkpoint_every: 250,
         validate_every: arguments.validate_every,
     };
-    let keypoints_only = match &arguments.unlabelled {
-        Some(folder) => {
-            KeypointsOnly { clips: mocap::load_any_split(folder, &arguments.data.bvh()?)?, ..KeypointsOnly::default() }
-        }
-        None => KeypointsOnly::default(),
-    };
+    let keypoints_only = keypoints_only(arguments)?;
     let data =
         TrainData { clips: &clips, label_share: arguments.label_share, keypoints_only: &keypoints_only, noise: &noise };
     train::train(&settings, &data)?;
     Ok(())
+}
+
+fn keypoints_only(arguments: &LifterArguments) -> anyhow::Result<KeypointsOnly> {
+    let mut keypoints_only = KeypointsOnly::default();
+    for path in &arguments.unlabelled {
+        // A rosbag2 folder has its metadata.yaml; other folders hold motion capture.
+        if path.is_dir() && !path.join("metadata.yaml").exists() {
+            keypoints_only.clips.extend(mocap::load_any_split(path, &arguments.data.bvh()?)?);
+        } else {
+            let bag = bag_keypoints::read(path)?;
+            bag.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+            println!("{}: {} people without labels", path.display(), bag.sequences.len());
+            keypoints_only.sequences.extend(bag.sequences);
+        }
+    }
+    Ok(keypoints_only)
 }
