@@ -13,10 +13,10 @@ import time
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from harness import NodeProcess
+from people import KEYPOINTS, PeopleTest, camera_info, keypoints, stamp_of
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo
 from stridepose.msg import KeypointArray, SkeletonArray
-from test_node import KEYPOINTS, StreamTest, camera_info, keypoints
 
 RATE_HZ = 30
 
@@ -41,7 +41,7 @@ def main():
         began = time.monotonic()
         sent = 0
         while time.monotonic() - began < 60 * minutes:
-            stamp = StreamTest.stamp(sent)
+            stamp = stamp_of(sent)
             infos.publish(camera_info(stamp))
             people.publish(keypoints(stamp, 40 * ((sent % 120) / 60 - 1) ** 2))
             sent += 1
@@ -52,7 +52,7 @@ def main():
         until = time.monotonic() + 3
         while time.monotonic() < until:
             executor.spin_once(timeout_sec=0.05)
-    counted = StreamTest.values(lines, "input")
+    counted = PeopleTest.values(lines, "input")
     received, dropped = int(counted["received"]), int(counted["dropped"])
     quarter = max(1, len(resident) // 4)
     early, late = max(resident[quarter : 2 * quarter] or resident), max(resident[-quarter:])

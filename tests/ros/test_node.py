@@ -10,39 +10,16 @@ import time
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import LATCHED, SENSOR, NodeProcess, RosTest
+from harness import LATCHED, SENSOR, SHARED, NodeProcess, RosTest
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTransitions, GetState
 from rcl_interfaces.msg import Log, Parameter, ParameterEvent, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically
+from people import KEYPOINTS, PeopleTest, camera_info, keypoints, stamp_of
 from sensor_msgs.msg import CameraInfo, Image
-from stridepose.msg import Joint, JointSet, Keypoint, KeypointArray, PersonKeypoints, SkeletonArray
+from stridepose.msg import Joint, JointSet, SkeletonArray
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
-
-KEYPOINTS = {"node.source": "keypoints"}
-# COCO order, px: a person who stands 3 m before a camera of 500 px focal length.
-STANDING = [
-    (320, 110), (326, 105), (314, 105), (333, 108), (307, 108), (352, 155), (288, 155), (362, 205), (278, 205),
-    (365, 250), (275, 250), (340, 255), (300, 255), (342, 335), (298, 335), (343, 410), (297, 410),
-]  # fmt: skip
-
-
-def camera_info(stamp, width=640, height=480):
-    info = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
-    info.header.stamp, info.header.frame_id = stamp, "camera_optical_frame"
-    info.k = [500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0]
-    info.p = [500.0, 0.0, 320.0, 0.0, 0.0, 500.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-    return info
-
-
-def keypoints(stamp, shift=0.0):
-    message = KeypointArray(layout="coco_17")
-    message.header.stamp, message.header.frame_id = stamp, "camera_optical_frame"
-    points = [Keypoint(u=float(u) + shift, v=float(v), score=0.9, spread=math.nan) for u, v in STANDING]
-    message.people = [PersonKeypoints(score=0.9, keypoints=points)]
-    return message
-
 
 def state_request():
     return GetState.Request()
@@ -149,24 +126,7 @@ class ParametersTest(RosTest):
                 self.assertIn("detector.interval", "".join(process.lines))
 
 
-class StreamTest(RosTest):
-    def start(self, topics=("/keypoints", "/camera_info")):
-        self.people = self.node.create_publisher(KeypointArray, topics[0], 50)
-        self.infos = self.node.create_publisher(CameraInfo, topics[1], 50)
-
-    def send(self, index, start=1_700_000_000):
-        stamp = self.stamp(index, start)
-        self.infos.publish(camera_info(stamp))
-        self.people.publish(keypoints(stamp, 0.5 * index))
-        return stamp
-
-    @staticmethod
-    def stamp(index, start=1_700_000_000):
-        from builtin_interfaces.msg import Time
-
-        nanoseconds = index * 33_333_333
-        return Time(sec=start + nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
-
+class StreamTest(PeopleTest):
     def test_every_field_of_a_skeleton(self):
         self.start(("/robot/people", "/robot/info"))
         heard = self.listen(SkeletonArray, "/stridepose/skeletons")
@@ -221,17 +181,17 @@ class StreamTest(RosTest):
                 answered = len(heard)
                 self.send(index)
                 self.spin_until(lambda: len(heard) > answered, "an answer")
-            wrong = keypoints(self.stamp(10))
+            wrong = keypoints(stamp_of(10))
             wrong.layout = "no_such_layout"
             self.people.publish(wrong)
-            self.people.publish(keypoints(self.stamp(0, 0)))  # a zero stamp
-            broken = keypoints(self.stamp(11))
+            self.people.publish(keypoints(stamp_of(0, 0)))  # a zero stamp
+            broken = keypoints(stamp_of(11))
             broken.people[0].keypoints = broken.people[0].keypoints[:3]
             self.people.publish(broken)
-            bad_info = camera_info(self.stamp(12))
+            bad_info = camera_info(stamp_of(12))
             bad_info.k = [0.0] * 9
             self.infos.publish(bad_info)
-            self.people.publish(keypoints(self.stamp(12)))
+            self.people.publish(keypoints(stamp_of(12)))
             self.spin_for(1.0)
             # Back in time: a bag that loops. One by one, so that the newest has nothing to push out.
             for index in range(13, 17):
@@ -241,15 +201,6 @@ class StreamTest(RosTest):
             self.assertTrue(heard[-1].skeletons, "people after the jump")
             self.spin_until(lambda: "time_went_back" in self.values(lines, "warnings"), "the jump in the diagnostics")
             self.assertIsNone(process.process.poll())
-
-    @staticmethod
-    def values(lines, name):
-        """Key and value of the last diagnostics line called `name`."""
-        for message in reversed(lines):
-            for status in message.status:
-                if status.name == f"stridepose: {name}":
-                    return {"level": status.level, "message": status.message} | {pair.key: pair.value for pair in status.values}
-        return {}
 
     def test_diagnostics_tell_a_missing_camera_from_one_that_stopped(self):
         lines = self.listen(DiagnosticArray, "/diagnostics")
@@ -302,15 +253,13 @@ class StreamTest(RosTest):
         infos = self.node.create_publisher(CameraInfo, "/camera_info", SENSOR)
         lines = self.listen(DiagnosticArray, "/diagnostics")
         models = "yolox_nano"
-        from harness import SHARED
-
         if not (SHARED / "models").is_dir():
             self.skipTest(f"{SHARED}/models with 2D networks is not here")
         parameters = {"node.model_folders": SHARED / "models", "keypoints.model": "movenet_lightning", "detector.model": models}
         with NodeProcess(parameters=parameters) as process:
             self.wait_for_subscriber(images)
             self.wait_for_subscriber(infos)
-            infos.publish(camera_info(self.stamp(0), 64, 48))
+            infos.publish(camera_info(stamp_of(0), 64, 48))
             cases = [
                 Image(),
                 Image(width=64, height=48, encoding="rgb8", step=1, data=[0] * 48),
@@ -319,7 +268,7 @@ class StreamTest(RosTest):
                 Image(width=64, height=48, encoding="rgb8", step=192, data=[0] * 192 * 48),
             ]
             for index, image in enumerate(cases):
-                image.header.stamp = self.stamp(index + 1)
+                image.header.stamp = stamp_of(index + 1)
                 image.header.frame_id = "camera_optical_frame"
                 images.publish(image)
                 self.spin_for(0.4)
