@@ -135,6 +135,9 @@ struct Person {
     earlier_refiner: PersonRefiner,
 }
 
+/// Somebody who is not seen is carried on while so many joints lie in the image: behind an obstacle, not outside.
+const JOINTS_IN_IMAGE: usize = 4;
+
 /// The person score under which a finding is nobody.
 const PERSON_SCORE_THRESHOLD: f32 = 0.3;
 
@@ -437,7 +440,8 @@ struct Seen<'a> {
     score: f64,
 }
 
-/// One person for the output; `None` if anything in it were not finite: no NaN leaves the pipeline.
+/// One person for the output; `None` for whoever is not seen and has left the image, and if anything were not finite: no NaN
+/// leaves the pipeline.
 fn person_estimate(
     track_id: TrackId,
     refined: &Refined,
@@ -464,7 +468,9 @@ fn person_estimate(
     let is_finite = joints.iter().all(|joint| {
         joint.position_in_camera.coords.iter().chain(joint.covariance.iter()).all(|value| value.is_finite())
     });
-    is_finite.then(|| PersonEstimate {
+    let is_seen = seen.keypoints.iter().any(Option::is_some);
+    let is_in_image = || joints.iter().filter(|joint| lies_in_image(joint, camera)).count() >= JOINTS_IN_IMAGE;
+    (is_finite && (is_seen || is_in_image())).then(|| PersonEstimate {
         track_id,
         joints,
         score: seen.score,
@@ -472,6 +478,12 @@ fn person_estimate(
         reprojection_error_px: (measured > 0).then(|| (squares / f64::from(measured)).sqrt()),
         bbox_in_image_px: bbox.unwrap_or_else(|| projected_box(&joints, camera)),
     })
+}
+
+fn lies_in_image(joint: &JointEstimate, camera: &CameraModel) -> bool {
+    let (width, height) = camera.image_size();
+    let spans = |at: f64, size: u32| (-0.5..f64::from(size) - 0.5).contains(&at);
+    camera.project(&joint.position_in_camera).is_some_and(|at| spans(at.x, width) && spans(at.y, height))
 }
 
 /// The rectangle around the projected joints, always as large as to touch the image.

@@ -1,5 +1,5 @@
-//! People as REP-155 (ROS4HRI) wants them: a list of bodies on /humans/bodies/tracked, and below /humans/bodies/<id>/ the
-//! 2D skeleton and the region of each. The body's coordinate frame is `body_<id>` (`node.publish_tf`).
+//! People as REP-155 (ROS4HRI) wants them: a list of bodies on `/humans/bodies/tracked`, and below `/humans/bodies/ID/` the
+//! 2D skeleton and the region of each. The body's coordinate frame is `body_ID` (`node.publish_tf`).
 
 use crate::adapters::messages::hri_msgs::SKELETON_2D_KEYPOINTS;
 use crate::data::PersonEstimate;

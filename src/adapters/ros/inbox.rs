@@ -134,8 +134,8 @@ mod tests {
         }
     }
 
-    fn at(sec: i32) -> Option<Stamp> {
-        Some(Stamp::from_sec_nanosec(sec, 0))
+    const fn at(sec: i32) -> Stamp {
+        Stamp::from_sec_nanosec(sec, 0)
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
         let inbox = Inbox::default();
         inbox.put_info(info(0, 7));
         for sec in 1..=5 {
-            inbox.put(at(sec), vec![sec as u8]);
+            inbox.put(Some(at(sec)), vec![sec as u8]);
         }
         assert_eq!(inbox.take().unwrap().data, [5]);
         let counts = inbox.counts();
@@ -155,9 +155,9 @@ mod tests {
         let inbox = Inbox::default();
         inbox.put_info(info(1, 10));
         inbox.put_info(info(2, 20));
-        inbox.put(at(1), vec![1]);
+        inbox.put(Some(at(1)), vec![1]);
         assert_eq!(inbox.take().unwrap().camera_info.width, 10);
-        inbox.put(at(9), vec![9]);
+        inbox.put(Some(at(9)), vec![9]);
         assert_eq!(inbox.take().unwrap().camera_info.width, 20);
         inbox.put(None, vec![0]);
         assert_eq!(inbox.take().unwrap().camera_info.width, 20);
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_message_waits_for_the_first_info_and_closing_wakes_the_reader() {
         let inbox = Arc::new(Inbox::default());
-        inbox.put(at(1), vec![1]);
+        inbox.put(Some(at(1)), vec![1]);
         assert!(inbox.counts().is_waiting_for_info);
         let reader = std::thread::spawn({
             let inbox = inbox.clone();

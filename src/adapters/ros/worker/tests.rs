@@ -11,9 +11,15 @@ use crate::adapters::scene_bag::write_scene_bag;
 use crate::config::Value;
 use crate::scene::SceneSettings;
 
-/// Keeps what is published.
+/// A message and where it went.
+type Sent = (Output, Vec<u8>);
+
+/// Keeps what is published, and which bodies have topics.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<(Output, Vec<u8>)>>>, Arc<Mutex<Vec<String>>>);
+struct Kept {
+    sent: Arc<Mutex<Vec<Sent>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
+}
 
 impl Publish for Kept {
     fn is_wanted(&self, _: Output) -> bool {
@@ -21,15 +27,15 @@ impl Publish for Kept {
     }
 
     fn publish(&self, output: Output, data: &[u8]) {
-        self.0.lock().unwrap().push((output, data.to_vec()));
+        self.sent.lock().unwrap().push((output, data.to_vec()));
     }
 
     fn set_bodies(&mut self, ids: &[String]) {
-        *self.1.lock().unwrap() = ids.to_vec();
+        *self.bodies.lock().unwrap() = ids.to_vec();
     }
 
     fn publish_body(&self, id: &str, output: BodyOutput, data: &[u8]) {
-        assert!(self.1.lock().unwrap().iter().any(|known| known == id), "{output:?} of an unknown body");
+        assert!(self.bodies.lock().unwrap().iter().any(|known| known == id), "{output:?} of an unknown body");
         // Header (4 bytes of CDR, stamp, frame name with its length and end, padded), then floats.
         let floats = if output == BodyOutput::Skeleton { 54 } else { 5 };
         assert_eq!(data.len(), 4 + 8 + 4 + 24 + 4 * floats);
@@ -82,7 +88,7 @@ impl Bench {
 
     /// What went to `output`, as it was sent.
     fn sent(&self, output: Output) -> Vec<Vec<u8>> {
-        self.kept.0.lock().unwrap().iter().filter(|(to, _)| *to == output).map(|(_, data)| data.clone()).collect()
+        self.kept.sent.lock().unwrap().iter().filter(|(to, _)| *to == output).map(|(_, data)| data.clone()).collect()
     }
 }
 
@@ -221,9 +227,9 @@ fn closing_the_inbox_ends_the_thread_and_gives_the_engine_back() {
     let thread = std::thread::spawn(move || worker.run());
     shared.inbox.put_info(parcels[0].camera_info.clone());
     for parcel in &parcels[..3] {
-        let answered = kept.0.lock().unwrap().len();
+        let answered = kept.sent.lock().unwrap().len();
         shared.inbox.put(None, parcel.data.clone());
-        while kept.0.lock().unwrap().len() == answered {
+        while kept.sent.lock().unwrap().len() == answered {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -237,7 +243,7 @@ fn people_are_bodies_of_rep_155_on_request() {
     let mut bench = bench(|config| config.node.humans = true);
     bench.process(0..5);
     assert_eq!(bench.sent(Output::Bodies).len(), 5);
-    assert_eq!(*bench.kept.1.lock().unwrap(), ["1"]);
+    assert_eq!(*bench.kept.bodies.lock().unwrap(), ["1"]);
     let mut without = self::bench(|_| {});
     without.process(0..5);
     assert!(without.sent(Output::Bodies).is_empty());
