@@ -16,8 +16,8 @@ from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTran
 from rcl_interfaces.msg import Log, Parameter, ParameterEvent, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically
 from people import KEYPOINTS, PeopleTest, camera_info, keypoints, stamp_of
-from sensor_msgs.msg import CameraInfo, Image
-from stridepose.msg import Joint, JointSet, SkeletonArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from stridepose.msg import Joint, JointSet, KeypointArray, SkeletonArray
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
@@ -220,6 +220,40 @@ class StreamTest(PeopleTest):
             self.assertEqual(received, 45)
             self.assertEqual(len(heard) + dropped, received, "answered, or left out and counted")
             self.assertIn("cpu", self.values(lines, "inference")["lifter"])
+            for index in range(45, 90):
+                self.send(index)
+                self.spin_for(0.033)
+            self.spin_until(lambda: self.values(lines, "input").get("level") == b"\x00", "the camera that came back")
+            self.assertTrue(heard[-1].skeletons)
+
+    def test_a_quality_of_service_that_does_not_fit_is_told(self):
+        self.node.create_publisher(KeypointArray, "/keypoints", SENSOR)
+        lines = self.listen(DiagnosticArray, "/diagnostics")
+        with NodeProcess(parameters={**KEYPOINTS, "node.reliability": "reliable"}):
+            self.spin_until(lambda: "node.reliability" in self.values(lines, "input").get("message", ""), "the advice")
+
+    def test_overlays_are_drawn_for_whoever_listens(self):
+        if not (SHARED / "models").is_dir():
+            self.skipTest(f"{SHARED}/models with 2D networks is not here")
+        images = self.node.create_publisher(Image, "/image", 10)
+        infos = self.node.create_publisher(CameraInfo, "/camera_info", 10)
+        parameters = {"node.model_folders": SHARED / "models", "keypoints.model": "movenet_lightning", "node.reliability": "reliable"}
+        with NodeProcess(parameters=parameters):
+            self.wait_for_subscriber(images)
+            self.wait_for_subscriber(infos)
+            raw = self.listen(Image, "/stridepose/overlay")
+            compressed = self.listen(CompressedImage, "/stridepose/overlay/compressed")
+            infos.publish(camera_info(stamp_of(0), 64, 48))
+            for index in range(20):
+                image = Image(width=64, height=48, encoding="bgr8", step=192, data=[0, 0, 200] * 64 * 48)
+                image.header.stamp, image.header.frame_id = stamp_of(index + 1), "camera_optical_frame"
+                images.publish(image)
+                self.spin_for(0.1)
+                if raw and compressed:
+                    break
+        self.assertEqual((raw[-1].width, raw[-1].height, raw[-1].encoding, raw[-1].step), (64, 48, "rgb8", 192))
+        self.assertEqual(bytes(raw[-1].data[:3]), bytes([200, 0, 0]))
+        self.assertEqual((compressed[-1].format, bytes(compressed[-1].data[:3])), ("jpeg", b"\xff\xd8\xff"))
 
     def test_target_frame_is_used_where_tf_knows_it(self):
         from geometry_msgs.msg import TransformStamped
