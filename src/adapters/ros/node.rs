@@ -18,6 +18,7 @@ use futures::{Stream, StreamExt};
 use r2r::{QosProfile, diagnostic_msgs, lifecycle_msgs};
 
 use super::diagnostics::{self, Facts};
+use super::gpu_memory;
 use super::inbox::InboxCounts;
 use super::lifecycle::{ACTIVE, Duty, Ended, FINALIZED, Lifecycle, State, Transition};
 use super::names::Names;
@@ -534,6 +535,15 @@ impl Live {
         }
     }
 
+    /// Memory on the GPU, where a network runs there.
+    async fn gpu_memory(&self) -> Option<u64> {
+        let is_on_gpu = |(_, provider): &(String, String)| provider.contains("cuda") || provider.contains("tensorrt");
+        if !self.providers.values().any(is_on_gpu) {
+            return None;
+        }
+        tokio::task::spawn_blocking(|| gpu_memory::of_process(std::process::id())).await.ok().flatten()
+    }
+
     /// Gives changed parameters to whoever works with them.
     fn parameters_changed(&self) {
         if let Some(activity) = &self.activity {
@@ -564,7 +574,7 @@ impl Live {
             worker: self.activity.as_ref().map(|activity| activity.shared.take_facts()).unwrap_or_default(),
             provider_asked: config.inference.provider.name(),
             providers_used: self.providers.clone(),
-            gpu_memory_bytes: None,
+            gpu_memory_bytes: self.gpu_memory().await,
             target_frame: config.node.target_frame,
         };
         (self.counts_before, self.asked) = (counts, Instant::now());
