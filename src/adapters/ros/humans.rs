@@ -27,9 +27,9 @@ const KEYPOINTS: [Option<Joint>; SKELETON_2D_KEYPOINTS] = [
     None,
 ];
 
-/// The identity of a body as a word for topics and frames.
+/// The identity of a body as a word for topics and frames: a word of a topic name may not start with a number.
 pub fn body_id(person: &PersonEstimate) -> String {
-    person.track_id.0.to_string()
+    format!("p{}", person.track_id.0)
 }
 
 /// x, y and score of each keypoint, as shares of the image's size. What was not measured, or lies outside, is 0.
@@ -86,6 +86,6 @@ mod tests {
         assert_eq!(skeleton[11], [0.0; 3], "outside the image");
         assert_eq!(skeleton[0], [0.0; 3], "not measured");
         assert_eq!(region(&person, (200, 100)), [0.0, 0.5, 0.5, 1.0]);
-        assert_eq!(body_id(&person), "7");
+        assert_eq!(body_id(&person), "p7");
     }
 }

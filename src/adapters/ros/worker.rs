@@ -27,7 +27,7 @@ use crate::adapters::messages::stridepose::{KeypointArray, SkeletonArray};
 use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::{Encode, from_cdr, to_cdr};
 use crate::adapters::stage_timer::StageTimer;
-use crate::config::{Config, Transport};
+use crate::config::{Config, NodeConfig, Transport};
 use crate::data::{PersonEstimate, PoseEstimate, Stamp};
 use crate::geometry::CameraModel;
 use crate::pipeline::{Estimates, PipelineError};
@@ -322,7 +322,7 @@ impl<P: Publish> Worker<P> {
             self.send(Output::Markers, &markers::markers(&now, &frame));
         }
         if self.config.node.publish_tf && !now.people.is_empty() {
-            self.send(Output::Tf, &joint_frames(&now, &frame, &self.config.node.tf_prefix));
+            self.send(Output::Tf, &joint_frames(&now, &frame, &self.config.node));
         }
         if self.config.node.humans {
             self.publish_humans(&estimates.now, frame_id);
@@ -424,9 +424,14 @@ fn moved(estimate: &PoseEstimate, target_from_camera: &Isometry3<f64>) -> PoseEs
     moved
 }
 
-/// `<prefix>body_<id>` at each pelvis, and `<prefix><joint>_<id>` for the other joints, with the axes of `frame_id`.
-fn joint_frames<'a>(estimate: &PoseEstimate, frame_id: &'a str, prefix: &str) -> OwnedFrames<'a> {
-    let people = estimate.people.iter().map(|person| PersonFrames::new(person, prefix)).collect();
+/// `<prefix>body_<id>` at each pelvis, and `<prefix><joint>_<id>` for the other joints, with the axes of `frame_id`. The id is
+/// the identity's number, or REP-155's word for it where people are published as its bodies too.
+fn joint_frames<'a>(estimate: &PoseEstimate, frame_id: &'a str, config: &NodeConfig) -> OwnedFrames<'a> {
+    let id = |person: &PersonEstimate| {
+        if config.humans { humans::body_id(person) } else { person.track_id.0.to_string() }
+    };
+    let people =
+        estimate.people.iter().map(|person| PersonFrames::new(person, &id(person), &config.tf_prefix)).collect();
     OwnedFrames { stamp: estimate.stamp, frame_id, people }
 }
 
@@ -466,8 +471,7 @@ impl Encode for OwnedFrames<'_> {
 }
 
 impl PersonFrames {
-    fn new(person: &PersonEstimate, prefix: &str) -> Self {
-        let id = person.track_id.0;
+    fn new(person: &PersonEstimate, id: &str, prefix: &str) -> Self {
         let pelvis = person.joints[Joint::Pelvis.index()].position_in_camera;
         let joints = Joint::ALL.into_iter().filter(|joint| *joint != Joint::Pelvis).map(|joint| {
             let offset = person.joints[joint.index()].position_in_camera - pelvis;

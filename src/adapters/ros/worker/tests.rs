@@ -243,7 +243,7 @@ fn people_are_bodies_of_rep_155_on_request() {
     let mut bench = bench(|config| config.node.humans = true);
     bench.process(0..5);
     assert_eq!(bench.sent(Output::Bodies).len(), 5);
-    assert_eq!(*bench.kept.bodies.lock().unwrap(), ["1"]);
+    assert_eq!(*bench.kept.bodies.lock().unwrap(), ["p1"]);
     let mut without = self::bench(|_| {});
     without.process(0..5);
     assert!(without.sent(Output::Bodies).is_empty());
