@@ -10,7 +10,7 @@ use nalgebra::Point2;
 
 use crate::config::{self, Config};
 use crate::data::{
-    BoundingBox, JointEstimate, JointState, Keypoint, KeypointsInImage, LiftedPose, MeasuredKeypoint, PersonEstimate,
+    BoundingBox, JointEstimate, JointState, KeypointsInImage, LiftedPose, MeasuredKeypoint, PersonEstimate,
     PersonKeypoints, PoseEstimate, Stamp, TrackId,
 };
 use crate::geometry::CameraModel;
@@ -22,7 +22,7 @@ use crate::stages::lift::{LiftError, Lifter, PersonInput, PersonWindow};
 use crate::stages::people::{DetectorStage, KeypointStage};
 use crate::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings, Refined};
 use crate::stages::track::{TrackSettings, TrackedPerson, Tracker};
-use crate::stages::window::{self, KeypointOnPlane, KeypointsOnPlane};
+use crate::stages::window::{self, KeypointsOnPlane};
 use crate::warning::{Warning, WarningKind};
 
 /// The stages whose time is worth knowing.
@@ -282,7 +282,7 @@ impl Pipeline {
             self.people.entry(person.id).or_insert_with(|| Person::new(lifter));
         }
         let on_plane: Vec<KeypointsOnPlane> =
-            tracked.iter().map(|person| on_plane(&person.keypoints, camera)).collect();
+            tracked.iter().map(|person| window::on_plane(&person.keypoints, camera)).collect();
         // Tracked people and remembered people are both sorted by identity: they pair up one to one.
         let lifted = timed(observer, Stage::Lift, || {
             let mut inputs: Vec<PersonInput<'_>> = self
@@ -325,7 +325,7 @@ impl Pipeline {
                 let refined =
                     self.settings.refine(&mut person.earlier_refiner, &then.pose, &then.keypoints, then.stamp);
                 if let Some(refined) = refined {
-                    let in_image = in_image(&then.keypoints, camera);
+                    let in_image = window::in_image(&then.keypoints, camera);
                     let seen = Seen { keypoints: &in_image, score };
                     let estimate = earlier.get_or_insert_with(|| PoseEstimate {
                         stamp: then.stamp,
@@ -412,26 +412,6 @@ fn timed<T>(observer: &mut dyn StageObserver, stage: Stage, work: impl FnOnce() 
     let result = work();
     observer.end(stage);
     result
-}
-
-/// Undistorts keypoints onto the z = 1 plane. What the lens model cannot place is masked.
-fn on_plane(keypoints: &KeypointsInImage, camera: &CameraModel) -> KeypointsOnPlane {
-    let focal_length = camera.intrinsics().fx;
-    keypoints.map(|keypoint| {
-        let keypoint = keypoint?;
-        let point = camera.normalise(Point2::new(f64::from(keypoint.x), f64::from(keypoint.y)))?;
-        let spread = keypoint.spread.map(|spread| f64::from(spread) / focal_length);
-        Some(KeypointOnPlane { point, score: f64::from(keypoint.score), spread })
-    })
-}
-
-/// The keypoints of an earlier image back in pixels.
-fn in_image(keypoints: &KeypointsOnPlane, camera: &CameraModel) -> KeypointsInImage {
-    keypoints.map(|keypoint| {
-        let keypoint = keypoint?;
-        let at = camera.project(&keypoint.point.to_homogeneous().into())?;
-        Some(Keypoint { x: at.x as f32, y: at.y as f32, score: keypoint.score as f32, spread: None })
-    })
 }
 
 /// The 2D side of one person.

@@ -16,8 +16,8 @@
 
 use nalgebra::{Point2, Vector2};
 
-use crate::data::Stamp;
-use crate::geometry::VirtualCamera;
+use crate::data::{Keypoint, KeypointsInImage, Stamp};
+use crate::geometry::{CameraModel, VirtualCamera};
 use crate::skeleton::{JOINT_COUNT, Joint, JointArray};
 
 /// Values per joint in the feature row.
@@ -69,6 +69,26 @@ pub struct KeypointOnPlane {
 
 /// The keypoints of one person on the z = 1 plane; `None` is masked.
 pub type KeypointsOnPlane = JointArray<Option<KeypointOnPlane>>;
+
+/// Undistorts keypoints onto the z = 1 plane. What the lens model cannot place is masked.
+pub fn on_plane(keypoints: &KeypointsInImage, camera: &CameraModel) -> KeypointsOnPlane {
+    let focal_length = camera.intrinsics().fx;
+    keypoints.map(|keypoint| {
+        let keypoint = keypoint?;
+        let point = camera.normalise(Point2::new(f64::from(keypoint.x), f64::from(keypoint.y)))?;
+        let spread = keypoint.spread.map(|spread| f64::from(spread) / focal_length);
+        Some(KeypointOnPlane { point, score: f64::from(keypoint.score), spread })
+    })
+}
+
+/// The keypoints of an earlier image back in pixels.
+pub fn in_image(keypoints: &KeypointsOnPlane, camera: &CameraModel) -> KeypointsInImage {
+    keypoints.map(|keypoint| {
+        let keypoint = keypoint?;
+        let at = camera.project(&keypoint.point.to_homogeneous().into())?;
+        Some(Keypoint { x: at.x as f32, y: at.y as f32, score: keypoint.score as f32, spread: None })
+    })
+}
 
 /// Longer side of the rectangle around the seen keypoints on the z = 1 plane; negative infinity when none is seen.
 pub fn extent(keypoints: &KeypointsOnPlane) -> f64 {

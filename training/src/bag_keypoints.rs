@@ -6,12 +6,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Context;
-use nalgebra::Point2;
 use stridepose::adapters::bag::{Bag, CameraKeypoints, Completeness, KeypointSource, TopicRequest};
-use stridepose::data::{KeypointsInImage, Stamp};
+use stridepose::data::Stamp;
 use stridepose::geometry::CameraModel;
 use stridepose::stages::track::{TrackSettings, Tracker};
-use stridepose::stages::window::{KeypointOnPlane, KeypointsOnPlane, SampleClock, SampleKind};
+use stridepose::stages::window::{self, KeypointsOnPlane, SampleClock, SampleKind};
 
 use crate::keypoint_sequence::KeypointSequence;
 
@@ -98,7 +97,7 @@ impl People {
         }
         for person in tracked {
             let (clock, samples) = self.now.entry(person.id.0).or_default();
-            clock.image(message.stamp, &on_plane(&person.keypoints, &camera), |sample| {
+            clock.image(message.stamp, &window::on_plane(&person.keypoints, &camera), |sample| {
                 if sample.kind == SampleKind::Keep {
                     samples.push((sample.keypoints, sample.step_secs));
                 }
@@ -119,16 +118,6 @@ fn trimmed(mut samples: Samples) -> Option<Samples> {
     samples.truncate(last + 1);
     let seen = samples.iter().filter(|(keypoints, _)| is_seen(keypoints)).count();
     (seen >= SHORTEST_SAMPLES).then_some(samples)
-}
-
-fn on_plane(keypoints: &KeypointsInImage, camera: &CameraModel) -> KeypointsOnPlane {
-    let focal_length = camera.intrinsics().fx;
-    keypoints.map(|keypoint| {
-        let keypoint = keypoint?;
-        let point = camera.normalise(Point2::new(f64::from(keypoint.x), f64::from(keypoint.y)))?;
-        let spread = keypoint.spread.map(|spread| f64::from(spread) / focal_length);
-        Some(KeypointOnPlane { point, score: f64::from(keypoint.score), spread })
-    })
 }
 
 #[cfg(test)]

@@ -135,7 +135,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::*;
-    use crate::adapters::messages::sensor_msgs::RegionOfInterestMessage;
     use crate::adapters::messages::to_cdr;
 
     enum Step {
@@ -162,20 +161,7 @@ mod tests {
         for step in steps {
             match *step {
                 Info(sec) => {
-                    let info = CameraInfo {
-                        stamp: Stamp::from_sec_nanosec(sec, 0),
-                        frame_id: String::new(),
-                        height: 1,
-                        width: 1,
-                        distortion_model: String::new(),
-                        d: Vec::new(),
-                        k: [0.0; 9],
-                        r: [0.0; 9],
-                        p: [0.0; 12],
-                        binning_x: 0,
-                        binning_y: 0,
-                        roi: RegionOfInterestMessage::default(),
-                    };
+                    let info = CameraInfo { stamp: Stamp::from_sec_nanosec(sec, 0), ..CameraInfo::default() };
                     to_cdr(&info, &mut buffer);
                     let _ = join.camera_info(&buffer, &mut visit).unwrap();
                 }

@@ -142,7 +142,7 @@ impl Encode for RegionOfInterestMessage {
 }
 
 /// The calibration of a camera. Owned: it outlives its message, being latched for the images to come.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CameraInfo {
     /// Capture time of the image it belongs to.
     pub stamp: Stamp,

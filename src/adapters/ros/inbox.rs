@@ -115,23 +115,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::adapters::messages::sensor_msgs::RegionOfInterestMessage;
 
     fn info(sec: i32, width: u32) -> CameraInfo {
-        CameraInfo {
-            stamp: Stamp::from_sec_nanosec(sec, 0),
-            frame_id: String::new(),
-            height: 1,
-            width,
-            distortion_model: String::new(),
-            d: Vec::new(),
-            k: [0.0; 9],
-            r: [0.0; 9],
-            p: [0.0; 12],
-            binning_x: 0,
-            binning_y: 0,
-            roi: RegionOfInterestMessage::default(),
-        }
+        CameraInfo { stamp: at(sec), width, ..CameraInfo::default() }
     }
 
     const fn at(sec: i32) -> Stamp {

@@ -40,6 +40,9 @@ const NAME: &str = "stridepose";
 /// Longest time that a command waits for the spin thread.
 const SPIN_PERIOD: Duration = Duration::from_millis(10);
 const DIAGNOSTICS_PERIOD: Duration = Duration::from_secs(1);
+/// Messages that the middleware keeps while the spin thread is busy: as many as r2r's own queue takes, so that a burst of them
+/// does not run over there, where nobody counts.
+const QUEUE: usize = 10;
 /// The inference thread ends within this time, or the process does without it.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(800);
 
@@ -474,8 +477,8 @@ impl Live {
         let config = self.config();
         let (topic, kind) = self.source();
         let qos = match config.node.reliability {
-            Reliability::BestEffort => QosProfile::sensor_data().keep_last(5).best_effort(),
-            Reliability::Reliable => QosProfile::sensor_data().keep_last(5).reliable(),
+            Reliability::BestEffort => QosProfile::sensor_data().keep_last(QUEUE).best_effort(),
+            Reliability::Reliable => QosProfile::sensor_data().keep_last(QUEUE).reliable(),
         };
         let wants_tf = !config.node.target_frame.is_empty();
         let shared = shared.clone();
