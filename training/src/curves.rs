@@ -1,7 +1,7 @@
 //! Curves of one or several runs as SVG: position error above, learning rate below, both against the step.
 //!
 //! A run has one colour. Its training error is a thin line; its errors on the validation persons, MPJPE and
-//! PA-MPJPE of the first head, are thicker lines with a dot at each measurement, hollow for PA-MPJPE. Errors above [`SPAN`] times
+//! PA-MPJPE of the first head, are thicker lines with a dot at each measurement, hollow for PA-MPJPE. Errors above `SPAN` times
 //! the least one, those of the first steps, are left out so that the rest can be told apart.
 
 use std::path::Path;
