@@ -20,6 +20,7 @@ use stridepose::model::{ImageElement, ImageInput, ImageLayout, ModelTask};
 use stridepose::pipeline::{Pipeline, Stage, StageObserver};
 use stridepose::scene::{SceneSettings, make_scene};
 use stridepose::stages::crop::Crop;
+use stridepose::stages::detect::{DetectSettings, decode_yolox};
 use stridepose::stages::image::{EncodedImage, decode_into};
 
 const WIDTH: u32 = 1280;
@@ -57,6 +58,26 @@ fn image_stages(criterion: &mut Criterion) {
     let mut tensor = vec![0.0_f32; 3 * input.side_px * input.side_px];
     group.bench_function(format!("{0}x{0}_of_720p", input.side_px), |bencher| {
         bencher.iter(|| crop.sample_f32(black_box(&picture), &input, &mut tensor));
+    });
+    let (contract, _) = store.contract("yolox_nano").unwrap();
+    let ModelTask::Detector(contract) = contract.task else { panic!("yolox_nano is no detector") };
+    let letterbox = Crop::letterbox(WIDTH, HEIGHT, contract.input.side_px);
+    let mut tensor = vec![0.0_f32; 3 * contract.input.side_px * contract.input.side_px];
+    group.bench_function(format!("letterbox_{0}x{0}_of_720p", contract.input.side_px), |bencher| {
+        bencher.iter(|| letterbox.sample_f32(black_box(&picture), &contract.input, &mut tensor));
+    });
+    let turned = Crop { angle: 0.3, ..crop };
+    let mut tensor = vec![0.0_f32; 3 * input.side_px * input.side_px];
+    group.bench_function(format!("turned_{0}x{0}_of_720p", input.side_px), |bencher| {
+        bencher.iter(|| turned.sample_f32(black_box(&picture), &input, &mut tensor));
+    });
+    group.finish();
+    // Scores of nothing but background: what the decoder costs beyond the network.
+    let outputs = vec![0.01_f32; 3549 * 85];
+    let settings = DetectSettings { score_threshold: 0.4, nms_iou: 0.45, max_people: 10 };
+    let mut group = criterion.benchmark_group("detect");
+    group.bench_function("decode_yolox_416", |bencher| {
+        bencher.iter(|| decode_yolox(black_box(&outputs), &[8, 16, 32], 80, &letterbox, (WIDTH, HEIGHT), &settings));
     });
     group.finish();
 }

@@ -5,6 +5,7 @@
 //! square, else bilinear.
 
 use image::RgbImage;
+use multiversion::multiversion;
 use nalgebra::Point2;
 
 use super::Crop;
@@ -45,9 +46,7 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
             weight_inside += tap.weight;
             let start = 3 * (tap.index as usize * width as usize + first);
             let source = &image.as_raw()[start..start + 3 * shown];
-            for (sum, byte) in sums.iter_mut().zip(source) {
-                *sum += f32::from(*byte) * tap.weight;
-            }
+            add_weighted(sums, source, tap.weight);
         }
         if shown == 0 || weight_inside == 0.0 {
             line.fill(outside);
@@ -58,18 +57,32 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
                     *sum += missing;
                 }
             }
-            for (pixel, taps) in line.chunks_exact_mut(3).zip(places.chunks_exact(taps_a_pixel)) {
-                let mut sum = [0.0; 3];
-                for &(place, weight) in taps {
-                    let rgb = &blended[place..place + 3];
-                    for channel in 0..3 {
-                        sum[channel] += rgb[channel] * weight;
-                    }
-                }
-                pixel.copy_from_slice(&sum);
-            }
+            blend_along(&mut line, &blended, &places, taps_a_pixel);
         }
         put(row, &line);
+    }
+}
+
+/// `sums += weight * source`. Wider registers where the machine has them, the same numbers everywhere.
+#[multiversion(targets("x86_64+avx2"))]
+fn add_weighted(sums: &mut [f32], source: &[u8], weight: f32) {
+    for (sum, byte) in sums.iter_mut().zip(source) {
+        *sum += f32::from(*byte) * weight;
+    }
+}
+
+/// Every pixel of `line` from its taps in `blended`.
+#[multiversion(targets("x86_64+avx2"))]
+fn blend_along(line: &mut [f32], blended: &[f32], places: &[(usize, f32)], taps_a_pixel: usize) {
+    for (pixel, taps) in line.chunks_exact_mut(3).zip(places.chunks_exact(taps_a_pixel)) {
+        let mut sum = [0.0; 3];
+        for &(place, weight) in taps {
+            let rgb = &blended[place..place + 3];
+            for channel in 0..3 {
+                sum[channel] += rgb[channel] * weight;
+            }
+        }
+        pixel.copy_from_slice(&sum);
     }
 }
 
