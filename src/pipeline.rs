@@ -4,6 +4,7 @@
 //! with one image comes back as a warning in the estimate; only an engine that fails is an error.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use image::RgbImage;
 use nalgebra::Point2;
@@ -167,9 +168,9 @@ impl Pipeline {
         self.last_stamp = None;
     }
 
-    /// How far the second answer looks ahead, s.
-    pub fn lookahead_secs(&self) -> f64 {
-        self.stages.lifter.lookahead_secs()
+    /// How far the second answer looks ahead.
+    pub fn lookahead(&self) -> Duration {
+        self.stages.lifter.lookahead()
     }
 
     /// The image that was decoded last, for overlays.

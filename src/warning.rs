@@ -1,6 +1,9 @@
 //! Recoverable trouble, returned as data. The shell (bag tool or node) reports each kind once and counts it.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use serde::Serialize;
 
 /// One recoverable problem. `kind` groups warnings in counters; `message` carries the numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,4 +65,26 @@ impl WarningKind {
             Self::PersonNotPlaced => "person_not_placed",
         }
     }
+}
+
+/// One kind of trouble.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WarningCount {
+    /// How often.
+    pub count: u64,
+    /// The first of them.
+    pub first: String,
+}
+
+/// Trouble by the name of its kind.
+pub type WarningCounts = BTreeMap<&'static str, WarningCount>;
+
+/// Counts one warning; says whether it is the first of its kind.
+pub fn count_warning(counts: &mut WarningCounts, warning: &Warning) -> bool {
+    let entry = counts.entry(warning.kind.name()).or_default();
+    entry.count += 1;
+    if entry.count == 1 {
+        entry.first.clone_from(&warning.message);
+    }
+    entry.count == 1
 }

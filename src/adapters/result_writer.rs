@@ -1,11 +1,9 @@
 //! The bag that a replay writes: skeletons of every image, of earlier images with look-ahead, markers and overlays.
 
-use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
 use image::RgbImage;
-use image::codecs::jpeg::JpegEncoder;
 
 use crate::adapters::bag::BagError;
 use crate::adapters::bag::writer::{BagWriter, Qos, TopicId};
@@ -16,7 +14,7 @@ use crate::adapters::messages::visualization_msgs::MarkerArray;
 use crate::config::OutputConfig;
 use crate::data::{PoseEstimate, Stamp};
 use crate::pipeline::Estimates;
-use crate::report::markers;
+use crate::report::{markers, overlay};
 
 /// Topic of the skeletons of every image.
 pub const SKELETONS_TOPIC: &str = "/stridepose/skeletons";
@@ -26,8 +24,6 @@ const JOINT_SET_TOPIC: &str = "/stridepose/joint_set";
 const MARKERS_TOPIC: &str = "/stridepose/markers";
 /// Topic of the pictures with skeletons drawn on them.
 pub const OVERLAY_TOPIC: &str = "/stridepose/overlay/compressed";
-/// Quality of overlay JPEGs.
-const JPEG_QUALITY: u8 = 80;
 
 /// Writes results as a bag.
 pub struct ResultWriter {
@@ -46,7 +42,7 @@ impl ResultWriter {
     ///
     /// # Errors
     /// [`BagError`] when the folder is in use or cannot be written.
-    pub fn create(output: &Path, config: &OutputConfig, lookahead_secs: f64) -> Result<Self, BagError> {
+    pub fn create(output: &Path, config: &OutputConfig, lookahead: Duration) -> Result<Self, BagError> {
         let mut writer = BagWriter::create(output)?;
         let joint_set = Some(writer.add_topic::<JointSet<'_>>(JOINT_SET_TOPIC, Qos::Latched)?);
         let skeletons = writer.add_topic::<SkeletonArray<'_>>(SKELETONS_TOPIC, Qos::Stream)?;
@@ -56,7 +52,6 @@ impl ResultWriter {
             config.markers.then(|| writer.add_topic::<MarkerArray<'_>>(MARKERS_TOPIC, Qos::Stream)).transpose()?;
         let overlay =
             config.overlay.then(|| writer.add_topic::<CompressedImage<'_>>(OVERLAY_TOPIC, Qos::Stream)).transpose()?;
-        let lookahead = Duration::from_secs_f64(lookahead_secs.max(0.0));
         Ok(Self { writer, skeletons, refined, markers, overlay, joint_set, lookahead })
     }
 
@@ -97,13 +92,10 @@ impl ResultWriter {
     /// [`BagError`] when the disk does not take it.
     pub fn write_overlay(&mut self, stamp: Stamp, frame_id: &str, picture: &RgbImage) -> Result<(), BagError> {
         let Some(topic) = self.overlay else { return Ok(()) };
-        let mut data = Cursor::new(Vec::new());
         // Encoding an RGB picture of a valid size into memory cannot fail; if it did, the picture is left out.
-        if JpegEncoder::new_with_quality(&mut data, JPEG_QUALITY).encode_image(picture).is_err() {
-            return Ok(());
-        }
+        let Some(data) = overlay::jpeg(picture, overlay::JPEG_QUALITY) else { return Ok(()) };
         let header = Header { stamp, frame_id };
-        self.writer.write(topic, stamp, &CompressedImage { header, format: "jpeg", data: data.get_ref() })
+        self.writer.write(topic, stamp, &CompressedImage { header, format: "jpeg", data: &data })
     }
 
     /// Closes the bag.

@@ -169,16 +169,12 @@ fn version_in_name(path: &Path) -> Option<String> {
 }
 
 fn machine() -> Machine {
-    let field = |path: &str, key: &str, separator: char| {
-        let text = std::fs::read_to_string(path).ok()?;
-        let (_, value) = text.lines().filter_map(|line| line.split_once(separator)).find(|(k, _)| k.trim() == key)?;
-        Some(value.trim().trim_matches('"').to_owned())
-    };
-    Machine {
-        cpu: field("/proc/cpuinfo", "model name", ':'),
-        cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
-        system: field("/etc/os-release", "PRETTY_NAME", '='),
-    }
+    let here = crate::report::machine::Machine::here();
+    let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let mut fields = os_release.lines().filter_map(|line| line.split_once('='));
+    let system =
+        fields.find(|(key, _)| *key == "PRETTY_NAME").map(|(_, name)| name.trim().trim_matches('"').to_owned());
+    Machine { cpu: here.processor, cores: here.cores, system }
 }
 
 fn ros() -> Ros {

@@ -26,8 +26,6 @@ use crate::report::overlay;
 use crate::report::summary::Summary;
 use crate::warning::{Warning, WarningKind};
 
-/// Longer side of the picture at most, when keypoints come without an image, px.
-const CANVAS_SIDE_PX: f64 = 3840.0;
 /// Pictures on the contact sheet.
 const SHEET_PICTURES: u64 = 12;
 const SHEET_COLUMNS: u32 = 4;
@@ -215,8 +213,7 @@ impl<'a> Run<'a> {
             tracing::debug!("{part}: {} on {}", model.name, model.provider);
         }
         // The folder is checked before anything is read.
-        let writer =
-            ResultWriter::create(output, &config.output, engine.pipeline.lookahead_secs()).map_err(refuse_bag)?;
+        let writer = ResultWriter::create(output, &config.output, engine.pipeline.lookahead()).map_err(refuse_bag)?;
         Ok(Self {
             config,
             timer: StageTimer::new(engine.network_time.clone()),
@@ -278,11 +275,7 @@ impl<'a> Run<'a> {
         if !(is_wanted || is_on_sheet) {
             return Ok(());
         }
-        let image = self.engine.pipeline.last_image();
-        let mut picture = if image.width() > 0 { image.clone() } else { canvas(camera) };
-        for person in &estimate.people {
-            overlay::draw_person(&mut picture, camera, person);
-        }
+        let picture = overlay::draw_everybody(self.engine.pipeline.last_image(), camera, &estimate.people);
         if is_wanted {
             self.writer.write_overlay(estimate.stamp, frame_id, &picture)?;
         }
@@ -312,15 +305,6 @@ impl<'a> Run<'a> {
         write_summary(&self.output.join(SUMMARY_FILE), &self.summary)?;
         Ok(self.summary)
     }
-}
-
-/// A dark picture of the camera's size.
-fn canvas(camera: &CameraModel) -> RgbImage {
-    let (width, height) = camera.image_size();
-    // A calibration may claim any size: what is drawn on is bounded.
-    let shrink = (CANVAS_SIDE_PX / f64::from(width.max(height))).min(1.0);
-    let side = |size: u32| ((f64::from(size) * shrink) as u32).max(1);
-    RgbImage::from_pixel(side(width), side(height), image::Rgb([24, 24, 28]))
 }
 
 fn write_summary(path: &Path, summary: &Summary) -> anyhow::Result<()> {

@@ -1,6 +1,9 @@
 //! Skeletons drawn on an image: a colour per identity; measured joints filled, inferred ones hollow, predicted ones
 //! faint. Pure drawing, antialiased, no files.
 
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 use nalgebra::Point2;
 
@@ -26,9 +29,38 @@ const DIGITS: [[u8; 5]; 10] = [
     [7, 5, 7, 1, 7],
 ];
 
+/// Quality of the overlay pictures that are sent or recorded.
+pub const JPEG_QUALITY: u8 = 80;
+/// Longer side of the picture at most, when keypoints come without an image, px.
+const CANVAS_SIDE_PX: f64 = 3840.0;
+
 /// The colour of an identity.
 pub fn colour_of(track_id: u32) -> [u8; 3] {
     COLOURS[(track_id as usize).saturating_sub(1) % COLOURS.len()]
+}
+
+/// A copy of `image` with everybody drawn on it; on a dark picture of the camera's size where there is no image.
+pub fn draw_everybody(image: &RgbImage, camera: &CameraModel, people: &[PersonEstimate]) -> RgbImage {
+    let mut picture = if image.width() > 0 { image.clone() } else { canvas(camera) };
+    for person in people {
+        draw_person(&mut picture, camera, person);
+    }
+    picture
+}
+
+fn canvas(camera: &CameraModel) -> RgbImage {
+    let (width, height) = camera.image_size();
+    // A calibration may claim any size: what is drawn on is bounded.
+    let shrink = (CANVAS_SIDE_PX / f64::from(width.max(height))).min(1.0);
+    let side = |size: u32| ((f64::from(size) * shrink) as u32).max(1);
+    RgbImage::from_pixel(side(width), side(height), Rgb([24, 24, 28]))
+}
+
+/// The picture as JPEG; `None` for a size that JPEG does not have.
+pub fn jpeg(picture: &RgbImage, quality: u8) -> Option<Vec<u8>> {
+    let mut data = Cursor::new(Vec::new());
+    JpegEncoder::new_with_quality(&mut data, quality).encode_image(picture).ok()?;
+    Some(data.into_inner())
 }
 
 /// Draws one person as the camera sees the 3D joints.

@@ -10,7 +10,7 @@ use crate::adapters::engine::LoadedModel;
 use crate::adapters::stage_timer::Percentiles;
 use crate::data::PoseEstimate;
 use crate::report::machine::Machine;
-use crate::warning::{Warning, WarningKind};
+use crate::warning::{Warning, WarningCount, WarningCounts, WarningKind, count_warning};
 
 /// What happened, as `summary.json` says it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -34,7 +34,7 @@ pub struct Summary {
     /// Images left out because a newer one was waiting: none, a bag is read in full.
     pub drops: u64,
     /// Trouble by kind.
-    pub warnings: BTreeMap<&'static str, WarningCount>,
+    pub warnings: WarningCounts,
     /// What is lost of a damaged bag.
     pub damage: Option<String>,
     /// Time of each stage, ms.
@@ -51,15 +51,6 @@ pub struct Summary {
     pub parameters: serde_json::Value,
     /// What it ran on.
     pub machine: Machine,
-}
-
-/// One kind of trouble.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct WarningCount {
-    /// How often.
-    pub count: u64,
-    /// The first of them.
-    pub first: String,
 }
 
 /// One model of the pipeline.
@@ -105,12 +96,7 @@ impl Summary {
 
     /// Takes in one warning; says whether it is the first of its kind.
     pub fn warn(&mut self, warning: &Warning) -> bool {
-        let entry = self.warnings.entry(warning.kind.name()).or_default();
-        entry.count += 1;
-        if entry.count == 1 {
-            entry.first.clone_from(&warning.message);
-        }
-        entry.count == 1
+        count_warning(&mut self.warnings, warning)
     }
 
     /// Whether part of the input was lost: a damaged bag, or messages that had to be left out.

@@ -11,6 +11,7 @@
 //! of the answered sample) and `rows` `[people, levels * channels]`.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use nalgebra::{UnitVector3, Vector3};
 use ndarray::{Array2, ArrayD};
@@ -190,9 +191,9 @@ impl Lifter {
         }
     }
 
-    /// How far the last head looks ahead at the model rate, s.
-    pub fn lookahead_secs(&self) -> f64 {
-        self.longest_lookahead() as f64 / window::MODEL_RATE_HZ
+    /// How far the last head looks ahead at the model rate.
+    pub fn lookahead(&self) -> Duration {
+        Duration::from_secs_f64(self.longest_lookahead() as f64 / window::MODEL_RATE_HZ)
     }
 
     fn longest_lookahead(&self) -> usize {

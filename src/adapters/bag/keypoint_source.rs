@@ -7,6 +7,7 @@ use super::topic_choice::{CameraTopics, TopicRequest, choose_keypoint_topics};
 use super::{Bag, BagError, Completeness};
 use crate::adapters::messages::from_cdr;
 use crate::adapters::messages::sensor_msgs::CameraInfo;
+use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::stridepose::KeypointArray;
 use crate::data::{PersonKeypoints, Stamp};
 use crate::warning::{Warning, WarningKind};
@@ -61,21 +62,22 @@ impl KeypointSource {
     ) -> Result<Completeness, E> {
         camera_stream::read(bag, &self.topics, &mut |joined| match joined {
             Joined::Warning(warning) => visit(Err(warning)),
-            Joined::Message { index, data, camera_info } => {
-                let refuse =
-                    |why: String| Warning::new(WarningKind::KeypointsRefused, format!("message {index}: {why}"));
-                let array: KeypointArray<'_> = match from_cdr(data) {
-                    Ok(array) => array,
-                    Err(error) => return visit(Err(refuse(error.to_string()))),
-                };
-                visit(match array.people_in_internal_order() {
-                    Ok((people, warnings)) => {
-                        let (stamp, frame_id) = (array.header.stamp, array.header.frame_id);
-                        Ok(CameraKeypoints { index, stamp, frame_id, people, warnings, camera_info })
-                    }
-                    Err(error) => Err(refuse(error.to_string())),
-                })
-            }
+            Joined::Message { index, data, camera_info } => visit(match decode(data) {
+                Ok((Header { stamp, frame_id }, people, warnings)) => {
+                    Ok(CameraKeypoints { index, stamp, frame_id, people, warnings, camera_info })
+                }
+                Err(why) => Err(Warning::new(WarningKind::KeypointsRefused, format!("message {index}: {why}"))),
+            }),
         })
     }
+}
+
+/// Header and people of a CDR message of type KeypointArray, with what had to be masked or left out in it.
+///
+/// # Errors
+/// Why no keypoint can be used, in words.
+pub(crate) fn decode(data: &[u8]) -> Result<(Header<'_>, Vec<PersonKeypoints>, Vec<Warning>), String> {
+    let array: KeypointArray<'_> = from_cdr(data).map_err(|error| error.to_string())?;
+    let (people, warnings) = array.people_in_internal_order().map_err(|error| error.to_string())?;
+    Ok((array.header, people, warnings))
 }

@@ -9,7 +9,7 @@ mod db3;
 mod error;
 mod files;
 pub(crate) mod image_source;
-mod keypoint_source;
+pub(crate) mod keypoint_source;
 mod mcap;
 pub mod rosbag2_metadata;
 mod storage;

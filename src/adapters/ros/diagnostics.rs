@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::inbox::InboxCounts;
 use super::lifecycle::{ACTIVE, State};
+use crate::warning::{WarningCount, WarningCounts};
 
 /// diagnostic_msgs/DiagnosticStatus levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +49,7 @@ pub struct WorkerFacts {
     /// Latency of each stage.
     pub stages_ms: StagePercentiles,
     /// Trouble since the start, by kind, with the first of each.
-    pub warnings: BTreeMap<&'static str, (u64, String)>,
+    pub warnings: WarningCounts,
     /// New trouble since it was asked last.
     pub new_warnings: u64,
     /// Why the last calibration cannot be used.
@@ -236,7 +237,7 @@ fn warnings(facts: &Facts) -> Status {
     } else {
         status("warnings", Level::Ok, "none new")
     };
-    for (kind, (count, first)) in &worker.warnings {
+    for (kind, WarningCount { count, first }) in &worker.warnings {
         found = found.with(kind, format!("{count}, first: {first}"));
     }
     found

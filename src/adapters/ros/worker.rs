@@ -1,42 +1,37 @@
 //! The inference thread of the live node: takes the newest message from the inbox, runs the pipeline, publishes. It
 //! owns the engine; everything it shares with the rest of the node is in [`Shared`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use image::RgbImage;
-use image::codecs::jpeg::JpegEncoder;
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion};
 
 use super::diagnostics::WorkerFacts;
 use super::humans;
 use super::inbox::{Inbox, Parcel};
 use super::tf::{TfError, TransformBuffer};
-use crate::adapters::bag::image_source;
+use crate::adapters::bag::{image_source, keypoint_source};
 use crate::adapters::engine::{Engine, Feed};
 use crate::adapters::known_camera::KnownCamera;
 use crate::adapters::messages::geometry_msgs::{self, Point, TransformStamped};
 use crate::adapters::messages::hri_msgs::{IdsList, NormalizedRegionOfInterest2D, Skeleton2D};
-use crate::adapters::messages::sensor_msgs::{CompressedImage, Image};
+use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
 use crate::adapters::messages::std_msgs::Header;
-use crate::adapters::messages::stridepose::{KeypointArray, SkeletonArray};
+use crate::adapters::messages::stridepose::SkeletonArray;
 use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::{Encode, from_cdr, to_cdr};
 use crate::adapters::stage_timer::StageTimer;
 use crate::config::{Config, NodeConfig, Transport};
 use crate::data::{PersonEstimate, PoseEstimate, Stamp};
 use crate::geometry::CameraModel;
-use crate::pipeline::{Estimates, PipelineError};
+use crate::pipeline::{Estimates, Pipeline, PipelineError};
 use crate::report::{markers, overlay};
 use crate::skeleton::Joint;
-use crate::warning::{Warning, WarningKind};
-
-/// Quality of overlay JPEGs.
-const JPEG_QUALITY: u8 = 80;
+use crate::warning::{Warning, WarningKind, count_warning};
 
 /// What the node publishes for an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -254,54 +249,51 @@ impl<P: Publish> Worker<P> {
             Ok(decoded) => decoded,
             Err(error) => return Ok(Err(Warning::new(WarningKind::ImageRefused, error.to_string()))),
         };
-        let camera = self.camera.of(&parcel.camera_info);
-        locked(&self.shared.facts).camera_problem = camera.as_ref().err().cloned();
-        let estimates = match camera {
-            Ok(camera) => {
-                let mut timer = locked(&self.shared.timer).restarted();
-                let estimates = self.engine.pipeline.process_image(stamp, &image, camera, &mut timer);
-                locked(&self.shared.timer).absorb(timer);
-                estimates?
-            }
-            Err(reason) => Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason)),
+        let work = |pipeline: &mut Pipeline, camera: &CameraModel, timer: &mut StageTimer| {
+            pipeline.process_image(stamp, &image, camera, timer)
         };
-        Ok(Ok((frame_id, estimates)))
+        Ok(Ok((frame_id, self.estimate(stamp, &parcel.camera_info, work)?)))
     }
 
     fn keypoints<'a>(&mut self, parcel: &'a Parcel) -> Result<Result<(&'a str, Estimates), Warning>, PipelineError> {
-        let refuse = |reason: String| Ok(Err(Warning::new(WarningKind::KeypointsRefused, reason)));
-        let array: KeypointArray<'a> = match from_cdr(&parcel.data) {
-            Ok(array) => array,
-            Err(error) => return refuse(error.to_string()),
+        let (Header { stamp, frame_id }, people, warnings) = match keypoint_source::decode(&parcel.data) {
+            Ok(decoded) => decoded,
+            Err(why) => return Ok(Err(Warning::new(WarningKind::KeypointsRefused, why))),
         };
-        let (people, warnings) = match array.people_in_internal_order() {
-            Ok(read) => read,
-            Err(error) => return refuse(error.to_string()),
+        let work = |pipeline: &mut Pipeline, camera: &CameraModel, timer: &mut StageTimer| {
+            pipeline.process_keypoints(stamp, &people, camera, timer)
         };
-        let Header { stamp, frame_id } = array.header;
-        let camera = self.camera.of(&parcel.camera_info);
-        locked(&self.shared.facts).camera_problem = camera.as_ref().err().cloned();
-        let mut estimates = match camera {
-            Ok(camera) => {
-                let mut timer = locked(&self.shared.timer).restarted();
-                let estimates = self.engine.pipeline.process_keypoints(stamp, &people, camera, &mut timer);
-                locked(&self.shared.timer).absorb(timer);
-                estimates?
-            }
-            Err(reason) => Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason)),
-        };
+        let mut estimates = self.estimate(stamp, &parcel.camera_info, work)?;
         estimates.now.warnings.extend(warnings);
         Ok(Ok((frame_id, estimates)))
+    }
+
+    /// Runs the pipeline's `work` with the camera that `info` describes; nobody where that makes no sense.
+    fn estimate(
+        &mut self,
+        stamp: Stamp,
+        info: &CameraInfo,
+        work: impl FnOnce(&mut Pipeline, &CameraModel, &mut StageTimer) -> Result<Estimates, PipelineError>,
+    ) -> Result<Estimates, PipelineError> {
+        let camera = self.camera.of(info);
+        locked(&self.shared.facts).camera_problem = camera.as_ref().err().cloned();
+        match camera {
+            Ok(camera) => {
+                // Timed apart, so that whoever asks for the times never waits for an image.
+                let mut timer = locked(&self.shared.timer).restarted();
+                let estimates = work(&mut self.engine.pipeline, camera, &mut timer);
+                locked(&self.shared.timer).absorb(timer);
+                estimates
+            }
+            Err(reason) => Ok(Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason))),
+        }
     }
 
     fn warn(&self, warnings: &[Warning]) {
         let mut facts = locked(&self.shared.facts);
         for warning in warnings {
             facts.new_warnings += 1;
-            let (count, first) = facts.warnings.entry(warning.kind.name()).or_default();
-            *count += 1;
-            if *count == 1 {
-                first.clone_from(&warning.message);
+            if count_warning(&mut facts.warnings, warning) {
                 tracing::warn!("{warning}");
             }
         }
@@ -314,7 +306,7 @@ impl<P: Publish> Worker<P> {
         if self.config.output.refined
             && let Some(earlier) = &estimates.earlier
         {
-            let lookahead = Duration::from_secs_f64(self.engine.pipeline.lookahead_secs().max(0.0));
+            let lookahead = self.engine.pipeline.lookahead();
             let (earlier, frame) = self.in_target_frame(earlier, frame_id);
             self.send(Output::Refined, &SkeletonArray::from_estimate(&earlier, &frame, lookahead));
         }
@@ -354,14 +346,7 @@ impl<P: Publish> Worker<P> {
         let wants = |output| is_due && self.publisher.is_wanted(output);
         let (raw, compressed) = (wants(Output::Overlay), wants(Output::OverlayCompressed));
         let Some(camera) = self.camera.last().filter(|_| raw || compressed) else { return };
-        let mut picture = self.engine.pipeline.last_image().clone();
-        if picture.width() == 0 {
-            let (width, height) = camera.image_size();
-            picture = RgbImage::new(width.min(4096), height.min(4096));
-        }
-        for person in &estimate.people {
-            overlay::draw_person(&mut picture, camera, person);
-        }
+        let picture = overlay::draw_everybody(self.engine.pipeline.last_image(), camera, &estimate.people);
         let header = Header { stamp: estimate.stamp, frame_id };
         if raw {
             let (width, height) = picture.dimensions();
@@ -372,21 +357,22 @@ impl<P: Publish> Worker<P> {
                 &Image { header, height, width, encoding: "rgb8", is_bigendian: false, step, data },
             );
         }
-        if compressed {
-            let mut jpeg = Cursor::new(Vec::new());
-            if JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(&picture).is_ok() {
-                let message = CompressedImage { header, format: "jpeg", data: jpeg.get_ref() };
-                self.send(Output::OverlayCompressed, &message);
-            }
+        if compressed && let Some(jpeg) = overlay::jpeg(&picture, overlay::JPEG_QUALITY) {
+            self.send(Output::OverlayCompressed, &CompressedImage { header, format: "jpeg", data: &jpeg });
         }
     }
 
     /// The estimate and its frame: the target frame at the estimate's own stamp, or the camera's when that is not known,
     /// which is counted and said.
-    fn in_target_frame(&self, estimate: &PoseEstimate, frame_id: &str) -> (PoseEstimate, String) {
+    fn in_target_frame<'e>(
+        &self,
+        estimate: &'e PoseEstimate,
+        frame_id: &'e str,
+    ) -> (Cow<'e, PoseEstimate>, Cow<'e, str>) {
+        let in_camera_frame = (Cow::Borrowed(estimate), Cow::Borrowed(frame_id));
         let target = &self.config.node.target_frame;
         if target.is_empty() {
-            return (estimate.clone(), frame_id.to_owned());
+            return in_camera_frame;
         }
         let timeout = Duration::from_secs_f64(self.config.node.tf_timeout_secs);
         let found = self.shared.frames.wait_for(target, frame_id, estimate.stamp, timeout);
@@ -394,7 +380,7 @@ impl<P: Publish> Worker<P> {
         match found {
             Ok(target_from_camera) => {
                 facts.tf_problem = None;
-                (moved(estimate, &target_from_camera), target.clone())
+                (Cow::Owned(moved(estimate, &target_from_camera)), Cow::Owned(target.clone()))
             }
             Err(error) => {
                 facts.tf_failures += 1;
@@ -402,7 +388,7 @@ impl<P: Publish> Worker<P> {
                     tracing::warn!("skeletons stay in {frame_id}: {error}");
                 }
                 facts.tf_problem = Some(error.to_string());
-                (estimate.clone(), frame_id.to_owned())
+                in_camera_frame
             }
         }
     }
@@ -456,7 +442,7 @@ impl Encode for OwnedFrames<'_> {
             let mut add = |parent, child, translation| {
                 message.transforms.push(TransformStamped {
                     header: Header { stamp: self.stamp, frame_id: parent },
-                    child_frame_id: std::borrow::Cow::Borrowed(child),
+                    child_frame_id: Cow::Borrowed(child),
                     translation,
                     rotation: geometry_msgs::Quaternion::default(),
                 });

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use base64::Engine;
 use serde::Serialize;
 
 /// Text as HTML, fit for elements and for attributes in double or single quotes.
@@ -36,17 +37,7 @@ pub fn script_json(value: &impl Serialize) -> serde_json::Result<String> {
 
 /// Bytes in base 64 (RFC 4648, with padding).
 pub fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// A table: the first column are names, the others numbers or short texts.

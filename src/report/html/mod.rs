@@ -11,14 +11,13 @@ mod tables;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io::Cursor;
 
-use image::codecs::jpeg::JpegEncoder;
 use serde_json::Value;
 
 use crate::data::Stamp;
 use crate::metrics::{Evaluation, ResultSequence, Summary, TruthPerson};
 use crate::report::machine::Machine;
+use crate::report::overlay;
 use markup::{base64, escape, facts, script_json};
 pub use pictures::{RankedImage, Strips};
 pub use plots::PlotError;
@@ -238,7 +237,5 @@ fn shrunk(jpeg: &[u8]) -> Option<Vec<u8>> {
         return Some(jpeg.to_vec());
     }
     let small = picture.resize(PICTURE_WIDTH_PX, u32::MAX, image::imageops::FilterType::Triangle).to_rgb8();
-    let mut data = Cursor::new(Vec::new());
-    JpegEncoder::new_with_quality(&mut data, JPEG_QUALITY).encode_image(&small).ok()?;
-    Some(data.into_inner())
+    overlay::jpeg(&small, JPEG_QUALITY)
 }
