@@ -53,12 +53,12 @@ def main():
         while time.monotonic() < until:
             executor.spin_once(timeout_sec=0.05)
     counted = PeopleTest.values(lines, "input")
-    received, dropped = int(counted["received"]), int(counted["dropped"])
+    received, dropped, missing = (int(counted[key]) for key in ("received", "dropped", "missing by their stamps"))
     quarter = max(1, len(resident) // 4)
     early, late = max(resident[quarter : 2 * quarter] or resident), max(resident[-quarter:])
-    print(f"{sent} sent, {received} received, {len(answered)} answered, {dropped} left out and counted")
+    print(f"{sent} sent, {received} received, {len(answered)} answered, {dropped} left out and {missing} missing, all counted")
     print(f"resident memory: {early / 1024:.1f} MB in the second quarter, {late / 1024:.1f} MB in the last")
-    is_lost = received != sent or len(answered) + dropped != received
+    is_lost = received + missing != sent or len(answered) + dropped != received
     has_grown = late > early * 1.03 + 500
     print("lost without being counted" if is_lost else "nothing lost", "and memory grew" if has_grown else "and memory is flat", sep=", ")
     rclpy.shutdown()

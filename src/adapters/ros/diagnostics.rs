@@ -158,6 +158,7 @@ fn lifecycle(facts: &Facts) -> Status {
 fn input(facts: &Facts) -> Status {
     let received = facts.counts.received - facts.counts_before.received;
     let dropped = facts.counts.dropped - facts.counts_before.dropped;
+    let missing = facts.counts.missing - facts.counts_before.missing;
     let rate = received as f64 / facts.elapsed_secs.max(1e-3);
     let topic = &facts.source_topic;
     let found = if facts.publishers == 0 {
@@ -175,6 +176,10 @@ fn input(facts: &Facts) -> Status {
         let message = "more than half of the images are left out: inference is too slow for this rate; a larger \
                        detector.interval, a smaller model or a GPU helps";
         status("input", Level::Warn, message)
+    } else if missing * 10 > received {
+        let message = "by their stamps, more than one image in ten never arrives: raise the receive buffers of the \
+                       middleware and of the system, set node.transport to compressed, or look at the camera";
+        status("input", Level::Warn, message)
     } else {
         status("input", Level::Ok, format!("{rate:.1} Hz"))
     };
@@ -183,6 +188,7 @@ fn input(facts: &Facts) -> Status {
         .with("rate Hz", format!("{rate:.2}"))
         .with("received", facts.counts.received)
         .with("dropped", facts.counts.dropped)
+        .with("missing by their stamps", facts.counts.missing)
         .with("publishers", facts.publishers);
     match facts.worker.age_secs {
         Some(age) => found.with("age of the last image when published s", format!("{age:.3}")),
@@ -261,7 +267,8 @@ mod tests {
     use crate::adapters::ros::lifecycle::INACTIVE;
 
     fn healthy() -> Facts {
-        let counts = |received| InboxCounts { received, dropped: 0, infos: received, is_waiting_for_info: false };
+        let counts =
+            |received| InboxCounts { received, dropped: 0, missing: 0, infos: received, is_waiting_for_info: false };
         Facts {
             state: ACTIVE,
             source_topic: "/camera/image".into(),
@@ -314,6 +321,8 @@ mod tests {
         let mut facts = healthy();
         facts.counts.dropped = 20;
         assert_eq!(level_of(&facts, "input").0, Level::Warn);
+        (facts.counts.dropped, facts.counts.missing) = (0, 5);
+        assert!(level_of(&facts, "input").1.contains("receive buffers"));
         facts.counts.is_waiting_for_info = true;
         assert_eq!(level_of(&facts, "camera_info").0, Level::Error);
         facts.worker.camera_problem = Some("K has fx 0".into());

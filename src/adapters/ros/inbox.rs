@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::stamp_gaps::StampGaps;
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::data::Stamp;
 
@@ -18,6 +19,8 @@ pub struct InboxCounts {
     pub received: u64,
     /// Of those, left out because a newer one came before the inference thread was free.
     pub dropped: u64,
+    /// Messages that never arrived, as the stamps of the others say.
+    pub missing: u64,
     /// Camera infos.
     pub infos: u64,
     /// Whether a message waits for the first camera info.
@@ -44,6 +47,7 @@ pub struct Inbox {
 struct Content {
     newest: Option<(Option<Stamp>, Vec<u8>)>,
     infos: VecDeque<CameraInfo>,
+    gaps: StampGaps,
     counts: InboxCounts,
     is_closed: bool,
 }
@@ -53,6 +57,10 @@ impl Inbox {
     pub fn put(&self, stamp: Option<Stamp>, data: Vec<u8>) {
         let mut content = self.lock();
         content.counts.received += 1;
+        if let Some(stamp) = stamp {
+            content.gaps.arrived(stamp);
+            content.counts.missing = content.gaps.missing();
+        }
         if content.newest.replace((stamp, data)).is_some() {
             content.counts.dropped += 1;
         }

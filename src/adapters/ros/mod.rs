@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod lifecycle;
 pub mod names;
 pub mod parameters;
+pub mod stamp_gaps;
 pub mod tf;
 
 #[cfg(feature = "replay")]

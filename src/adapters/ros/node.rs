@@ -38,7 +38,7 @@ use crate::data::Stamp;
 
 const NAME: &str = "stridepose";
 /// Longest time that a command waits for the spin thread. Messages wake it at once; every waking costs a little.
-const SPIN_PERIOD: Duration = Duration::from_millis(25);
+const SPIN_PERIOD: Duration = Duration::from_millis(50);
 const DIAGNOSTICS_PERIOD: Duration = Duration::from_secs(1);
 /// Messages that the middleware keeps while the spin thread is busy: as many as r2r's own queue takes, so that a burst of them
 /// does not run over there, where nobody counts.
