@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 
 use image::RgbImage;
+use multiversion::multiversion;
 use nalgebra::{Point2, Vector2};
 
 use super::Crop;
@@ -40,13 +41,63 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
     let (step_x, step_y) = (fixed(along_row.x, LONGEST_STEP_PX), fixed(along_row.y, LONGEST_STEP_PX));
     for row in 0..side {
         let start = origin + along_column * row as f64;
-        let (mut x, mut y) = (fixed(start.x, FARTHEST_PX), fixed(start.y, FARTHEST_PX));
-        for pixel in line.chunks_exact_mut(3) {
-            pixel.copy_from_slice(&source.bilinear(x, y, outside)[..3]);
-            x += step_x;
-            y += step_y;
-        }
+        let start = (fixed(start.x, FARTHEST_PX), fixed(start.y, FARTHEST_PX));
+        sample_line(&source, start, (step_x, step_y), outside, &mut line);
         put(row, &line);
+    }
+}
+
+/// One row of the picture, from `start` on in steps of `step`. Wider registers where the machine has them, the same
+/// numbers everywhere.
+#[multiversion(targets("x86_64+avx2"))]
+fn sample_line<'a>(source: &Source<'a>, start: (i64, i64), step: (i64, i64), outside: [f32; 4], line: &mut [f32]) {
+    let (mut x, mut y) = start;
+    for pixel in line.chunks_exact_mut(3) {
+        pixel.copy_from_slice(&source.bilinear(x, y, outside)[..3]);
+        x += step.0;
+        y += step.1;
+    }
+}
+
+/// `sums += row`.
+#[multiversion(targets("x86_64+avx2"))]
+fn add_row(sums: &mut [u16], row: &[u8]) {
+    for (sum, &byte) in sums.iter_mut().zip(row) {
+        *sum += u16::from(byte);
+    }
+}
+
+/// The mean colour of each whole block of `block` columns, of which each is the sum of `rows` rows. The mean that
+/// begins at every value is made in `means`, which the machine does many at a time; every block then takes its own.
+#[multiversion(targets("x86_64+avx2"))]
+fn mean_along(out: &mut [u8], sums: &[u16], means: &mut [u8], block: usize, rows: usize) {
+    let count = rows * block;
+    let begins = (sums.len() + 3).saturating_sub(3 * block);
+    let means = &mut means[..begins];
+    let at = |column: usize| &sums[3 * column..3 * column + begins];
+    // Division by a number up to 9 as the upper half of a 16-bit product: exact for totals of up to nine bytes.
+    let (half, reciprocal) = ((count / 2) as u16, (65_536 / count + 1) as u16);
+    let mean = |total: u16| ((u32::from(total + half) * u32::from(reciprocal)) >> 16) as u8;
+    match block {
+        2 => {
+            for ((mean_of, &a), &b) in means.iter_mut().zip(at(0)).zip(at(1)) {
+                *mean_of = mean(a + b);
+            }
+        }
+        3 => {
+            for (((mean_of, &a), &b), &c) in means.iter_mut().zip(at(0)).zip(at(1)).zip(at(2)) {
+                *mean_of = mean(a + b + c);
+            }
+        }
+        _ => {
+            for begin in (0..begins).step_by(3 * block).flat_map(|begin| begin..begin + 3) {
+                let total: usize = (0..block).map(|column| usize::from(sums[begin + 3 * column])).sum();
+                means[begin] = ((total + count / 2) / count) as u8;
+            }
+        }
+    }
+    for (pixel, mean) in out.chunks_exact_mut(3).zip(means.chunks(3 * block)) {
+        pixel.copy_from_slice(&mean[..3]);
     }
 }
 
@@ -78,34 +129,27 @@ impl<'a> Source<'a> {
         let (columns, rows) = ((right - left).div_ceil(block), (bottom - top).div_ceil(block));
         let mut bytes = vec![0; 3 * columns * rows];
         let mut sums = vec![0_u16; 3 * (right - left)];
+        let mut means = vec![0; sums.len()];
         for (row, out) in bytes.chunks_exact_mut((3 * columns).max(1)).enumerate() {
             let lines = top + row * block..(top + (row + 1) * block).min(bottom);
             let count = lines.len();
             sums.fill(0);
             for line in lines {
-                let line = &image.as_raw()[3 * (line * width + left)..3 * (line * width + right)];
-                for (sum, &byte) in sums.iter_mut().zip(line) {
-                    *sum += u16::from(byte);
-                }
+                add_row(&mut sums, &image.as_raw()[3 * (line * width + left)..3 * (line * width + right)]);
             }
-            for (pixel, sums) in out.chunks_exact_mut(3).zip(sums.chunks(3 * block)) {
-                let mut total = [0_u32; 3];
-                for sum in sums.chunks_exact(3) {
-                    for channel in 0..3 {
-                        total[channel] += u32::from(sum[channel]);
-                    }
-                }
-                let inverse = 1.0 / (count * sums.len() / 3) as f32;
-                for channel in 0..3 {
-                    pixel[channel] = (total[channel] as f32 * inverse + 0.5) as u8;
-                }
+            let whole = sums.len() / (3 * block);
+            mean_along(&mut out[..3 * whole], &sums[..3 * block * whole], &mut means, block, count);
+            // The last block may be cut by the edge.
+            if let Some(pixel) = out.get_mut(3 * whole..).filter(|rest| !rest.is_empty()) {
+                let rest = &sums[3 * block * whole..];
+                mean_along(pixel, rest, &mut means, rest.len() / 3, count);
             }
         }
         Self { bytes: Cow::Owned(bytes), width: columns, height: rows, corner: Vector2::new(left as f64, top as f64) }
     }
 
     /// The colour at a place in 32.32 fixed point; the fourth value fills a vector register and means nothing.
-    #[inline]
+    #[inline(always)]
     fn bilinear(&self, x: i64, y: i64, outside: [f32; 4]) -> [f32; 4] {
         let (left, top) = (x >> 32, y >> 32);
         let (fx, fy) = (fraction(x), fraction(y));
@@ -132,6 +176,7 @@ impl<'a> Source<'a> {
         })
     }
 
+    #[inline(always)]
     fn pixel(&self, x: i64, y: i64, outside: [f32; 4]) -> [f32; 4] {
         if x < 0 || y < 0 || x >= self.width as i64 || y >= self.height as i64 {
             return outside;
@@ -154,4 +199,31 @@ fn touched(crop: &Crop, width: usize, height: usize, block: usize) -> ([usize; 2
         [low, high.max(low)]
     };
     (range(width, 0), range(height, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn a_shrunk_image_holds_the_rounded_mean_of_every_block_cut_ones_too() {
+        let image =
+            RgbImage::from_fn(47, 31, |x, y| Rgb([(x * 37 + y * 11) as u8, (x * y) as u8, (255 - x * 5) as u8]));
+        for block in [2, 3, 5, 7] {
+            let center_in_image_px = Point2::new(23.0, 15.0);
+            let crop = Crop { center_in_image_px, side_in_image_px: 90.0, angle: 0.4, output_side_px: 16 };
+            let shrunk = Source::new(&crop, &image, block);
+            assert_eq!(shrunk.corner, Vector2::zeros(), "the crop covers the image");
+            assert_eq!((shrunk.width, shrunk.height), (47_usize.div_ceil(block), 31_usize.div_ceil(block)));
+            for (index, &value) in shrunk.bytes.iter().enumerate() {
+                let (column, row) = (index / 3 % shrunk.width, index / 3 / shrunk.width);
+                let pixels = (row * block..((row + 1) * block).min(31))
+                    .flat_map(|y| (column * block..((column + 1) * block).min(47)).map(move |x| (x as u32, y as u32)));
+                let values: Vec<f64> = pixels.map(|(x, y)| f64::from(image.get_pixel(x, y).0[index % 3])).collect();
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                assert_eq!(value, (mean + 0.5).floor() as u8, "block {block}, column {column}, row {row}");
+            }
+        }
+    }
 }

@@ -37,17 +37,17 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
         .collect();
     let mut blended = vec![outside; 3 * (shown + 1)];
     let mut line = vec![outside; 3 * side];
+    let mut rows: Vec<(&[u8], f32)> = Vec::with_capacity(taps_a_pixel);
     for row in 0..side {
-        let rows = taps(origin.y + row as f64 * scale, scale).filter(|tap| tap.weight > 0.0);
-        let mut weight_inside = 0.0;
-        let sums = &mut blended[..3 * shown];
-        sums.fill(0.0);
-        for tap in rows.filter(|tap| (0..height).contains(&tap.index)) {
-            weight_inside += tap.weight;
+        rows.clear();
+        let inside = |tap: &Tap| tap.weight > 0.0 && (0..height).contains(&tap.index);
+        rows.extend(taps(origin.y + row as f64 * scale, scale).filter(inside).map(|tap| {
             let start = 3 * (tap.index as usize * width as usize + first);
-            let source = &image.as_raw()[start..start + 3 * shown];
-            add_weighted(sums, source, tap.weight);
-        }
+            (&image.as_raw()[start..start + 3 * shown], tap.weight)
+        }));
+        let weight_inside: f32 = rows.iter().map(|(_, weight)| weight).sum();
+        let sums = &mut blended[..3 * shown];
+        blend_down(sums, &rows);
         if shown == 0 || weight_inside == 0.0 {
             line.fill(outside);
         } else {
@@ -63,11 +63,26 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
     }
 }
 
-/// `sums += weight * source`. Wider registers where the machine has them, the same numbers everywhere.
-#[multiversion(targets("x86_64+avx2"))]
-fn add_weighted(sums: &mut [f32], source: &[u8], weight: f32) {
-    for (sum, byte) in sums.iter_mut().zip(source) {
-        *sum += f32::from(*byte) * weight;
+/// Values that are summed in registers before they are stored.
+const TOGETHER: usize = 32;
+
+/// `sums` = the sum of weight times source over `rows`, each as long as `sums`. Wider registers where the machine has
+/// them, the same numbers everywhere.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn blend_down(sums: &mut [f32], rows: &[(&[u8], f32)]) {
+    let whole = sums.len() - sums.len() % TOGETHER;
+    for (number, sums) in sums[..whole].chunks_exact_mut(TOGETHER).enumerate() {
+        let mut total = [0.0_f32; TOGETHER];
+        for (source, weight) in rows {
+            let source = &source[number * TOGETHER..(number + 1) * TOGETHER];
+            for (total, byte) in total.iter_mut().zip(source) {
+                *total += f32::from(*byte) * weight;
+            }
+        }
+        sums.copy_from_slice(&total);
+    }
+    for (index, sum) in sums.iter_mut().enumerate().skip(whole) {
+        *sum = rows.iter().map(|(source, weight)| f32::from(source[index]) * weight).sum();
     }
 }
 
