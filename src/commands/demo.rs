@@ -58,7 +58,7 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     let report = args.output.join(REPORT_FILE);
     let page = args.output.join(PAGE_FILE);
     let outcome = evaluate::run(&EvaluateArgs {
-        result: result.clone(),
+        results: vec![result.clone()],
         truth: scene.clone(),
         json: Some(report.clone()),
         samples: None,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::replay::SUMMARY_FILE;
-use super::{Outcome, Refused, print, refuse_bag};
+use super::{Outcome, Refused, evaluate_many, print, refuse_bag};
 use crate::adapters::bag::Completeness;
 use crate::adapters::overlay_bag::{overlay_stamps, read_overlays};
 use crate::adapters::result_bag::{ResultBag, ResultBagError, read_result_bag, truth_from_result};
@@ -21,12 +21,14 @@ use crate::report::machine::Machine;
 /// Arguments of `stridepose evaluate`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EvaluateArgs {
-    /// The bag that `stridepose replay` wrote
-    #[arg(value_name = "DIR")]
-    pub result: PathBuf,
+    /// The bag that `stridepose replay` wrote; several, or the folder of a replay of several bags, are evaluated each and
+    /// all together
+    #[arg(value_name = "DIR", required = true, num_args = 1..)]
+    pub results: Vec<PathBuf>,
     /// The truth: a bag with skeletons, or a CSV file with the columns `image_index` (or stamp, or `stamp_ns`), joint,
-    /// `x_m`, `y_m`, `z_m` in the camera's optical frame, and person where there are several
-    #[arg(long, value_name = "CSV|BAG")]
+    /// `x_m`, `y_m`, `z_m` in the camera's optical frame, and person where there are several. Of several results: a
+    /// folder with a truth of the name of each, NAME.csv, NAME.mcap or a bag folder NAME
+    #[arg(long, value_name = "CSV|BAG|FOLDER")]
     pub truth: PathBuf,
     /// Write all numbers to this file
     #[arg(long, value_name = "FILE")]
@@ -98,7 +100,11 @@ fn reprojection_px(text: &str) -> Result<f64, String> {
 /// # Errors
 /// A refusal when result and truth cannot be compared; an I/O error when the JSON cannot be written.
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
-    let compared = compare_with_truth(&args.result, &args.truth, &args.comparison)?;
+    if let Some(recordings) = evaluate_many::recordings(&args.results, &args.truth)? {
+        return evaluate_many::run(args, &recordings);
+    }
+    let [result] = args.results.as_slice() else { return Err(Refused::because("name a result")) };
+    let compared = compare_with_truth(result, &args.truth, &args.comparison)?;
     let Compared { evaluation, summary, truth_lines_left_out, .. } = &compared;
     let json = compared.to_json();
     if let Some(path) = &args.json {
@@ -108,7 +114,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
         write_file(path, &(Samples::of(evaluation).with_numbers(&json)? + "\n"))?;
     }
     if let Some(path) = &args.report {
-        write_file(path, &report(args, &compared)?)?;
+        write_file(path, &report(args, result, &compared)?)?;
     }
     if let Some(limit) = args.comparison.max_truth_reprojection {
         print(&format!("Truth    {truth_lines_left_out} lines left out, more than {limit} px beside the image\n"))?;
@@ -118,13 +124,13 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The HTML report.
-fn report(args: &EvaluateArgs, compared: &Compared) -> anyhow::Result<String> {
+fn report(args: &EvaluateArgs, result: &Path, compared: &Compared) -> anyhow::Result<String> {
     let Compared { evaluation, summary, sequence, truth, .. } = compared;
-    let pictured = overlay_stamps(&args.result).map_err(refuse_bag)?;
+    let pictured = overlay_stamps(result).map_err(refuse_bag)?;
     let strips = Strips::choose(evaluation, &pictured);
-    let pictures = read_overlays(&args.result, &strips.stamps()).map_err(refuse_bag)?;
+    let pictures = read_overlays(result, &strips.stamps()).map_err(refuse_bag)?;
     let true_people = pair_images(sequence, truth, args.comparison.tolerance_ns()).map_err(Refused::because)?;
-    let folder = if args.result.is_dir() { Some(args.result.as_path()) } else { args.result.parent() };
+    let folder = if result.is_dir() { Some(result) } else { result.parent() };
     let run_path = folder.map(|folder| folder.join(SUMMARY_FILE)).filter(|path| path.exists());
     let run = match run_path {
         Some(path) => match std::fs::read_to_string(&path)
@@ -140,7 +146,7 @@ fn report(args: &EvaluateArgs, compared: &Compared) -> anyhow::Result<String> {
         None => None,
     };
     let report = Report {
-        result: args.result.display().to_string(),
+        result: result.display().to_string(),
         truth: args.truth.display().to_string(),
         options: args.comparison.named(),
         evaluation,
@@ -155,7 +161,7 @@ fn report(args: &EvaluateArgs, compared: &Compared) -> anyhow::Result<String> {
     Ok(report.to_html()?)
 }
 
-fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -7,6 +7,7 @@ pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;
+mod evaluate_many;
 pub mod exit;
 pub mod export;
 pub mod inspect;

@@ -10,6 +10,7 @@ mod evaluation;
 mod identity;
 mod jitter;
 mod joint_groups;
+mod merge;
 mod pose_error;
 mod sequence;
 mod smoothness;
@@ -26,6 +27,7 @@ pub use coverage::{ELLIPSOIDS, coverage, squared_mahalanobis};
 pub use evaluation::{Evaluation, EvaluationError, PersonSample, evaluate, pair_images};
 pub use identity::{Identity, IdentityCounts, ImageIdentities};
 pub use joint_groups::{JOINT_GROUPS, JointGroup, grouped_joints};
+pub use merge::NamedEvaluation;
 pub use pose_error::{JointPositions, PoseError, root_of, root_pair};
 pub use sequence::{
     ImageReference, ResultImage, ResultJoint, ResultPerson, ResultSequence, TruthPerson, TruthSequence,
