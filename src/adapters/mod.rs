@@ -10,6 +10,8 @@ pub mod truth_csv;
 #[cfg(feature = "replay")]
 pub mod bag;
 #[cfg(feature = "replay")]
+pub mod catalogue;
+#[cfg(feature = "replay")]
 pub mod engine;
 #[cfg(feature = "replay")]
 pub mod model_store;

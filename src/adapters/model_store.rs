@@ -1,8 +1,9 @@
 //! Where networks lie on disk: contracts, weights, checksums.
 //!
 //! A model is asked for by name. Its contract is looked for as `NAME/model.yaml` in each `--models DIR`, then in
-//! the folders that come with the program; its weights beside the contract, then as a loose file in each
-//! `--models DIR`. So our contracts serve other people's weights wherever a user keeps them.
+//! the folders that come with the program, then where `stridepose models pull` puts things; its weights beside the
+//! contract, then as a loose file in each `--models DIR`. The first contract whose weights are there is taken. So our
+//! contracts serve other people's weights wherever a user keeps them.
 
 use std::path::{Path, PathBuf};
 
@@ -11,15 +12,25 @@ use sha2::{Digest, Sha256};
 use crate::model::{ContractError, ModelContract};
 
 /// Name of the contract file in a model's folder.
-const CONTRACT_FILE: &str = "model.yaml";
+pub(super) const CONTRACT_FILE: &str = "model.yaml";
 
 /// Folders to look in.
 #[derive(Clone, Debug)]
 pub struct ModelStore {
     /// `--models DIR`, in order.
     user_folders: Vec<PathBuf>,
-    /// What comes with the program.
+    /// What comes with the program, then what was pulled.
     own_folders: Vec<PathBuf>,
+}
+
+/// Where pulled models are kept: `STRIDEPOSE_MODELS`, else `stridepose/models` in the user's data folder
+/// (`XDG_DATA_HOME`, else `~/.local/share`). `None` where none of these is known.
+pub fn user_model_folder() -> Option<PathBuf> {
+    let folder = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // A relative XDG_DATA_HOME is void (XDG Base Directory Specification).
+    let data_home = || folder("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let data_folder = || data_home().or_else(|| Some(folder("HOME")?.join(".local/share")));
+    folder("STRIDEPOSE_MODELS").or_else(|| Some(data_folder()?.join("stridepose/models")))
 }
 
 /// A contract with the weights that belong to it.
@@ -44,7 +55,11 @@ pub enum ModelError {
     #[error("--models {0}: no such folder")]
     NoFolder(PathBuf),
     /// No contract of that name.
-    #[error("no model \"{name}\": no {name}/{CONTRACT_FILE} in {}; known are {}", list(searched), known.join(", "))]
+    #[error(
+        "no model \"{name}\": no {name}/{CONTRACT_FILE} in {}; known are {}; `stridepose models list` names more that can \
+         be pulled",
+        list(searched), known.join(", ")
+    )]
     Unknown {
         /// The name that was asked for.
         name: String,
@@ -59,7 +74,8 @@ pub enum ModelError {
     /// The weights are nowhere.
     #[error(
         "model {name}: its weights {file} (sha256 {sha256}) are not in {}; they are not shipped with stridepose: \
-         get them ({origin}) and name their folder with --models DIR",
+         get them ({origin}) and name their folder with --models DIR, or see `stridepose models list` for what can be \
+         pulled",
         list(searched)
     )]
     NoWeights {
@@ -103,8 +119,8 @@ fn list(paths: &[PathBuf]) -> String {
 }
 
 impl ModelStore {
-    /// Looks in `user_folders` first, then in what comes with the program: `STRIDEPOSE_MODELS`, `share/stridepose/models`
-    /// beside the binary's folder, and the `models` folder of the source tree it was built from.
+    /// Looks in `user_folders` first, then in what comes with the program: `share/stridepose/models` beside the binary's
+    /// folder, and the `models` folder of the source tree it was built from; then in [`user_model_folder`].
     ///
     /// # Errors
     /// [`ModelError::NoFolder`] for a `--models` that is no folder.
@@ -112,7 +128,6 @@ impl ModelStore {
         if let Some(missing) = user_folders.iter().find(|folder| !folder.is_dir()) {
             return Err(ModelError::NoFolder(missing.clone()));
         }
-        let from_environment = std::env::var_os("STRIDEPOSE_MODELS").map(PathBuf::from);
         let installed = std::env::current_exe().ok().and_then(|binary| {
             binary
                 .ancestors()
@@ -122,11 +137,12 @@ impl ModelStore {
         });
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
         let own_folders =
-            from_environment.into_iter().chain(installed).chain([source]).filter(|folder| folder.is_dir()).collect();
+            installed.into_iter().chain([source]).chain(user_model_folder()).filter(|folder| folder.is_dir()).collect();
         Ok(Self { user_folders: user_folders.to_vec(), own_folders })
     }
 
-    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+    /// Where contracts are looked for, in order.
+    pub fn folders(&self) -> impl Iterator<Item = &PathBuf> {
         self.user_folders.iter().chain(&self.own_folders)
     }
 
@@ -145,26 +161,44 @@ impl ModelStore {
         names
     }
 
-    /// Reads the contract called `name`.
+    /// Reads the contract called `name`: the first whose weights are there, else the first.
     ///
     /// # Errors
     /// [`ModelError`] when there is none or it cannot be used.
     pub fn contract(&self, name: &str) -> Result<(ModelContract, PathBuf), ModelError> {
-        let unknown = || ModelError::Unknown {
+        self.find(name).map(|(contract, path, _)| (contract, path))
+    }
+
+    /// The contract called `name`, its path, and its weights' path where they are there.
+    fn find(&self, name: &str) -> Result<(ModelContract, PathBuf, Option<PathBuf>), ModelError> {
+        let mut first = None;
+        if !(name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.')) {
+            for folder in self.folders() {
+                let path = folder.join(name).join(CONTRACT_FILE);
+                if !path.is_file() {
+                    continue;
+                }
+                let text =
+                    std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+                let contract = ModelContract::parse(&text, &path.display().to_string())?;
+                let weights = self.weight_places(&path, &contract).into_iter().find(|place| place.is_file());
+                if weights.is_some() {
+                    return Ok((contract, path, weights));
+                }
+                first.get_or_insert((contract, path, None));
+            }
+        }
+        first.ok_or_else(|| ModelError::Unknown {
             name: name.to_owned(),
             searched: self.folders().cloned().collect(),
             known: self.names(),
-        };
-        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            return Err(unknown());
-        }
-        let path = self
-            .folders()
-            .map(|folder| folder.join(name).join(CONTRACT_FILE))
-            .find(|path| path.is_file())
-            .ok_or_else(unknown)?;
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
-        Ok((ModelContract::parse(&text, &path.display().to_string())?, path))
+        })
+    }
+
+    /// Where a contract's weights may be, in order.
+    fn weight_places(&self, contract_path: &Path, contract: &ModelContract) -> Vec<PathBuf> {
+        let beside = contract_path.with_file_name(&contract.file);
+        std::iter::once(beside).chain(self.user_folders.iter().map(|folder| folder.join(&contract.file))).collect()
     }
 
     /// Reads contract and weights of the model called `name` and checks the checksum.
@@ -172,16 +206,17 @@ impl ModelStore {
     /// # Errors
     /// [`ModelError`] says what is missing or wrong, where it was looked for and what to do.
     pub fn load(&self, name: &str) -> Result<Model, ModelError> {
-        let (contract, contract_path) = self.contract(name)?;
-        let beside = contract_path.with_file_name(&contract.file);
-        let places: Vec<PathBuf> =
-            std::iter::once(beside).chain(self.user_folders.iter().map(|folder| folder.join(&contract.file))).collect();
-        let weights_path = places.iter().find(|path| path.is_file()).cloned().ok_or_else(|| ModelError::NoWeights {
+        let (contract, contract_path, weights_path) = self.find(name)?;
+        let weights_path = weights_path.ok_or_else(|| ModelError::NoWeights {
             name: name.to_owned(),
             file: contract.file.clone(),
             sha256: contract.sha256.clone().unwrap_or_else(|| "not stated".to_owned()),
             origin: contract.origin.clone(),
-            searched: places.iter().filter_map(|path| path.parent().map(Path::to_owned)).collect(),
+            searched: self
+                .weight_places(&contract_path, &contract)
+                .iter()
+                .filter_map(|path| path.parent().map(Path::to_owned))
+                .collect(),
         })?;
         let weights =
             std::fs::read(&weights_path).map_err(|source| ModelError::Io { path: weights_path.clone(), source })?;
@@ -198,7 +233,8 @@ impl ModelStore {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Bytes in lower-case hexadecimal.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -252,6 +288,22 @@ mod tests {
         write_contract(folder.path(), &hexadecimal(&Sha256::digest(b"weights")));
         std::fs::write(folder.path().join("net.onnx"), b"weights").unwrap();
         assert_eq!(store(folder.path()).load("net").unwrap().weights, b"weights");
+    }
+
+    #[test]
+    fn a_contract_without_weights_gives_way_to_one_that_has_them() {
+        let (shipped, pulled) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = ModelStore {
+            user_folders: Vec::new(),
+            own_folders: vec![shipped.path().to_owned(), pulled.path().to_owned()],
+        };
+        write_contract(shipped.path(), WEIGHTS_SHA256);
+        write_contract(pulled.path(), &hexadecimal(&Sha256::digest(b"weights")));
+        assert_eq!(store.contract("net").unwrap().1, shipped.path().join("net/model.yaml"));
+        std::fs::write(pulled.path().join("net/net.onnx"), b"weights").unwrap();
+        assert_eq!(store.load("net").unwrap().contract_path, pulled.path().join("net/model.yaml"));
+        std::fs::write(shipped.path().join("net/net.onnx"), b"other").unwrap();
+        assert!(store.load("net").is_err(), "what comes first is not passed over because it is wrong");
     }
 
     #[test]

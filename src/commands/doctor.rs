@@ -88,6 +88,7 @@ pub fn examine(store: &ModelStore) -> Diagnosis {
         probe: smallest.map(|model| model.contract.name),
         providers,
         models,
+        model_folders: store.folders().cloned().collect(),
         ros: ros(),
     }
 }

@@ -11,6 +11,7 @@ mod evaluate_many;
 pub mod exit;
 pub mod export;
 pub mod inspect;
+pub mod models;
 pub mod parameters;
 pub mod replay;
 pub mod replay_many;
@@ -61,6 +62,9 @@ enum Command {
     /// Try what is installed: ONNX Runtime, providers, models; say what to do about each problem
     Doctor(doctor::DoctorArgs),
 
+    /// Bring networks of others: list, pull, remove, licence
+    Models(models::ModelsArgs),
+
     /// List every setting: type, range, default, what it does
     Parameters(parameters::ParametersArgs),
 }
@@ -75,6 +79,7 @@ impl Command {
             Self::Replay(args) => replay::run(args, console),
             Self::Inspect(args) => inspect(args),
             Self::Doctor(args) => doctor::run(args),
+            Self::Models(args) => models::run(args, console),
             Self::Parameters(args) => parameters::run(args),
         }
     }

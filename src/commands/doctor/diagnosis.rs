@@ -18,6 +18,8 @@ pub struct Diagnosis {
     pub providers: Vec<ProviderFinding>,
     /// Each model that has a contract.
     pub models: Vec<ModelFinding>,
+    /// Where models were looked for, in order.
+    pub model_folders: Vec<PathBuf>,
     /// ROS 2 and Python.
     pub ros: Ros,
 }
@@ -160,6 +162,9 @@ impl Diagnosis {
             advise(&mut text, advice);
         }
         text.push_str("\nmodels\n");
+        for folder in &self.model_folders {
+            let _ = writeln!(text, "  folder  {}", folder.display());
+        }
         for model in &self.models {
             let name = format!("{} ({})", model.name, model.kind.map_or("contract refused", Kind::name));
             trial(&mut text, &name, &model.trial, "the weights are here; ONNX Runtime is missing");
@@ -269,6 +274,7 @@ mod tests {
                 ProviderFinding { name: "cuda", trial: Trial::Fails { reason: "no libcuda\nat all".into() } },
                 ProviderFinding { name: "tensorrt", trial: Trial::Fails { reason: "not built in".into() } },
             ],
+            model_folders: vec!["/home/a/.local/share/stridepose/models".into()],
             models: vec![
                 model("finder", Kind::Detector, works()),
                 model("pointer", Kind::Keypoints, works()),
@@ -291,6 +297,7 @@ mod tests {
             "works   cpu: 12.3 ms a run, graph taken by cpu",
             "FAILS   cuda\n    -> no libcuda at all\n",
             "onnxruntime-gpu",
+            "folder  /home/a/.local/share/stridepose/models\n",
             "works   finder (detector)",
             "jazzy, sourced",
             "yes     bags with images",
