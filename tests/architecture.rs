@@ -101,6 +101,22 @@ fn the_core_names_no_shell_and_dependencies_point_one_way() {
     assert!(violations.is_empty(), "the core must stay pure:\n{}", violations.join("\n"));
 }
 
+#[test]
+fn only_the_download_of_the_catalogue_speaks_http_and_the_node_does_not_use_it() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let naming = |word: &str| -> Vec<String> {
+        let files = rust_files(&source).into_iter();
+        let naming =
+            files.filter(|path| !lines_with(&code_only(&std::fs::read_to_string(path).unwrap()), word).is_empty());
+        naming.map(|path| path.strip_prefix(&source).unwrap().display().to_string()).collect()
+    };
+    assert_eq!(naming("ureq"), ["adapters/catalogue/download.rs"]);
+    assert_eq!(
+        naming("catalogue").iter().filter(|path| !path.starts_with("adapters/catalogue/")).collect::<Vec<_>>(),
+        ["adapters/mod.rs", "commands/models.rs", "commands/models/table.rs"]
+    );
+}
+
 /// Whether `super::` in this file is `crate::`: `x.rs` and `x/mod.rs`. (In their test modules it is not, and not read.)
 fn reaches_the_root(inside: &Path) -> bool {
     match inside.components().count() {
