@@ -2,90 +2,18 @@
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod http_server;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-/// Request line and headers, lower case, as they came.
-type Request = Vec<String>;
-
-/// A server on a port of its own. `answer` gets the request and its number and writes whatever it likes.
-struct Server {
-    address: String,
-    requests: Arc<Mutex<Vec<Request>>>,
-}
-
-impl Server {
-    fn start(answer: impl Fn(&Request, usize, &mut TcpStream) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&requests);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let request: Request = BufReader::new(stream.try_clone().unwrap())
-                    .lines()
-                    .map_while(Result::ok)
-                    .take_while(|line| !line.is_empty())
-                    .map(|line| line.to_lowercase())
-                    .collect();
-                let number = {
-                    let mut seen = seen.lock().unwrap();
-                    seen.push(request.clone());
-                    seen.len() - 1
-                };
-                answer(&request, number, &mut stream);
-            }
-        });
-        Self { address, requests }
-    }
-
-    /// Serves `bytes` whole and takes ranges up, as good servers do.
-    fn good(bytes: Vec<u8>) -> Self {
-        Self::start(move |request, _, stream| serve(request, &bytes, "\"v1\"", bytes.len(), stream))
-    }
-
-    fn ranges(&self) -> Vec<Option<String>> {
-        self.requests.lock().unwrap().iter().map(|request| header(request, "range")).collect()
-    }
-}
-
-fn header(request: &Request, name: &str) -> Option<String> {
-    request.iter().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
-}
-
-/// Answers with the whole or the rest, as `Range` and `If-Range` say, and closes after `cut` bytes of the body.
-fn serve(request: &Request, bytes: &[u8], tag: &str, cut: usize, stream: &mut TcpStream) {
-    let start = header(request, "range").filter(|_| header(request, "if-range").as_deref() == Some(tag));
-    let start = start.map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap());
-    let (status, range, start) = match start {
-        Some(start) => {
-            let range = format!("Content-Range: bytes {start}-{}/{}\r\n", bytes.len() - 1, bytes.len());
-            ("206 Partial Content", range, start)
-        }
-        None => ("200 OK", String::new(), 0),
-    };
-    let body = &bytes[start..];
-    let head = format!(
-        "HTTP/1.1 {status}\r\nETag: {tag}\r\n{range}Content-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    let _ = stream.write_all(head.as_bytes());
-    let _ = stream.write_all(&body[..cut.min(body.len())]);
-}
-
-fn reply(stream: &mut TcpStream, head: &str, body: &[u8]) {
-    let _ = stream.write_all(format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").as_bytes());
-    let _ = stream.write_all(body);
-}
+use http_server::{Server, header, read_request, reply, serve};
 
 /// The frame of an ONNX model around `payload`.
 fn model(payload: &[u8]) -> Vec<u8> {
@@ -105,7 +33,7 @@ fn large_model() -> Vec<u8> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A user's machine: a catalogue with one network `net`, and a folder for models.
@@ -201,6 +129,7 @@ fn a_pulled_network_lies_beside_its_contract_and_is_found_by_its_name() {
     assert_eq!(fs::read(home.models("net/net.onnx")).unwrap(), bytes);
     assert!(fs::read_to_string(home.models("net/model.yaml")).unwrap().contains(&sha256(&bytes)));
     assert!(fs::read_to_string(home.models("checksums.yaml")).unwrap().contains(&sha256(&bytes)));
+    assert!(fs::read_to_string(home.models("net/origin.txt")).unwrap().contains("licence: MIT, https://l"));
     assert!(!home.models(".net.part").exists() && !home.models(".net.part.json").exists());
 
     let doctor = Command::new(env!("CARGO_BIN_EXE_stridepose"))
@@ -263,7 +192,7 @@ fn the_next_run_goes_on_as_well() {
 
 #[test]
 fn a_file_that_has_changed_meanwhile_is_fetched_whole() {
-    let (old, new) = (model(&[1; 200_000]), model(&[2; 200_000]));
+    let (old, new) = (model(&vec![1; 200_000]), model(&vec![2; 200_000]));
     let served = new.clone();
     let server = Server::start(move |request, number, stream| match number {
         0 => serve(request, &old, "\"v1\"", 100_000, stream),
@@ -277,7 +206,7 @@ fn a_file_that_has_changed_meanwhile_is_fetched_whole() {
 
 #[test]
 fn a_server_that_does_not_look_at_if_range_cannot_mix_two_files() {
-    let (old, new) = (model(&[1; 200_000]), model(&[2; 200_000]));
+    let (old, new) = (model(&vec![1; 200_000]), model(&vec![2; 200_000]));
     let served = new.clone();
     let server = Server::start(move |request, number, stream| match number {
         0 => serve(request, &old, "\"v1\"", 100_000, stream),
@@ -437,19 +366,14 @@ fn a_proxy_of_the_environment_is_used_and_a_wrong_one_is_refused() {
     let proxy = Server::start(move |request, _, stream| {
         if request[0].starts_with("connect") {
             let _ = stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
-            let inner: Request = BufReader::new(stream.try_clone().unwrap())
-                .lines()
-                .map_while(Result::ok)
-                .take_while(|l| !l.is_empty())
-                .collect();
-            assert!(inner[0].contains("net.onnx"), "{inner:?}");
+            assert!(read_request(stream)[0].contains("net.onnx"));
         }
         serve(request, &served, "\"v1\"", usize::MAX, stream);
     });
     let home = Home::new("http://no-such-host.invalid/net.onnx", "");
     let output = home.command(&["pull", "net", "--yes", "--attempts", "1"]).env("HTTP_PROXY", &proxy.address).output();
     assert_fine(said(&output.unwrap()));
-    assert!(proxy.requests.lock().unwrap()[0][0].contains("no-such-host.invalid"));
+    assert!(proxy.requests()[0][0].contains("no-such-host.invalid"));
     assert_eq!(fs::read(home.models("net/net.onnx")).unwrap(), bytes);
 
     let output = home.command(&["pull", "net", "--yes"]).env("HTTPS_PROXY", "nonsense://secret@x").output().unwrap();
@@ -499,7 +423,7 @@ fn the_member_of_an_archive_is_installed() {
     assert!(text.contains(&sha256(&bytes)), "the checksum is that of the weights: {text}");
     assert_eq!(fs::read(home.models("net/net.onnx")).unwrap(), bytes);
     let names: Vec<_> = fs::read_dir(home.models("net")).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert_eq!(names.len(), 2, "weights and contract: {names:?}");
+    assert_eq!(names.len(), 3, "weights, contract and origin: {names:?}");
 
     let server = Server::good(b"no zip".to_vec());
     let home = Home::new(&format!("{}/net.zip", server.address), ", member: end2end.onnx");
@@ -543,6 +467,29 @@ fn names_that_are_not_there_name_the_nearest() {
     assert_refused(home.run(&["remove", "../models"]), &["no pulled model"]);
     assert_fine(home.run(&["remove", "net"]));
     home.assert_nothing_is_installed();
+}
+
+#[test]
+fn what_was_not_pulled_is_not_removed() {
+    let home = Home::new("http://no-such-host.invalid/net.onnx", "");
+    fs::create_dir_all(home.models("mine")).unwrap();
+    fs::write(home.models("mine/model.yaml"), "of my own").unwrap();
+    assert_refused(home.run(&["remove", "mine"]), &["was not put there"]);
+    assert!(home.models("mine/model.yaml").is_file());
+}
+
+#[test]
+fn the_model_folder_follows_the_environment() {
+    let home = Home::new("http://no-such-host.invalid/net.onnx", "");
+    let list = |variables: &[(&str, &str)]| {
+        let mut command = home.command(&["list"]);
+        command.env_remove("STRIDEPOSE_MODELS").env_remove("XDG_DATA_HOME").env("HOME", "/home/a");
+        assert_fine(said(&command.envs(variables.iter().copied()).output().unwrap()))
+    };
+    assert!(list(&[]).contains("kept in /home/a/.local/share/stridepose/models\n"));
+    assert!(list(&[("XDG_DATA_HOME", "/data")]).contains("kept in /data/stridepose/models\n"));
+    assert!(list(&[("XDG_DATA_HOME", "data")]).contains("kept in /home/a/.local"), "a relative one is void");
+    assert!(list(&[("STRIDEPOSE_MODELS", "/m"), ("XDG_DATA_HOME", "/data")]).contains("kept in /m\n"));
 }
 
 fn own(arguments: &[&str]) -> (Option<i32>, String) {

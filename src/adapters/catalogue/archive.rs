@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused() {
-        let error = extract_from(&[("end2end.onnx", &[0; 100_000])], "end2end.onnx", 99_999).unwrap_err();
+        let error = extract_from(&[("end2end.onnx", &vec![0; 100_000])], "end2end.onnx", 99_999).unwrap_err();
         assert!(error.contains("more than 99999 bytes"), "{error}");
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let (path, target) = (folder.path().join("a.zip"), folder.path().join("out"));
         let mut writer = zip::ZipWriter::new(File::create(&path).unwrap());
         writer.start_file("end2end.onnx", SimpleFileOptions::default()).unwrap();
-        writer.write_all(&[0; 100_000]).unwrap();
+        writer.write_all(&vec![0; 100_000]).unwrap();
         writer.finish().unwrap();
         // The size is stated in the local header and in the central directory.
         let (honest, lie) = (100_000_u32.to_le_bytes(), 10_u32.to_le_bytes());

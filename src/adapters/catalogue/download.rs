@@ -4,13 +4,13 @@
 //! the date, of the first answer (RFC 9110, 13.1.5). Where it cannot, or the file has changed, the whole is fetched
 //! again. The only place of the program that speaks HTTP; everything here blocks.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use ureq::http::{HeaderMap, StatusCode, header};
+
+use super::part::{Part, PartState};
 
 /// Redirects that are followed.
 const MAX_REDIRECTS: u32 = 8;
@@ -157,55 +157,6 @@ fn disk_advice(source: &io::Error, missing: Option<u64>) -> String {
     format!("the disk is full{need}; make room and run the same command again, what is here is kept")
 }
 
-/// What is known about a part, in a file beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct PartState {
-    url: String,
-    /// Strong ETag or date: what `If-Range` takes.
-    validator: Option<String>,
-    total: Option<u64>,
-}
-
-/// A file on its way here.
-#[derive(Debug)]
-pub struct Part {
-    path: PathBuf,
-    state_path: PathBuf,
-}
-
-impl Part {
-    /// The part at `path`; what is known about it lies beside it.
-    pub fn at(path: PathBuf) -> Self {
-        let state_path = path.with_added_extension("json");
-        Self { path, state_path }
-    }
-
-    /// Where the bytes are.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Deletes it.
-    pub fn discard(&self) {
-        let _ = std::fs::remove_file(&self.state_path);
-        let _ = std::fs::remove_file(&self.path);
-    }
-
-    fn length(&self) -> u64 {
-        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
-    }
-
-    /// What is known about the part, if it belongs to `url`.
-    fn state(&self, url: &str) -> Option<PartState> {
-        let text = std::fs::read_to_string(&self.state_path).ok()?;
-        serde_json::from_str::<PartState>(&text).ok().filter(|state| state.url == url)
-    }
-
-    fn disk_error(&self, missing: Option<u64>, source: io::Error) -> DownloadError {
-        DownloadError::Disk { path: self.path.clone(), missing, source }
-    }
-}
-
 /// Why an attempt ended.
 enum Ended {
     /// Another attempt may help.
@@ -299,12 +250,14 @@ fn try_once(
         tracing::info!("{url}: the part of {here} bytes cannot be taken up, the whole is fetched again");
     }
     let missing = |received: u64| total.map(|total| total.saturating_sub(received));
-    let on_disk_error = |received, source| Ended::ForGood(part.disk_error(missing(received), source));
-    let mut file = open(&part.path, start).map_err(|source| on_disk_error(start, source))?;
+    let on_disk_error = |received, source| {
+        let path = part.path().to_owned();
+        Ended::ForGood(DownloadError::Disk { path, missing: missing(received), source })
+    };
+    let mut file = part.open(start).map_err(|source| on_disk_error(start, source))?;
     if start == 0 {
         let state = PartState { url: url.to_owned(), validator: validator_of(headers), total };
-        let text = serde_json::to_vec(&state).map_err(|error| on_disk_error(0, error.into()))?;
-        std::fs::write(&part.state_path, text).map_err(|source| on_disk_error(0, source))?;
+        part.set_state(&state).map_err(|source| on_disk_error(0, source))?;
     }
     let mut received = start;
     let mut buffer = vec![0; 1 << 16];
@@ -324,7 +277,6 @@ fn try_once(
         file.write_all(&buffer[..count]).map_err(|source| on_disk_error(received - count as u64, source))?;
         on_progress(Progress { received, total });
     }
-    file.sync_all().or_else(not_for_devices).map_err(|source| on_disk_error(received, source))?;
     match total {
         Some(total) if received < total => Err(Ended::ForNow("the connection was closed".to_owned())),
         Some(total) if received > total => {
@@ -333,18 +285,6 @@ fn try_once(
         }
         _ => Ok(()),
     }
-}
-
-fn open(path: &Path, start: u64) -> io::Result<File> {
-    match start {
-        0 => OpenOptions::new().write(true).create(true).truncate(true).open(path),
-        _ => OpenOptions::new().append(true).open(path),
-    }
-}
-
-/// Some file systems cannot sync; that is no reason to lose a download.
-fn not_for_devices(error: io::Error) -> io::Result<()> {
-    if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) { Ok(()) } else { Err(error) }
 }
 
 fn ended_by(url: &str, error: &ureq::Error) -> Ended {

@@ -17,6 +17,8 @@ use crate::model::ModelContract;
 
 /// Checksums that were trusted on first use.
 const CHECKSUMS_FILE: &str = "checksums.yaml";
+/// Lies beside what was pulled, and nowhere else.
+pub(super) const ORIGIN_FILE: &str = "origin.txt";
 /// Held while something is changed.
 const LOCK_FILE: &str = ".lock";
 const CHECKSUMS_HEADER: &str = "# sha256 of the weights that `stridepose models pull` trusted on first use. A later download with another one \
@@ -180,13 +182,16 @@ impl ModelFolder {
     /// `false` where there was nothing.
     ///
     /// # Errors
-    /// [`PullError::Busy`], or when it cannot be deleted.
+    /// [`PullError::Busy`], [`PullError::NotPulled`], or when it cannot be deleted.
     pub fn remove(&self, name: &str, forget: bool) -> Result<bool, PullError> {
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) || !self.path.is_dir() {
             return Ok(false);
         }
         let _lock = self.lock()?;
         let mut was_there = false;
+        if self.model(name).exists() && !self.model(name).join(ORIGIN_FILE).is_file() {
+            return Err(PullError::NotPulled(self.model(name)));
+        }
         for path in [self.model(name), self.hidden(name, "new")] {
             if path.is_dir() {
                 fs::remove_dir_all(&path).map_err(|source| self.io(&path, source))?;

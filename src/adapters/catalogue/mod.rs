@@ -5,8 +5,10 @@
 
 mod archive;
 mod download;
+mod error;
 mod folder;
 mod onnx_frame;
+mod part;
 mod pull;
 
 use std::path::{Path, PathBuf};
@@ -14,8 +16,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use download::{DownloadError, NetworkSettings, Progress};
+pub use error::PullError;
 pub use folder::{FolderLock, Installed, ModelFolder, Trusted};
-pub use pull::{PullError, Pulled, Source, Trust, pull};
+pub use pull::{Pulled, Source, Trust, pull};
 
 use crate::config::nearest::nearest;
 use crate::model::{ContractError, ModelContract};

@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::archive::{ArchiveError, extract};
-use super::download::{DownloadError, NetworkSettings, Part, Progress, download};
-use super::folder::{Installed, ModelFolder, Trusted, sha256_of};
+use super::archive::extract;
+use super::download::{NetworkSettings, Progress, download};
+use super::error::PullError;
+use super::folder::{Installed, ModelFolder, ORIGIN_FILE, Trusted, sha256_of};
 use super::onnx_frame;
-use super::{Catalogue, CatalogueError, Entry};
+use super::part::Part;
+use super::{Catalogue, Entry};
 use crate::adapters::model_store::CONTRACT_FILE;
 use crate::model::ModelContract;
 
@@ -46,115 +48,6 @@ pub enum Trust {
     SameAsFirst,
     /// This was the first download.
     FirstUse,
-}
-
-/// A network that could not be brought. Nothing was put in place.
-#[derive(Debug, thiserror::Error)]
-pub enum PullError {
-    /// The catalogue does not allow it.
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
-    /// No ONNX file is public.
-    #[error(
-        "{name} cannot be downloaded: {by_hand}. Then put it as {file} into a folder DIR: `stridepose models pull {name} --mirror DIR`"
-    )]
-    ByHand {
-        /// The network.
-        name: String,
-        /// How to make it.
-        by_hand: String,
-        /// How to call it.
-        file: String,
-    },
-    /// The mirror does not hold it.
-    #[error("{name}: none of {} is in the mirror {}", names.join(", "), mirror.display())]
-    NotInMirror {
-        /// The network.
-        name: String,
-        /// Names that were looked for.
-        names: Vec<String>,
-        /// The mirror.
-        mirror: PathBuf,
-    },
-    /// Somebody else is at work.
-    #[error("another stridepose is changing {}: wait until it has ended", .0.display())]
-    Busy(PathBuf),
-    /// There is something of that name which is not as it was pulled.
-    #[error("{reason}. It is not as `pull` left it: `stridepose models remove {name}`, then pull again")]
-    Changed {
-        /// The network.
-        name: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The download failed.
-    #[error(transparent)]
-    Download(#[from] DownloadError),
-    /// The archive is refused.
-    #[error("{name}: {reason}; nothing was installed")]
-    Archive {
-        /// The network.
-        name: String,
-        /// Why.
-        reason: ArchiveError,
-    },
-    /// It is no ONNX file.
-    #[error("{name}: the file from {from} is no whole ONNX model: {reason}; nothing was installed")]
-    NotOnnx {
-        /// The network.
-        name: String,
-        /// Where it came from.
-        from: String,
-        /// Why not.
-        reason: String,
-    },
-    /// It is another file than it should be.
-    #[error(
-        "{name}: sha256 of the file from {from} is {found}, {who} says {wanted}; nothing was installed{}",
-        if *is_trusted { format!(". If the new file is meant: `stridepose models remove {name} --forget`, then pull again") }
-        else { String::new() }
-    )]
-    Checksum {
-        /// The network.
-        name: String,
-        /// Where the file came from.
-        from: String,
-        /// Its checksum.
-        found: String,
-        /// What it should be.
-        wanted: String,
-        /// Who says so.
-        who: String,
-        /// Whether that is the checksum of the first download.
-        is_trusted: bool,
-    },
-    /// The file of trusted checksums cannot be used.
-    #[error("{}: {reason}; correct the file or delete it", path.display())]
-    Checksums {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A file cannot be read or written.
-    #[error("{}: {}", path.display(), if source.kind() == io::ErrorKind::StorageFull { "the disk is full".to_owned() } else { source.to_string() })]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
-impl PullError {
-    /// That no ONNX file of `entry` is public.
-    pub fn by_hand(entry: &Entry) -> Self {
-        Self::ByHand {
-            name: entry.name.clone(),
-            by_hand: entry.by_hand.clone().unwrap_or_default(),
-            file: entry.file.clone(),
-        }
-    }
 }
 
 /// Brings `entry` into `folder`. Whoever calls has shown the licence and has been answered.
@@ -199,9 +92,12 @@ pub fn pull(
         let (sha256, trust) = check(entry, &weights, &from, trusted.get(name), folder)?;
         let contract_path = staging.join(CONTRACT_FILE);
         let text = with_checksum(&contract, &sha256);
-        let written = ModelContract::parse(&text, &contract_path.display().to_string())
-            .map_err(|reason| CatalogueError::Contract { name: name.clone(), reason })?;
-        debug_assert_eq!(written.sha256.as_ref(), Some(&sha256));
+        let states_it = ModelContract::parse(&text, "").is_ok_and(|contract| contract.sha256.as_ref() == Some(&sha256));
+        if !states_it {
+            return Err(PullError::NoChecksum { contract: entry.contract.clone() });
+        }
+        let origin_path = staging.join(ORIGIN_FILE);
+        write(&origin_path, &origin_text(entry, &from)).map_err(|source| folder.io(&origin_path, source))?;
         write(&contract_path, &text).map_err(|source| folder.io(&contract_path, source))?;
         Ok((sha256, trust))
     };
@@ -305,6 +201,14 @@ fn check(
 fn with_checksum(contract: &str, sha256: &str) -> String {
     let lines = contract.lines().filter(|line| !line.starts_with("sha256:"));
     lines.map(str::to_owned).chain([format!("sha256: {sha256}")]).flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// Where the weights came from and under which licence, to lie beside them.
+fn origin_text(entry: &Entry, from: &str) -> String {
+    let Entry { name, licence, licence_url, origin, .. } = entry;
+    format!(
+        "{name}, brought by `stridepose models pull`\nfrom: {from}\nlicence: {licence}, {licence_url}\norigin: {origin}\n"
+    )
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
