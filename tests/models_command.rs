@@ -329,7 +329,7 @@ fn answers_that_are_no_file_are_told_with_advice() {
     assert_eq!(server.ranges().len(), 1, "a missing file is not asked for again");
     let server = Server::start(|_, _, stream| reply(stream, "503 Service Unavailable\r\nContent-Length: 0", b""));
     let home = Home::new(&format!("{}/net.onnx", server.address), "");
-    assert_failed(home.pull(), &["503", "2 times tried"]);
+    assert_failed(home.pull(), &["503", "attempts: 2", "--mirror"]);
     assert_eq!(server.ranges().len(), 2);
 }
 
@@ -345,7 +345,7 @@ fn a_server_that_falls_silent_is_given_up() {
     });
     let home = Home::new(&format!("{}/net.onnx", server.address), "");
     let start = std::time::Instant::now();
-    assert_failed(home.pull(), &["broke off after 50000 of", "timeout"]);
+    assert_failed(home.pull(), &["broke off after 50000 of", "timeout", "attempts: 2"]);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     home.assert_nothing_is_installed();
 }
@@ -387,7 +387,7 @@ fn a_host_that_is_not_there_names_the_mirror() {
     let home = Home::new("http://no-such-host.invalid/net.onnx", "");
     let (code, text) = home.pull();
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("--mirror") || text.contains("broke off after 0"), "{text}");
+    assert!(text.contains("--mirror DIR"), "{text}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub enum DownloadError {
         /// Its answer.
         status: StatusCode,
     },
-    /// The address leads nowhere.
+    /// The address leads nowhere, or nothing came from there.
     #[error("{url}: {reason}; without a network, name a folder that holds the file with --mirror DIR")]
     Unreachable {
         /// Address.
@@ -99,7 +99,7 @@ pub enum DownloadError {
     },
     /// It broke off too often.
     #[error(
-        "{url}: broke off after {received} of {} bytes, {attempts} times tried ({reason}); what is here is kept: run \
+        "{url}: broke off after {received} of {} bytes ({reason}; attempts: {attempts}); what is here is kept: run \
          the same command again to go on",
         total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string())
     )]
@@ -189,9 +189,14 @@ pub fn download(
             Err(Ended::ForNow(why)) => reason = why,
         }
     }
+    let received = part.length();
+    if received == 0 {
+        let reason = format!("{reason} (attempts: {})", settings.attempts);
+        return Err(DownloadError::Unreachable { url: url.to_owned(), reason });
+    }
     Err(DownloadError::BrokeOff {
         url: url.to_owned(),
-        received: part.length(),
+        received,
         total: part.state(url).and_then(|state| state.total),
         attempts: settings.attempts,
         reason,
@@ -290,6 +295,8 @@ fn try_once(
 fn ended_by(url: &str, error: &ureq::Error) -> Ended {
     let for_good = |reason: String| Ended::ForGood(DownloadError::Unreachable { url: url.to_owned(), reason });
     match error {
+        // A certificate that is not trusted comes as this.
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => for_good(error.to_string()),
         ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
             Ended::ForNow(error.to_string())
         }
