@@ -2,7 +2,7 @@
 //! queue, or off the wire, says nothing.
 //!
 //! A gap of about n usual intervals means n - 1 messages that are missing, whether the camera never took them or the
-//! way here lost them. The usual interval is the median of the last [`INTERVALS`].
+//! way here lost them. The usual interval is the median of the last fifteen.
 
 use std::collections::VecDeque;
 

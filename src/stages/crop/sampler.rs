@@ -149,6 +149,7 @@ impl<'a> Source<'a> {
     }
 
     /// The colour at a place in 32.32 fixed point; the fourth value fills a vector register and means nothing.
+    #[expect(clippy::inline_always, reason = "else it is not compiled for the wide registers of its caller")]
     #[inline(always)]
     fn bilinear(&self, x: i64, y: i64, outside: [f32; 4]) -> [f32; 4] {
         let (left, top) = (x >> 32, y >> 32);
@@ -176,6 +177,7 @@ impl<'a> Source<'a> {
         })
     }
 
+    #[expect(clippy::inline_always, reason = "else it is not compiled for the wide registers of its caller")]
     #[inline(always)]
     fn pixel(&self, x: i64, y: i64, outside: [f32; 4]) -> [f32; 4] {
         if x < 0 || y < 0 || x >= self.width as i64 || y >= self.height as i64 {
