@@ -54,21 +54,21 @@ fn image_stages(criterion: &mut Criterion) {
     let (contract, _) = store.contract("blazepose_full").unwrap();
     let ModelTask::Keypoints(contract) = contract.task else { panic!("blazepose_full is no keypoint network") };
     let input = ImageInput { layout: ImageLayout::Nhwc, element_type: ImageElement::F32, ..contract.input };
-    let crop = Crop::around(&person, 1.25, input.side_px);
-    let mut tensor = vec![0.0_f32; 3 * input.side_px * input.side_px];
-    group.bench_function(format!("{0}x{0}_of_720p", input.side_px), |bencher| {
+    let crop = Crop::around(&person, 1.25, input.size);
+    let mut tensor = vec![0.0_f32; 3 * input.size.area()];
+    group.bench_function(format!("{0}x{0}_of_720p", input.size.width_px), |bencher| {
         bencher.iter(|| crop.sample_f32(black_box(&picture), &input, &mut tensor));
     });
     let (contract, _) = store.contract("yolox_nano").unwrap();
     let ModelTask::Detector(contract) = contract.task else { panic!("yolox_nano is no detector") };
-    let letterbox = Crop::letterbox(WIDTH, HEIGHT, contract.input.side_px);
-    let mut tensor = vec![0.0_f32; 3 * contract.input.side_px * contract.input.side_px];
-    group.bench_function(format!("letterbox_{0}x{0}_of_720p", contract.input.side_px), |bencher| {
+    let letterbox = Crop::letterbox((WIDTH, HEIGHT), contract.input.size, contract.input.placement);
+    let mut tensor = vec![0.0_f32; 3 * contract.input.size.area()];
+    group.bench_function(format!("letterbox_{0}x{0}_of_720p", contract.input.size.width_px), |bencher| {
         bencher.iter(|| letterbox.sample_f32(black_box(&picture), &contract.input, &mut tensor));
     });
     let turned = Crop { angle: 0.3, ..crop };
-    let mut tensor = vec![0.0_f32; 3 * input.side_px * input.side_px];
-    group.bench_function(format!("turned_{0}x{0}_of_720p", input.side_px), |bencher| {
+    let mut tensor = vec![0.0_f32; 3 * input.size.area()];
+    group.bench_function(format!("turned_{0}x{0}_of_720p", input.size.width_px), |bencher| {
         bencher.iter(|| turned.sample_f32(black_box(&picture), &input, &mut tensor));
     });
     group.finish();

@@ -24,6 +24,14 @@ pub struct TensorSpec {
     pub shape: Vec<Option<usize>>,
 }
 
+impl std::fmt::Display for TensorSpec {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let size = |size: &Option<usize>| size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+        let shape: Vec<String> = self.shape.iter().map(size).collect();
+        write!(formatter, "\"{}\" {:?} [{}]", self.name, self.element_type, shape.join(", "))
+    }
+}
+
 /// A borrowed input tensor.
 #[derive(Clone, Debug)]
 pub enum TensorView<'a> {

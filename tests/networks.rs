@@ -10,7 +10,7 @@ use serde::Deserialize;
 use stridepose::adapters::model_store::ModelStore;
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
 use stridepose::config::Provider;
-use stridepose::model::ModelTask;
+use stridepose::model::{ModelTask, PictureSize};
 use stridepose::network::{Network, TensorView};
 use stridepose::stages::window::FEATURE_COUNT;
 
@@ -33,7 +33,7 @@ fn a_contract_that_contradicts_the_graph_prints_both_sides() {
     let store = ModelStore::new(&[shared.join("models")]).unwrap();
     let mut model = store.load("yolox_nano").unwrap();
     let ModelTask::Detector(detector) = &mut model.contract.task else { panic!("a detector") };
-    detector.input.side_px = 640;
+    detector.input.size = PictureSize::square(640);
     let Err(error) = OnnxNetwork::load(&model, &CPU) else { panic!("a 640 px contract fitted a 416 px graph") };
     let error = error.to_string();
     assert!(error.contains("640") && error.contains("416"), "{error}");

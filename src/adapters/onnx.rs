@@ -222,25 +222,24 @@ impl OnnxNetwork {
         }
     }
 
-    /// Contract against graph; a dynamic dimension of the graph fits any size. Outputs that the contract does not
+    /// Contract against graph; a dimension that is dynamic in either fits any size. Outputs that the contract does not
     /// name are not read, and the rest come in the contract's order.
     fn checked(mut self, model: &Model) -> Result<Self, OnnxError> {
         let Some((input, outputs)) = model.contract.tensor_specs() else { return Ok(self) };
         let mismatch = |wanted: &TensorSpec, found: &[TensorSpec]| OnnxError::Mismatch {
             path: model.weights_path.clone(),
             contract: model.contract_path.clone(),
-            wanted: describe(wanted),
-            found: found.iter().map(describe).collect::<Vec<_>>().join(", "),
+            wanted: wanted.to_string(),
+            found: found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         };
         if self.inputs.len() != 1 || !fits(&input, &self.inputs[0]) {
             return Err(mismatch(&input, &self.inputs));
         }
-        for wanted in &outputs {
-            if !self.outputs.iter().any(|found| fits(wanted, found)) {
-                return Err(mismatch(wanted, &self.outputs));
-            }
-        }
-        self.outputs = outputs;
+        let found = |wanted: &TensorSpec| self.outputs.iter().find(|found| fits(wanted, found)).cloned();
+        self.outputs = outputs
+            .iter()
+            .map(|wanted| found(wanted).ok_or_else(|| mismatch(wanted, &self.outputs)))
+            .collect::<Result<_, _>>()?;
         Ok(self)
     }
 }
@@ -326,13 +325,11 @@ fn fits(wanted: &TensorSpec, found: &TensorSpec) -> bool {
     wanted.name == found.name
         && wanted.element_type == found.element_type
         && wanted.shape.len() == found.shape.len()
-        && wanted.shape.iter().zip(&found.shape).all(|(wanted, found)| found.is_none() || wanted == found)
-}
-
-fn describe(spec: &TensorSpec) -> String {
-    let shape: Vec<String> =
-        spec.shape.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string())).collect();
-    format!("\"{}\" {:?} [{}]", spec.name, spec.element_type, shape.join(", "))
+        && wanted
+            .shape
+            .iter()
+            .zip(&found.shape)
+            .all(|(wanted, found)| wanted.is_none() || found.is_none() || wanted == found)
 }
 
 impl Network for OnnxNetwork {

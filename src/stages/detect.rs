@@ -38,16 +38,16 @@ pub fn decode_yolox(
     let mut found = Vec::new();
     let mut anchors = output.chunks_exact(BOX_VALUES + classes);
     for &stride in strides {
-        let cells = letterbox.output_side_px / stride;
-        for (cell, anchor) in anchors.by_ref().take(cells * cells).enumerate() {
+        let (columns, rows) = (letterbox.output.width_px / stride, letterbox.output.height_px / stride);
+        for (cell, anchor) in anchors.by_ref().take(columns * rows).enumerate() {
             let score = anchor[4] * anchor[BOX_VALUES + PERSON];
             // False for NaN as well.
             if !(score >= settings.score_threshold) {
                 continue;
             }
             let stride = stride as f32;
-            let x = (anchor[0] + (cell % cells) as f32) * stride;
-            let y = (anchor[1] + (cell / cells) as f32) * stride;
+            let x = (anchor[0] + (cell % columns) as f32) * stride;
+            let y = (anchor[1] + (cell / columns) as f32) * stride;
             let (half_width, half_height) = (0.5 * anchor[2].exp() * stride, 0.5 * anchor[3].exp() * stride);
             // YOLOX's boxes have the left edge of the first pixel at 0; ours have its centre there.
             let corner =
@@ -91,12 +91,20 @@ fn suppress(mut found: Vec<Detection>, settings: &DetectSettings) -> Vec<Detecti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{PictureSize, Placement};
 
     const SETTINGS: DetectSettings = DetectSettings { score_threshold: 0.4, nms_iou: 0.45, max_people: 10 };
 
     /// One stride of 32 on a 64 px letterbox of a 128 px image: four anchors of one class.
     fn decode(anchors: [[f32; 6]; 4]) -> Vec<Detection> {
-        decode_yolox(&anchors.concat(), &[32], 1, &Crop::letterbox(128, 128, 64), (128, 128), &SETTINGS)
+        decode_yolox(
+            &anchors.concat(),
+            &[32],
+            1,
+            &Crop::letterbox((128, 128), PictureSize::square(64), Placement::TopLeft),
+            (128, 128),
+            &SETTINGS,
+        )
     }
 
     const NOTHING: [f32; 6] = [0.0; 6];

@@ -9,8 +9,9 @@ use ndarray::{Array4, ArrayD};
 use crate::data::Detection;
 use crate::model::{
     DetectorContract, DetectorDecode, ImageElement, ImageInput, ImageLayout, KeypointsContract, KeypointsDecode,
+    PictureSize,
 };
-use crate::network::{Network, NetworkError, TensorView};
+use crate::network::{Network, NetworkError, TensorSpec, TensorView};
 use crate::stages::crop::Crop;
 use crate::stages::detect::{self, DetectSettings};
 use crate::stages::keypoints;
@@ -24,6 +25,8 @@ pub struct DetectorStage {
     contract: DetectorContract,
     network: Box<dyn Network>,
     picture: Picture,
+    /// What the contract wants the network to give.
+    outputs: Vec<TensorSpec>,
 }
 
 /// The 2D keypoint network.
@@ -31,6 +34,8 @@ pub struct KeypointStage {
     contract: KeypointsContract,
     network: Box<dyn Network>,
     picture: Picture,
+    /// What the contract wants the network to give.
+    outputs: Vec<TensorSpec>,
 }
 
 /// The input tensor, kept from image to image.
@@ -41,10 +46,10 @@ enum Picture {
 
 impl Picture {
     fn new(input: &ImageInput, batch: usize) -> Self {
-        let side = input.side_px;
+        let PictureSize { width_px, height_px } = input.size;
         let shape = match input.layout {
-            ImageLayout::Nchw => (batch, 3, side, side),
-            ImageLayout::Nhwc => (batch, side, side, 3),
+            ImageLayout::Nchw => (batch, 3, height_px, width_px),
+            ImageLayout::Nhwc => (batch, height_px, width_px, 3),
         };
         match input.element_type {
             ImageElement::F32 => Self::F32(Array4::zeros(shape)),
@@ -60,7 +65,7 @@ impl Picture {
     }
 
     fn draw(&mut self, index: usize, crop: &Crop, image: &RgbImage, input: &ImageInput) {
-        let values = 3 * input.side_px * input.side_px;
+        let values = 3 * input.size.area();
         match self {
             Self::F32(array) => {
                 if let Some(out) = array.as_slice_mut() {
@@ -87,7 +92,8 @@ impl DetectorStage {
     /// Pairs weights and contract.
     pub fn new(contract: DetectorContract, network: Box<dyn Network>) -> Self {
         let picture = Picture::new(&contract.input, 1);
-        Self { contract, network, picture }
+        let outputs = contract.outputs();
+        Self { contract, network, picture, outputs }
     }
 
     /// Finds people in `image`.
@@ -95,9 +101,11 @@ impl DetectorStage {
     /// # Errors
     /// [`NetworkError`] when the engine fails.
     pub fn detect(&mut self, image: &RgbImage, settings: &DetectSettings) -> Result<Vec<Detection>, NetworkError> {
-        let letterbox = Crop::letterbox(image.width(), image.height(), self.contract.input.side_px);
-        self.picture.draw(0, &letterbox, image, &self.contract.input);
+        let input = &self.contract.input;
+        let letterbox = Crop::letterbox(image.dimensions(), input.size, input.placement);
+        self.picture.draw(0, &letterbox, image, input);
         let outputs = self.network.run(&[self.picture.view()])?;
+        check_shapes("detector", &outputs, &self.outputs, 1)?;
         let DetectorDecode::Yolox { strides, classes, .. } = &self.contract.decode;
         let output = values(&outputs, 0);
         Ok(detect::decode_yolox(output, strides, *classes, &letterbox, image.dimensions(), settings))
@@ -108,12 +116,14 @@ impl KeypointStage {
     /// Pairs weights and contract.
     pub fn new(contract: KeypointsContract, network: Box<dyn Network>) -> Self {
         let picture = Picture::new(&contract.input, 1);
-        Self { contract, network, picture }
+        let outputs = contract.outputs();
+        Self { contract, network, picture, outputs }
     }
 
-    /// Whether one run may take any number of people.
+    /// Whether one run may take any number of people: the first dimension is dynamic in what the graph takes and gives.
     fn is_batched(&self) -> bool {
-        self.network.inputs().first().is_some_and(|input| input.shape.first() == Some(&None))
+        let mut tensors = self.network.inputs().iter().chain(self.network.outputs());
+        tensors.all(|tensor| tensor.shape.first() == Some(&None))
     }
 
     /// Finds the keypoints of everybody who is searched for.
@@ -132,6 +142,7 @@ impl KeypointStage {
                 self.picture.draw(index, crop, image, &self.contract.input);
             }
             let outputs = self.network.run(&[self.picture.view()])?;
+            check_shapes("keypoints", &outputs, &self.outputs, group.len())?;
             for (index, (search, crop)) in group.iter().zip(&crops).enumerate() {
                 findings.push(self.decode(search.slot, crop, &outputs, index, group.len()));
             }
@@ -140,8 +151,8 @@ impl KeypointStage {
     }
 
     fn crop(&self, search: &Search) -> Crop {
-        let side = self.contract.input.side_px;
-        search.crop.unwrap_or_else(|| Crop::around(&search.bbox_in_image_px, BOX_PADDING, side))
+        let size = self.contract.input.size;
+        search.crop.unwrap_or_else(|| Crop::around(&search.bbox_in_image_px, BOX_PADDING, size))
     }
 
     fn decode(&self, slot: usize, crop: &Crop, outputs: &[ArrayD<f32>], index: usize, batch: usize) -> Finding {
@@ -165,6 +176,29 @@ impl KeypointStage {
             }
         }
     }
+}
+
+/// Dimensions that are dynamic in the graph are known only now: they must be the contract's too.
+fn check_shapes(
+    network: &str,
+    outputs: &[ArrayD<f32>],
+    wanted: &[TensorSpec],
+    batch: usize,
+) -> Result<(), NetworkError> {
+    for (index, wanted) in wanted.iter().enumerate() {
+        let mut wanted = wanted.clone();
+        if let Some(first) = wanted.shape.first_mut() {
+            *first = Some(batch);
+        }
+        let found = outputs.get(index).map_or(&[][..], |output| output.shape());
+        let fits = found.len() == wanted.shape.len()
+            && wanted.shape.iter().zip(found).all(|(wanted, found)| wanted.is_none_or(|wanted| wanted == *found));
+        if !fits {
+            let reason = format!("the contract asks for {wanted}, the network gave {found:?}");
+            return Err(NetworkError { network: network.to_owned(), reason });
+        }
+    }
+    Ok(())
 }
 
 /// An output's values; the engine gives them contiguous and in the contract's order.
