@@ -9,7 +9,10 @@ mod image_input;
 
 use serde::Deserialize;
 
-pub use self::decode::{DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode};
+pub use self::decode::{
+    DetectorContract, DetectorDecode, HeatmapAlignment, HeatmapDecode, HeatmapRefinement, KeypointsContract,
+    KeypointsDecode,
+};
 pub use self::image_input::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
 use crate::network::TensorSpec;
 use crate::skeleton::{Joint, KeypointLayout};

@@ -70,7 +70,7 @@ impl DetectorContract {
 }
 
 /// How a keypoint network's output is read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "style", rename_all = "snake_case", deny_unknown_fields)]
 pub enum KeypointsDecode {
     /// `[1, 1, 17, 3]`: row, column, score, as fractions of the crop.
@@ -85,23 +85,118 @@ pub enum KeypointsDecode {
         /// Name of the person score output.
         presence: String,
     },
+    /// `[n, keypoints, rows, columns]`: a map for each keypoint (HRNet, ViTPose, SimpleBaseline).
+    Heatmap(HeatmapDecode),
+    /// `[n, keypoints, width × ratio]` and `[n, keypoints, height × ratio]`: a vector for each coordinate (RTMPose).
+    Simcc {
+        /// Name of the output over the columns.
+        x: String,
+        /// Name of the output over the rows.
+        y: String,
+        /// Bins a pixel.
+        simcc_split_ratio: f64,
+    },
+}
+
+/// How heatmaps are read.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeatmapDecode {
+    /// Name of the output.
+    pub output: String,
+    /// Pixels of the picture per cell.
+    pub heatmap_stride_px: usize,
+    /// Where cells lie in the picture.
+    pub alignment: HeatmapAlignment,
+    /// How the highest cell becomes a place.
+    pub refine: HeatmapRefinement,
+    /// Standard deviation of the maps that the network was trained on, cells. It is taken off the spread.
+    pub target_sigma: f32,
+}
+
+/// Which pixel of the picture a cell (column or row i of n) stands for; projects differ. With stride s and N = n s pixels:
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeatmapAlignment {
+    /// Pixel i s: the first cell is the first pixel. HRNet, SimpleBaseline, MMPose without UDP.
+    FirstPixel,
+    /// Pixel i (N − 1) / (n − 1): the first cell is the first pixel, the last the last. UDP (arXiv 1911.07524), ViTPose.
+    Corners,
+    /// Pixel (i + 1/2) s − 1/2: a cell is the square of pixels it covers.
+    Cells,
+}
+
+/// How a heatmap's highest cell becomes a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HeatmapRefinement {
+    /// A quarter of a cell towards the higher neighbour.
+    Quarter,
+    /// The maximum of the Taylor expansion of the smoothed map's logarithm (arXiv 1910.06278).
+    Dark {
+        /// Taps of the smoothing Gaussian, odd: 11 where the target's standard deviation is 2 cells, 17 where it is 3.
+        kernel: usize,
+    },
 }
 
 impl KeypointsContract {
     /// The outputs that the graph must have.
     pub fn outputs(&self) -> Vec<TensorSpec> {
+        let PictureSize { width_px, height_px } = self.input.size;
+        let count = self.layout.keypoint_count();
         match &self.decode {
             KeypointsDecode::Movenet { output } => vec![floats(output, &[1, 1, 17, 3])],
             KeypointsDecode::Blazepose { landmarks, presence } => {
                 vec![floats(landmarks, &[1, 195]), floats(presence, &[1, 1])]
             }
+            KeypointsDecode::Heatmap(HeatmapDecode { output, heatmap_stride_px: stride, .. }) => {
+                vec![floats(output, &[1, count, height_px / stride, width_px / stride])]
+            }
+            KeypointsDecode::Simcc { x, y, simcc_split_ratio } => {
+                let bins = |pixels: usize| (pixels as f64 * simcc_split_ratio).round() as usize;
+                vec![floats(x, &[1, count, bins(width_px)]), floats(y, &[1, count, bins(height_px)])]
+            }
         }
     }
 
     /// Whether the parts fit each other; the error says what does not.
-    #[expect(clippy::unnecessary_wraps, reason = "the next styles have parts that may not fit")]
     pub(super) fn check(&self) -> Result<(), String> {
-        Ok(())
+        let PictureSize { width_px, height_px } = self.input.size;
+        match &self.decode {
+            KeypointsDecode::Movenet { .. } => self.has_layout(KeypointLayout::Coco17),
+            KeypointsDecode::Blazepose { .. } => self.has_layout(KeypointLayout::BlazePose33),
+            KeypointsDecode::Heatmap(HeatmapDecode { heatmap_stride_px: stride, refine, target_sigma, .. }) => {
+                if *stride == 0 || !width_px.is_multiple_of(*stride) || !height_px.is_multiple_of(*stride) {
+                    return Err(format!("heatmap_stride_px {stride} must divide the input's {}", self.input.size));
+                }
+                if !(0.0..=20.0).contains(target_sigma) {
+                    return Err(format!("target_sigma is {target_sigma} cells, must be 0 to 20"));
+                }
+                match refine {
+                    HeatmapRefinement::Dark { kernel } if kernel % 2 == 0 || !(3..=51).contains(kernel) => {
+                        Err(format!("the kernel of DARK has {kernel} taps, must be odd and 3 to 51"))
+                    }
+                    HeatmapRefinement::Dark { .. } | HeatmapRefinement::Quarter => Ok(()),
+                }
+            }
+            KeypointsDecode::Simcc { simcc_split_ratio: ratio, .. } => {
+                let is_whole = |pixels: usize| (pixels as f64 * ratio).fract() == 0.0;
+                if !((0.25..=16.0).contains(ratio) && is_whole(width_px) && is_whole(height_px)) {
+                    return Err(format!(
+                        "simcc_split_ratio is {ratio}, must be 0.25 to 16 and give whole bins for the input's {}",
+                        self.input.size
+                    ));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn has_layout(&self, wanted: KeypointLayout) -> Result<(), String> {
+        if self.layout == wanted {
+            return Ok(());
+        }
+        Err(format!("keypoints.layout is {}, this style's is {}", self.layout.name(), wanted.name()))
     }
 }
 

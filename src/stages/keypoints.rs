@@ -1,7 +1,13 @@
-//! 2D keypoints by direct regression: a network's raw output to keypoints in the image, in the internal joint order.
+//! A keypoint network's raw output to keypoints in the image, in the internal joint order. Here: direct regression
+//! (MoveNet, BlazePose); below: heatmaps and SimCC.
+
+mod heatmap;
+mod simcc;
 
 use nalgebra::Point2;
 
+pub use self::heatmap::decode_heatmap;
+pub use self::simcc::decode_simcc;
 use crate::data::{Keypoint, PersonKeypoints};
 use crate::skeleton::KeypointLayout;
 use crate::stages::crop::Crop;

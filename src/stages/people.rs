@@ -166,6 +166,14 @@ impl KeypointStage {
             KeypointsDecode::Movenet { .. } => {
                 Finding { slot, person: keypoints::decode_movenet(row(0), layout, crop), next_crop: None }
             }
+            KeypointsDecode::Heatmap(decode) => {
+                Finding { slot, person: keypoints::decode_heatmap(row(0), decode, layout, crop), next_crop: None }
+            }
+            KeypointsDecode::Simcc { simcc_split_ratio, .. } => Finding {
+                slot,
+                person: keypoints::decode_simcc(row(0), row(1), *simcc_split_ratio, layout, crop),
+                next_crop: None,
+            },
             KeypointsDecode::Blazepose { .. } => {
                 let presence = row(1).first().copied().unwrap_or(0.0);
                 Finding {
