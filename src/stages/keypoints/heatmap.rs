@@ -4,7 +4,7 @@
 //! * **Quarter**: a quarter of a cell towards the higher neighbour along each axis (Newell et al. 2016).
 //! * **DARK** (Zhang et al. 2020, arXiv 1910.06278): the map is smoothed with a Gaussian, and its logarithm's second-order
 //!   Taylor expansion around the highest cell has its maximum at −H⁻¹ g. Differences as in MMPose: gradient over two cells,
-//!   Hessian over four. Where the expansion is no maximum within a cell, or too near to the edge, the quarter is used.
+//!   Hessian over four. Where the expansion has no maximum within two cells, or is too near to the edge, the quarter is used.
 //!
 //! The score is the highest value. The spread is the peak's standard deviation less that of the training target (and of
 //! the smoothing): what is left of a map that is the mean of targets wherever the network believes the keypoint to be.
@@ -20,6 +20,8 @@ use crate::stages::crop::Crop;
 const LEAST_VALUE: f32 = 1e-10;
 /// Width of the patch around the highest cell that the expansion needs.
 const PATCH: usize = 5;
+/// Cells that the expansion may move the highest cell: as far as its patch reaches.
+const FARTHEST_STEP: f32 = 2.0;
 
 /// Decodes one person's heatmaps, `[keypoints, rows, columns]`. A map with a value that is not finite, or without a
 /// positive one, is a keypoint that was not found. The person's score is the mean over the keypoints.
@@ -139,7 +141,11 @@ impl Map<'_> {
         let dx = -(yy * gradient[0] - xy * gradient[1]) / determinant;
         let dy = -(xx * gradient[1] - xy * gradient[0]) / determinant;
         let variance = -0.5 * (xx + yy) / determinant - blur.sigma * blur.sigma;
-        (dx.abs() <= 1.0 && dy.abs() <= 1.0).then_some(Peak { x: column as f32 + dx, y: row as f32 + dy, variance })
+        (dx.abs().max(dy.abs()) <= FARTHEST_STEP).then_some(Peak {
+            x: column as f32 + dx,
+            y: row as f32 + dy,
+            variance,
+        })
     }
 }
 
