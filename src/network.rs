@@ -9,6 +9,10 @@ pub enum ElementType {
     F32,
     /// Unsigned byte.
     U8,
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
     /// Anything else: no network of ours takes or gives it.
     Other,
 }
@@ -39,6 +43,8 @@ pub enum TensorView<'a> {
     F32(ArrayViewD<'a, f32>),
     /// Unsigned bytes.
     U8(ArrayViewD<'a, u8>),
+    /// 32-bit integers.
+    I32(ArrayViewD<'a, i32>),
 }
 
 /// A network that failed to run.
@@ -62,7 +68,7 @@ pub trait Network: Send {
     /// The execution provider that really took the graph, e.g. `cpu` or `cuda`.
     fn provider(&self) -> &str;
 
-    /// Runs the network once.
+    /// Runs the network once. Outputs of whole numbers come as floats.
     ///
     /// # Errors
     /// [`NetworkError`] when the engine refuses the inputs or fails.

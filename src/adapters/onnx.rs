@@ -236,6 +236,10 @@ impl OnnxNetwork {
             return Err(mismatch(&input, &self.inputs));
         }
         let found = |wanted: &TensorSpec| self.outputs.iter().find(|found| fits(wanted, found)).cloned();
+        // What is dynamic besides the batch gets the contract's size.
+        for (found, wanted) in self.inputs[0].shape.iter_mut().zip(&input.shape).skip(1) {
+            *found = found.or(*wanted);
+        }
         self.outputs = outputs
             .iter()
             .map(|wanted| found(wanted).ok_or_else(|| mismatch(wanted, &self.outputs)))
@@ -312,6 +316,8 @@ fn spec(outlet: &ort::value::Outlet) -> TensorSpec {
             match ty {
                 TensorElementType::Float32 => ElementType::F32,
                 TensorElementType::Uint8 => ElementType::U8,
+                TensorElementType::Int32 => ElementType::I32,
+                TensorElementType::Int64 => ElementType::I64,
                 _ => ElementType::Other,
             },
             shape.iter().map(|&size| usize::try_from(size).ok()).collect(),
@@ -355,6 +361,7 @@ impl Network for OnnxNetwork {
             let value = match input {
                 TensorView::F32(view) => TensorRef::from_array_view(view.view()).map(ort::value::ValueRef::into_dyn),
                 TensorView::U8(view) => TensorRef::from_array_view(view.view()).map(ort::value::ValueRef::into_dyn),
+                TensorView::I32(view) => TensorRef::from_array_view(view.view()).map(ort::value::ValueRef::into_dyn),
             }
             .map_err(|error| failed(format!("input {}: {error}", spec.name)))?;
             values.push((spec.name.as_str(), value));
@@ -367,11 +374,16 @@ impl Network for OnnxNetwork {
         self.time.add(began.elapsed());
         let mut arrays = Vec::with_capacity(self.outputs.len());
         for spec in &self.outputs {
-            let array = outputs[spec.name.as_str()].try_extract_array::<f32>().map_err(|error| NetworkError {
+            let value = &outputs[spec.name.as_str()];
+            let array = match spec.element_type {
+                ElementType::I32 => value.try_extract_array::<i32>().map(|array| array.mapv(|value| value as f32)),
+                ElementType::I64 => value.try_extract_array::<i64>().map(|array| array.mapv(|value| value as f32)),
+                _ => value.try_extract_array::<f32>().map(|array| array.to_owned()),
+            };
+            arrays.push(array.map_err(|error| NetworkError {
                 network: self.name.clone(),
                 reason: format!("output {}: {error}", spec.name),
-            })?;
-            arrays.push(array.to_owned());
+            })?);
         }
         Ok(arrays)
     }

@@ -28,6 +28,33 @@ pub enum DetectorDecode {
         /// Number of classes.
         classes: usize,
     },
+    /// `[1, 4 + classes, anchors]`: centre x, y, width, height in px, classes; person is class 0 (YOLOv8, YOLO11).
+    Yolov8 {
+        /// Name of the output.
+        output: String,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// `[1, n, 5]` and `[1, n]`: left, top, right, bottom in px, score; class, person is 0. Thinned in the graph (RTMDet,
+    /// MMDeploy).
+    Rtmdet {
+        /// Name of the output with the boxes.
+        boxes: String,
+        /// Name of the output with the classes.
+        labels: String,
+    },
+    /// The boxes of [`KeypointsDecode::YoloPose`].
+    YoloPose {
+        /// Name of the output.
+        output: String,
+        /// Number of keypoints.
+        keypoints: usize,
+    },
+    /// The boxes of [`KeypointsDecode::MovenetMultipose`].
+    MovenetMultipose {
+        /// Name of the output.
+        output: String,
+    },
 }
 
 /// A 2D keypoint network.
@@ -50,22 +77,30 @@ impl DetectorContract {
                 let anchors = strides.iter().map(|stride| (width_px / stride) * (height_px / stride)).sum();
                 vec![floats(output, &[1, anchors, 5 + classes])]
             }
+            DetectorDecode::Yolov8 { output, classes } => vec![open(output, &[Some(1), Some(4 + classes), None])],
+            DetectorDecode::Rtmdet { boxes, labels } => vec![
+                open(boxes, &[Some(1), None, Some(5)]),
+                TensorSpec { element_type: ElementType::I64, ..open(labels, &[Some(1), None]) },
+            ],
+            DetectorDecode::YoloPose { output, keypoints } => vec![yolo_pose(output, *keypoints)],
+            DetectorDecode::MovenetMultipose { output } => vec![floats(output, &[1, 6, 56])],
         }
     }
 
     /// Whether the parts fit each other; the error says what does not.
     pub(super) fn check(&self) -> Result<(), String> {
-        let DetectorDecode::Yolox { strides, classes, .. } = &self.decode;
         let PictureSize { width_px, height_px } = self.input.size;
         let divides =
             |&stride: &usize| stride > 0 && width_px.is_multiple_of(stride) && height_px.is_multiple_of(stride);
-        if strides.is_empty() || !strides.iter().all(divides) {
-            return Err(format!("strides {strides:?} must divide the input's {}", self.input.size));
+        match &self.decode {
+            DetectorDecode::Yolox { strides, .. } if strides.is_empty() || !strides.iter().all(divides) => {
+                Err(format!("strides {strides:?} must divide the input's {}", self.input.size))
+            }
+            DetectorDecode::Yolox { classes: 0, .. } | DetectorDecode::Yolov8 { classes: 0, .. } => {
+                Err("a detector without classes cannot find people".to_owned())
+            }
+            _ => Ok(()),
         }
-        if *classes == 0 {
-            return Err("a detector without classes cannot find people".to_owned());
-        }
-        Ok(())
     }
 }
 
@@ -95,6 +130,18 @@ pub enum KeypointsDecode {
         y: String,
         /// Bins a pixel.
         simcc_split_ratio: f64,
+    },
+    /// `[1, 5 + 3 keypoints, anchors]`: centre x, y, width, height in px, score; x, y in px, score of each keypoint
+    /// (YOLOv8-pose, YOLO11-pose). Finds people and their keypoints at once.
+    YoloPose {
+        /// Name of the output.
+        output: String,
+    },
+    /// `[1, 6, 56]`: 17 × (row, column, score); top, left, bottom, right; score, as fractions of the picture. Finds people
+    /// and their keypoints at once.
+    MovenetMultipose {
+        /// Name of the output.
+        output: String,
     },
 }
 
@@ -152,6 +199,8 @@ impl KeypointsContract {
             KeypointsDecode::Heatmap(HeatmapDecode { output, heatmap_stride_px: stride, .. }) => {
                 vec![floats(output, &[1, count, height_px / stride, width_px / stride])]
             }
+            KeypointsDecode::YoloPose { output } => vec![yolo_pose(output, count)],
+            KeypointsDecode::MovenetMultipose { output } => vec![floats(output, &[1, 6, 56])],
             KeypointsDecode::Simcc { x, y, simcc_split_ratio } => {
                 let bins = |pixels: usize| (pixels as f64 * simcc_split_ratio).round() as usize;
                 vec![floats(x, &[1, count, bins(width_px)]), floats(y, &[1, count, bins(height_px)])]
@@ -163,7 +212,10 @@ impl KeypointsContract {
     pub(super) fn check(&self) -> Result<(), String> {
         let PictureSize { width_px, height_px } = self.input.size;
         match &self.decode {
-            KeypointsDecode::Movenet { .. } => self.has_layout(KeypointLayout::Coco17),
+            KeypointsDecode::Movenet { .. } | KeypointsDecode::MovenetMultipose { .. } => {
+                self.has_layout(KeypointLayout::Coco17)
+            }
+            KeypointsDecode::YoloPose { .. } => Ok(()),
             KeypointsDecode::Blazepose { .. } => self.has_layout(KeypointLayout::BlazePose33),
             KeypointsDecode::Heatmap(HeatmapDecode { heatmap_stride_px: stride, refine, target_sigma, .. }) => {
                 if *stride == 0 || !width_px.is_multiple_of(*stride) || !height_px.is_multiple_of(*stride) {
@@ -192,12 +244,37 @@ impl KeypointsContract {
         }
     }
 
+    /// Whether the network finds people and their keypoints at once.
+    pub const fn is_single_stage(&self) -> bool {
+        matches!(self.decode, KeypointsDecode::YoloPose { .. } | KeypointsDecode::MovenetMultipose { .. })
+    }
+
+    /// The same network as a detector, where it finds people too.
+    pub fn as_detector(&self) -> Option<DetectorContract> {
+        let decode = match &self.decode {
+            KeypointsDecode::YoloPose { output } => {
+                DetectorDecode::YoloPose { output: output.clone(), keypoints: self.layout.keypoint_count() }
+            }
+            KeypointsDecode::MovenetMultipose { output } => DetectorDecode::MovenetMultipose { output: output.clone() },
+            _ => return None,
+        };
+        Some(DetectorContract { input: self.input.clone(), decode })
+    }
+
     fn has_layout(&self, wanted: KeypointLayout) -> Result<(), String> {
         if self.layout == wanted {
             return Ok(());
         }
         Err(format!("keypoints.layout is {}, this style's is {}", self.layout.name(), wanted.name()))
     }
+}
+
+fn yolo_pose(output: &str, keypoints: usize) -> TensorSpec {
+    open(output, &[Some(1), Some(5 + 3 * keypoints), None])
+}
+
+fn open(name: &str, shape: &[Option<usize>]) -> TensorSpec {
+    TensorSpec { name: name.to_owned(), element_type: ElementType::F32, shape: shape.to_vec() }
 }
 
 fn floats(name: &str, shape: &[usize]) -> TensorSpec {

@@ -47,7 +47,7 @@ pub struct ImageInput {
     pub size: PictureSize,
     /// Where a whole image lies in it; crops always fill it.
     pub placement: Placement,
-    /// A value is `(byte * scale - mean) / std`; `u8` inputs take the byte itself.
+    /// A value is `(byte * scale - mean) / std`; `u8` and `i32` inputs take the byte itself.
     pub scale: f32,
     /// Mean of each channel, in the network's order of colours.
     pub mean: [f32; 3],
@@ -68,6 +68,7 @@ impl ImageInput {
         let element_type = match self.element_type {
             ImageElement::F32 => ElementType::F32,
             ImageElement::U8 => ElementType::U8,
+            ImageElement::I32 => ElementType::I32,
         };
         TensorSpec { name: self.name.clone(), element_type, shape }
     }
@@ -168,6 +169,8 @@ pub enum ImageElement {
     F32,
     /// Unsigned byte.
     U8,
+    /// 32-bit integer that holds a byte.
+    I32,
 }
 
 /// Order of a picture's dimensions.

@@ -94,6 +94,14 @@ impl Crop {
         self.write(image, input, out, |_, value| (value + 0.5) as u8);
     }
 
+    /// Writes the picture as bytes in 32-bit integers, in the network's order of colours and dimensions.
+    ///
+    /// # Panics
+    /// When `out` is not three values a pixel long.
+    pub fn sample_i32(&self, image: &RgbImage, input: &ImageInput, out: &mut [i32]) {
+        self.write(image, input, out, |_, value| i32::from((value + 0.5) as u8));
+    }
+
     /// Resamples row by row and writes `convert(channel, value)` in the network's order of colours and dimensions.
     fn write<T>(&self, image: &RgbImage, input: &ImageInput, out: &mut [T], convert: impl Fn(usize, f32) -> T) {
         let PictureSize { width_px, height_px } = self.output;
@@ -184,6 +192,9 @@ mod tests {
         let mut pixels = vec![0; 48];
         crop.sample_u8(&ramp(), &input(ImageLayout::Nhwc, Colour::Rgb), &mut pixels);
         assert_eq!(pixels[..6], [20, 20, 7, 30, 20, 7]);
+        let mut integers = vec![0; 48];
+        crop.sample_i32(&ramp(), &input(ImageLayout::Nhwc, Colour::Rgb), &mut integers);
+        assert!(integers.iter().zip(&pixels).all(|(integer, byte)| *integer == i32::from(*byte)));
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub fn blazepose_next_crop(landmarks: &[f32], crop: &Crop) -> Option<Crop> {
     (side_in_image_px > 4.0).then_some(Crop { center_in_image_px: center, scale, angle, output: crop.output })
 }
 
-fn keypoint(x: f32, y: f32, score: f32, crop: &Crop) -> Option<Keypoint> {
+/// A keypoint at (x, y) px of the crop; `None` for what is not finite.
+pub(super) fn keypoint(x: f32, y: f32, score: f32, crop: &Crop) -> Option<Keypoint> {
     if !(x.is_finite() && y.is_finite() && score.is_finite()) {
         return None;
     }
