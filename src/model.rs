@@ -5,6 +5,7 @@
 //! graph before anything runs.
 
 mod decode;
+mod fit;
 mod image_input;
 
 use serde::Deserialize;
@@ -13,6 +14,7 @@ pub use self::decode::{
     DetectorContract, DetectorDecode, HeatmapAlignment, HeatmapDecode, HeatmapRefinement, KeypointsContract,
     KeypointsDecode,
 };
+pub use self::fit::{DraftContract, StyleFit, judge_styles, templates};
 pub use self::image_input::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
 use crate::network::TensorSpec;
 use crate::skeleton::{Joint, KeypointLayout};
