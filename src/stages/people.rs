@@ -27,6 +27,7 @@ const BOX_PADDING: f64 = 1.25;
 const IN_CROP: DetectSettings = DetectSettings { score_threshold: 0.05, nms_iou: 0.65, max_people: 20 };
 
 /// The 2D part of a pipeline.
+#[expect(clippy::large_enum_variant, reason = "one a pipeline, made once")]
 pub enum TwoDStages {
     /// A detector, then a keypoint network on each person.
     TopDown(DetectorStage, KeypointStage),

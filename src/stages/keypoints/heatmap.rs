@@ -160,7 +160,7 @@ impl Blur {
         let reach = (kernel / 2) as f32;
         let sigma = 0.3 * (reach - 1.0) + 0.8;
         let weights: Vec<f32> =
-            (0..2 * (kernel / 2) + 1).map(|tap| (-0.5 * ((tap as f32 - reach) / sigma).powi(2)).exp()).collect();
+            (0..=2 * (kernel / 2)).map(|tap| (-0.5 * ((tap as f32 - reach) / sigma).powi(2)).exp()).collect();
         let sum: f32 = weights.iter().sum();
         Self { weights: weights.iter().map(|weight| weight / sum).collect(), sigma }
     }
