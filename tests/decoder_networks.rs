@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use ndarray::ArrayD;
 use stridepose::adapters::engine::{self, Feed};
 use stridepose::adapters::model_store::{Model, ModelStore};
-use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
+use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, graph_tensors};
 use stridepose::config::{Config, Provider};
 use stridepose::data::{BoundingBox, Stamp};
 use stridepose::geometry::CameraModel;
@@ -28,16 +28,8 @@ fn weights(name: &str) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// Inputs and outputs as the graph itself tells them: a lifter's contract is not compared with its graph.
-fn graph(name: &str) -> (Vec<TensorSpec>, Vec<TensorSpec>) {
-    let mut model = ModelStore::new(&[]).unwrap().load("lifter").unwrap();
-    model.weights = weights(name);
-    let network = OnnxNetwork::load(&model, &CPU).unwrap();
-    (network.inputs().to_vec(), network.outputs().to_vec())
-}
-
 fn draft(name: &str, style: &str) -> DraftContract {
-    let (inputs, outputs) = graph(name);
+    let (inputs, outputs) = graph_tensors(Path::new(name), &weights(name)).unwrap();
     let fits = judge_styles(&inputs, &outputs);
     let first = fits.into_iter().find(|fit| fit.outcome.is_ok()).unwrap();
     assert_eq!(first.style, style, "{name}");

@@ -8,9 +8,9 @@ use std::path::Path;
 use ndarray::Array2;
 use serde::Deserialize;
 use stridepose::adapters::model_store::ModelStore;
-use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
+use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, graph_tensors};
 use stridepose::config::Provider;
-use stridepose::model::{ModelTask, PictureSize};
+use stridepose::model::{ModelContract, ModelTask, PictureSize, judge_styles};
 use stridepose::network::{Network, TensorView};
 use stridepose::stages::window::FEATURE_COUNT;
 
@@ -24,6 +24,31 @@ fn foreign_networks_fit_their_contracts() {
         let network = OnnxNetwork::load(&store.load(name).unwrap(), &CPU).unwrap();
         assert_eq!(network.provider(), "cpu", "{name}");
         assert_eq!(network.inputs().len(), 1, "{name}");
+    }
+}
+
+/// The drafts for three networks of others ask for the tensors that their own contracts ask for.
+#[test]
+fn foreign_networks_fit_the_styles_of_their_contracts() {
+    let Some(shared) = common::shared("foreign_networks_fit_the_styles_of_their_contracts") else { return };
+    let store = ModelStore::new(&[shared.join("models")]).unwrap();
+    for (name, style) in [("yolox_nano", "yolox"), ("blazepose_full", "blazepose"), ("movenet_lightning", "movenet")] {
+        let model = store.load(name).unwrap();
+        let (inputs, outputs) = graph_tensors(&model.weights_path, &model.weights).unwrap();
+        let fits: Vec<_> = judge_styles(&inputs, &outputs)
+            .into_iter()
+            .filter_map(|fit| Some((fit.style, fit.outcome.ok()?)))
+            .collect();
+        assert_eq!(fits.iter().map(|(style, _)| *style).collect::<Vec<_>>(), [style], "{name}");
+        let yaml = fits[0].1.to_yaml(name, &model.contract.file, Some(&model.sha256));
+        let draft = ModelContract::parse(&yaml, name).unwrap();
+        assert_eq!(draft.tensor_specs(), model.contract.tensor_specs(), "{name}");
+        let input = |contract: &ModelContract| match &contract.task {
+            ModelTask::Detector(detector) => detector.input.clone(),
+            ModelTask::Keypoints(keypoints) => keypoints.input.clone(),
+            ModelTask::Lifter(_) => panic!("{name} takes no picture"),
+        };
+        assert_eq!(input(&draft), input(&model.contract), "the preprocessing too");
     }
 }
 

@@ -190,7 +190,7 @@ impl OnnxNetwork {
     pub fn load(model: &Model, settings: &EngineSettings) -> Result<Self, OnnxError> {
         let mut attempts = Vec::new();
         for &provider in providers(settings.provider) {
-            match session(model, provider, settings.intra_threads) {
+            match session(&model.weights_path, &model.weights, provider, settings.intra_threads) {
                 Ok(session) => {
                     attempts.push(ProviderAttempt { name: provider, failure: None });
                     return Self::new(model, session, attempts).checked(model);
@@ -248,7 +248,17 @@ impl OnnxNetwork {
     }
 }
 
-fn session(model: &Model, provider: &'static str, intra_threads: usize) -> Result<Session, OnnxError> {
+/// Inputs and outputs of a graph that has no contract yet.
+///
+/// # Errors
+/// [`OnnxError`] when there is no library or it refuses the graph; `path` is only named.
+pub fn graph_tensors(path: &Path, weights: &[u8]) -> Result<(Vec<TensorSpec>, Vec<TensorSpec>), OnnxError> {
+    let session = session(path, weights, "cpu", 1)?;
+    let specs = |outlets: &[ort::value::Outlet]| outlets.iter().map(spec).collect();
+    Ok((specs(session.inputs()), specs(session.outputs())))
+}
+
+fn session(path: &Path, weights: &[u8], provider: &'static str, intra_threads: usize) -> Result<Session, OnnxError> {
     let library = library()?;
     let refuse = |reason: String| OnnxError::Provider { provider, reason };
     let builder = || -> Result<_, String> {
@@ -262,9 +272,9 @@ fn session(model: &Model, provider: &'static str, intra_threads: usize) -> Resul
     let mut builder = builder()
         .and_then(|builder| builder.with_execution_providers([dispatch(provider)]).map_err(|error| error.to_string()))
         .map_err(refuse)?;
-    builder.commit_from_memory(&model.weights).map_err(|error| {
+    builder.commit_from_memory(weights).map_err(|error| {
         if provider == "cpu" {
-            OnnxError::Graph { path: model.weights_path.clone(), reason: error.to_string() }
+            OnnxError::Graph { path: path.to_owned(), reason: error.to_string() }
         } else {
             refuse(error.to_string())
         }
