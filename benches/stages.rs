@@ -16,12 +16,18 @@ use stridepose::adapters::model_store::ModelStore;
 use stridepose::config::Config;
 use stridepose::data::{BoundingBox, PersonKeypoints, Stamp};
 use stridepose::geometry::CameraModel;
-use stridepose::model::{ImageElement, ImageInput, ImageLayout, ModelTask};
+use stridepose::model::{
+    HeatmapAlignment, HeatmapDecode, HeatmapRefinement, ImageElement, ImageInput, ImageLayout, ModelTask, PictureSize,
+    Placement,
+};
 use stridepose::pipeline::{Pipeline, Stage, StageObserver};
 use stridepose::scene::{SceneSettings, make_scene};
+use stridepose::skeleton::KeypointLayout;
 use stridepose::stages::crop::Crop;
-use stridepose::stages::detect::{DetectSettings, decode_yolox};
+use stridepose::stages::detect::{DetectSettings, decode_yolov8, decode_yolox};
 use stridepose::stages::image::{EncodedImage, decode_into};
+use stridepose::stages::keypoints::{decode_heatmap, decode_simcc};
+use stridepose::stages::single_stage::decode_yolo_pose;
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
@@ -54,21 +60,21 @@ fn image_stages(criterion: &mut Criterion) {
     let (contract, _) = store.contract("blazepose_full").unwrap();
     let ModelTask::Keypoints(contract) = contract.task else { panic!("blazepose_full is no keypoint network") };
     let input = ImageInput { layout: ImageLayout::Nhwc, element_type: ImageElement::F32, ..contract.input };
-    let crop = Crop::around(&person, 1.25, input.side_px);
-    let mut tensor = vec![0.0_f32; 3 * input.side_px * input.side_px];
-    group.bench_function(format!("{0}x{0}_of_720p", input.side_px), |bencher| {
+    let crop = Crop::around(&person, 1.25, input.size);
+    let mut tensor = vec![0.0_f32; 3 * input.size.area()];
+    group.bench_function(format!("{0}x{0}_of_720p", input.size.width_px), |bencher| {
         bencher.iter(|| crop.sample_f32(black_box(&picture), &input, &mut tensor));
     });
     let (contract, _) = store.contract("yolox_nano").unwrap();
     let ModelTask::Detector(contract) = contract.task else { panic!("yolox_nano is no detector") };
-    let letterbox = Crop::letterbox(WIDTH, HEIGHT, contract.input.side_px);
-    let mut tensor = vec![0.0_f32; 3 * contract.input.side_px * contract.input.side_px];
-    group.bench_function(format!("letterbox_{0}x{0}_of_720p", contract.input.side_px), |bencher| {
+    let letterbox = Crop::letterbox((WIDTH, HEIGHT), contract.input.size, contract.input.placement);
+    let mut tensor = vec![0.0_f32; 3 * contract.input.size.area()];
+    group.bench_function(format!("letterbox_{0}x{0}_of_720p", contract.input.size.width_px), |bencher| {
         bencher.iter(|| letterbox.sample_f32(black_box(&picture), &contract.input, &mut tensor));
     });
     let turned = Crop { angle: 0.3, ..crop };
-    let mut tensor = vec![0.0_f32; 3 * input.side_px * input.side_px];
-    group.bench_function(format!("turned_{0}x{0}_of_720p", input.side_px), |bencher| {
+    let mut tensor = vec![0.0_f32; 3 * input.size.area()];
+    group.bench_function(format!("turned_{0}x{0}_of_720p", input.size.width_px), |bencher| {
         bencher.iter(|| turned.sample_f32(black_box(&picture), &input, &mut tensor));
     });
     group.finish();
@@ -78,6 +84,50 @@ fn image_stages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("detect");
     group.bench_function("decode_yolox_416", |bencher| {
         bencher.iter(|| decode_yolox(black_box(&outputs), &[8, 16, 32], 80, &letterbox, (WIDTH, HEIGHT), &settings));
+    });
+    let letterbox = Crop::letterbox((WIDTH, HEIGHT), PictureSize::square(640), Placement::Centre);
+    let outputs = vec![0.01_f32; 84 * 8400];
+    group.bench_function("decode_yolov8_640", |bencher| {
+        bencher.iter(|| decode_yolov8(black_box(&outputs), 80, &letterbox, (WIDTH, HEIGHT), &settings));
+    });
+    group.finish();
+}
+
+/// What the decoders of one person's keypoints cost beyond the network: a peak in every map, as in a good view.
+fn keypoint_decoders(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("keypoints");
+    let output = PictureSize { width_px: 192, height_px: 256 };
+    let person = BoundingBox { x_min: 500.0, y_min: 100.0, x_max: 700.0, y_max: 650.0 };
+    let (crop, layout) = (Crop::around(&person, 1.25, output), KeypointLayout::Coco17);
+    let bell = |at: usize, middle: f32, sigma: f32| (-0.5 * ((at as f32 - middle) / sigma).powi(2)).exp();
+    let map =
+        |k: usize| (0..64 * 48).map(move |cell| bell(cell % 48, 20.3, 2.2) * bell(cell / 48, 10.7 + k as f32, 2.2));
+    let maps: Vec<f32> = (0..17).flat_map(map).collect();
+    for (name, refine) in [("quarter", HeatmapRefinement::Quarter), ("dark_11", HeatmapRefinement::Dark { kernel: 11 })]
+    {
+        let decode = HeatmapDecode {
+            output: String::new(),
+            heatmap_stride_px: 4,
+            alignment: HeatmapAlignment::FirstPixel,
+            refine,
+            target_sigma: 2.0,
+        };
+        group.bench_function(format!("decode_heatmap_17x64x48_{name}"), |bencher| {
+            bencher.iter(|| decode_heatmap(black_box(&maps), &decode, layout, &crop));
+        });
+    }
+    let vectors = |bins: usize| -> Vec<f32> {
+        (0..17 * bins).map(|at| bell(at % bins, 100.0 + (at / bins) as f32, 6.0)).collect()
+    };
+    let (x, y) = (vectors(384), vectors(512));
+    group.bench_function("decode_simcc_17x384_512", |bencher| {
+        bencher.iter(|| decode_simcc(black_box(&x), black_box(&y), 2.0, layout, &crop));
+    });
+    let outputs = vec![0.01_f32; 56 * 8400];
+    let letterbox = Crop::letterbox((WIDTH, HEIGHT), PictureSize::square(640), Placement::Centre);
+    let settings = DetectSettings { score_threshold: 0.4, nms_iou: 0.45, max_people: 10 };
+    group.bench_function("decode_yolo_pose_640", |bencher| {
+        bencher.iter(|| decode_yolo_pose(black_box(&outputs), layout, &letterbox, (WIDTH, HEIGHT), &settings));
     });
     group.finish();
 }
@@ -171,6 +221,6 @@ fn lift_and_refine(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    targets = image_stages, lift_and_refine
+    targets = image_stages, keypoint_decoders, lift_and_refine
 }
 criterion_main!(benches);

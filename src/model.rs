@@ -4,9 +4,19 @@
 //! without any file access; `adapters::model_store` finds files and `adapters::onnx` compares the contract with the
 //! graph before anything runs.
 
+mod decode;
+mod fit;
+mod image_input;
+
 use serde::Deserialize;
 
-use crate::network::{ElementType, TensorSpec};
+pub use self::decode::{
+    DetectorContract, DetectorDecode, HeatmapAlignment, HeatmapDecode, HeatmapRefinement, KeypointsContract,
+    KeypointsDecode,
+};
+pub use self::fit::{DraftContract, StyleFit, judge_styles, templates};
+pub use self::image_input::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
+use crate::network::TensorSpec;
 use crate::skeleton::{Joint, KeypointLayout};
 use crate::stages::lift::LifterFacts;
 use crate::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
@@ -37,133 +47,6 @@ pub enum ModelTask {
     Keypoints(KeypointsContract),
     /// Lifts keypoints over time to 3D.
     Lifter(LifterFacts),
-}
-
-/// The picture that a network takes.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageInput {
-    /// Name in the graph.
-    pub name: String,
-    /// Element type.
-    pub element_type: ImageElement,
-    /// Order of the dimensions.
-    pub layout: ImageLayout,
-    /// Order of the colours.
-    pub colour: Colour,
-    /// Side of the square picture, px.
-    pub side_px: usize,
-    /// A value is `(byte * scale - mean) / std`; `u8` inputs take the byte itself.
-    #[serde(default = "one")]
-    pub scale: f32,
-    /// Mean of each channel, in the network's order of colours.
-    #[serde(default)]
-    pub mean: [f32; 3],
-    /// Standard deviation of each channel.
-    #[serde(default = "ones")]
-    pub std: [f32; 3],
-    /// Byte that stands for what lies outside the image.
-    #[serde(default)]
-    pub outside: u8,
-}
-
-impl ImageInput {
-    /// The tensor that the graph must take.
-    pub fn tensor_spec(&self) -> TensorSpec {
-        let side = Some(self.side_px);
-        let shape = match self.layout {
-            ImageLayout::Nchw => vec![Some(1), Some(3), side, side],
-            ImageLayout::Nhwc => vec![Some(1), side, side, Some(3)],
-        };
-        let element_type = match self.element_type {
-            ImageElement::F32 => ElementType::F32,
-            ImageElement::U8 => ElementType::U8,
-        };
-        TensorSpec { name: self.name.clone(), element_type, shape }
-    }
-}
-
-/// Element type of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ImageElement {
-    /// 32-bit float.
-    F32,
-    /// Unsigned byte.
-    U8,
-}
-
-/// Order of a picture's dimensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ImageLayout {
-    /// Batch, channel, row, column.
-    Nchw,
-    /// Batch, row, column, channel.
-    Nhwc,
-}
-
-/// Order of a picture's colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Colour {
-    /// Red, green, blue.
-    Rgb,
-    /// Blue, green, red.
-    Bgr,
-}
-
-/// A person detector.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DetectorContract {
-    /// The picture.
-    pub input: ImageInput,
-    /// How the output is read.
-    pub decode: DetectorDecode,
-}
-
-/// How a detector's output is read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "style", rename_all = "snake_case", deny_unknown_fields)]
-pub enum DetectorDecode {
-    /// `[1, anchors, 5 + classes]`: x, y, log w, log h on the grid of each stride, objectness, classes; person is class 0.
-    Yolox {
-        /// Name of the output.
-        output: String,
-        /// Grid strides, px.
-        strides: Vec<usize>,
-        /// Number of classes.
-        classes: usize,
-    },
-}
-
-/// A 2D keypoint network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KeypointsContract {
-    /// The picture.
-    pub input: ImageInput,
-    /// Order of the keypoints.
-    pub layout: KeypointLayout,
-    /// How the output is read.
-    pub decode: KeypointsDecode,
-}
-
-/// How a keypoint network's output is read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "style", rename_all = "snake_case", deny_unknown_fields)]
-pub enum KeypointsDecode {
-    /// `[1, 1, 17, 3]`: row, column, score, as fractions of the crop.
-    Movenet {
-        /// Name of the output.
-        output: String,
-    },
-    /// `[1, 195]`: 39 × (x, y, z, visibility logit, presence logit) in crop px, and a person score.
-    Blazepose {
-        /// Name of the landmark output.
-        landmarks: String,
-        /// Name of the person score output.
-        presence: String,
-    },
 }
 
 /// A contract that cannot be used.
@@ -226,14 +109,6 @@ struct HeadSection {
     sigma_per_scale_depth: f64,
 }
 
-const fn one() -> f32 {
-    1.0
-}
-
-const fn ones() -> [f32; 3] {
-    [1.0; 3]
-}
-
 impl ModelContract {
     /// Parses a contract. `source_name` is what errors call it, e.g. its path.
     ///
@@ -253,14 +128,15 @@ impl ModelContract {
         }
         let task = match (file.kind, file.input, file.detector, file.keypoints, file.lifter) {
             (Kind::Detector, Some(input), Some(decode), None, None) => {
-                check_input(&input).map_err(refuse)?;
-                check_detector(&decode, &input).map_err(refuse)?;
-                ModelTask::Detector(DetectorContract { input, decode })
+                let contract = DetectorContract { input, decode };
+                contract.check().map_err(refuse)?;
+                ModelTask::Detector(contract)
             }
             (Kind::Keypoints, Some(input), None, Some(section), None) => {
-                check_input(&input).map_err(refuse)?;
                 let layout = KeypointLayout::from_name(&section.layout).map_err(|error| refuse(error.to_string()))?;
-                ModelTask::Keypoints(KeypointsContract { input, layout, decode: section.decode })
+                let contract = KeypointsContract { input, layout, decode: section.decode };
+                contract.check().map_err(refuse)?;
+                ModelTask::Keypoints(contract)
             }
             (Kind::Lifter, None, None, None, Some(section)) => ModelTask::Lifter(lifter(section).map_err(refuse)?),
             (kind, ..) => {
@@ -279,64 +155,15 @@ impl ModelContract {
         })
     }
 
-    /// The inputs and outputs that the graph must have. Lifters check their graph themselves.
+    /// The inputs and outputs that the graph must have; a dimension of `None` may have any size. Lifters check their
+    /// graph themselves.
     pub fn tensor_specs(&self) -> Option<(TensorSpec, Vec<TensorSpec>)> {
-        let output = |name: &str, shape: &[usize]| TensorSpec {
-            name: name.to_owned(),
-            element_type: ElementType::F32,
-            shape: shape.iter().copied().map(Some).collect(),
-        };
         match &self.task {
-            ModelTask::Detector(DetectorContract {
-                input,
-                decode: DetectorDecode::Yolox { output: name, strides, classes },
-            }) => {
-                let anchors = strides.iter().map(|stride| (input.side_px / stride).pow(2)).sum();
-                Some((input.tensor_spec(), vec![output(name, &[1, anchors, 5 + classes])]))
-            }
-            ModelTask::Keypoints(KeypointsContract { input, decode, .. }) => {
-                let outputs = match decode {
-                    KeypointsDecode::Movenet { output: name } => vec![output(name, &[1, 1, 17, 3])],
-                    KeypointsDecode::Blazepose { landmarks, presence } => {
-                        vec![output(landmarks, &[1, 195]), output(presence, &[1, 1])]
-                    }
-                };
-                Some((input.tensor_spec(), outputs))
-            }
+            ModelTask::Detector(detector) => Some((detector.input.tensor_spec(), detector.outputs())),
+            ModelTask::Keypoints(keypoints) => Some((keypoints.input.tensor_spec(), keypoints.outputs())),
             ModelTask::Lifter(_) => None,
         }
     }
-}
-
-fn check_input(input: &ImageInput) -> Result<(), String> {
-    if !(16..=4096).contains(&input.side_px) {
-        return Err(format!("input.side_px is {}, must be 16 to 4096", input.side_px));
-    }
-    let finite = input.scale.is_finite() && input.mean.iter().chain(&input.std).all(|value| value.is_finite());
-    if !finite || input.std.contains(&0.0) {
-        return Err(format!(
-            "input scale {}, mean {:?} and std {:?} must be finite, std not zero",
-            input.scale, input.mean, input.std
-        ));
-    }
-    let bytes_as_they_are = input.scale.to_bits() == one().to_bits()
-        && input.mean.map(f32::to_bits) == [0.0_f32; 3].map(f32::to_bits)
-        && input.std.map(f32::to_bits) == ones().map(f32::to_bits);
-    if input.element_type == ImageElement::U8 && !bytes_as_they_are {
-        return Err("a u8 input takes bytes as they are: leave out scale, mean and std".to_owned());
-    }
-    Ok(())
-}
-
-fn check_detector(decode: &DetectorDecode, input: &ImageInput) -> Result<(), String> {
-    let DetectorDecode::Yolox { strides, classes, .. } = decode;
-    if strides.is_empty() || strides.iter().any(|&stride| stride == 0 || !input.side_px.is_multiple_of(stride)) {
-        return Err(format!("strides {strides:?} must divide input.side_px {}", input.side_px));
-    }
-    if *classes == 0 {
-        return Err("a detector without classes cannot find people".to_owned());
-    }
-    Ok(())
 }
 
 fn lifter(section: LifterSection) -> Result<LifterFacts, String> {
@@ -397,6 +224,8 @@ detector: {style: yolox, output: output, strides: [8, 16, 32], classes: 80}
     fn what_does_not_fit_is_named() {
         assert!(reason(&YOLOX.replace("outside", "outsid")).contains("outsid"));
         assert!(reason(&YOLOX.replace("[8, 16, 32]", "[7]")).contains("[7]"));
+        assert!(reason(&YOLOX.replace("side_px: 416", "side_px: 416, width_px: 192")).contains("side_px: 416"));
+        assert!(reason(&YOLOX.replace("side_px: 416", "width_px: 192")).contains("height_px"));
         assert!(reason(&YOLOX.replace("kind: detector", "kind: lifter")).contains("Lifter"));
         assert!(reason(&YOLOX.replace("file: yolox", "file: ../yolox")).contains("without a folder"));
         assert!(reason(&format!("{YOLOX}sha256: ABC\n")).contains("64"));

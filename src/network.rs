@@ -9,6 +9,10 @@ pub enum ElementType {
     F32,
     /// Unsigned byte.
     U8,
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
     /// Anything else: no network of ours takes or gives it.
     Other,
 }
@@ -24,6 +28,14 @@ pub struct TensorSpec {
     pub shape: Vec<Option<usize>>,
 }
 
+impl std::fmt::Display for TensorSpec {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let size = |size: &Option<usize>| size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+        let shape: Vec<String> = self.shape.iter().map(size).collect();
+        write!(formatter, "\"{}\" {:?} [{}]", self.name, self.element_type, shape.join(", "))
+    }
+}
+
 /// A borrowed input tensor.
 #[derive(Clone, Debug)]
 pub enum TensorView<'a> {
@@ -31,6 +43,8 @@ pub enum TensorView<'a> {
     F32(ArrayViewD<'a, f32>),
     /// Unsigned bytes.
     U8(ArrayViewD<'a, u8>),
+    /// 32-bit integers.
+    I32(ArrayViewD<'a, i32>),
 }
 
 /// A network that failed to run.
@@ -54,7 +68,7 @@ pub trait Network: Send {
     /// The execution provider that really took the graph, e.g. `cpu` or `cuda`.
     fn provider(&self) -> &str;
 
-    /// Runs the network once.
+    /// Runs the network once. Outputs of whole numbers come as floats.
     ///
     /// # Errors
     /// [`NetworkError`] when the engine refuses the inputs or fails.

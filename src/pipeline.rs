@@ -20,7 +20,7 @@ use crate::skeleton::{JOINT_COUNT, JointArray};
 use crate::stages::detect::DetectSettings;
 use crate::stages::image::{EncodedImage, decode_into};
 use crate::stages::lift::{LiftError, Lifter, PersonInput, PersonWindow};
-use crate::stages::people::{DetectorStage, KeypointStage};
+use crate::stages::people::TwoDStages;
 use crate::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings, Refined};
 use crate::stages::track::{TrackSettings, TrackedPerson, Tracker};
 use crate::stages::window::{self, KeypointsOnPlane};
@@ -106,8 +106,8 @@ impl Estimates {
 
 /// The networks of a pipeline.
 pub struct Stages {
-    /// Detector and keypoint network; `None` when keypoints come from another node.
-    pub two_d: Option<(DetectorStage, KeypointStage)>,
+    /// People and their 2D keypoints; `None` when keypoints come from another node.
+    pub two_d: Option<TwoDStages>,
     /// The lifter.
     pub lifter: Lifter,
 }
@@ -203,20 +203,33 @@ impl Pipeline {
             Ok(warnings) => warnings,
             Err(warning) => return Ok(Estimates::nobody(stamp, warning)),
         };
-        let (detector, keypoints) = self.stages.two_d.as_mut().ok_or(PipelineError::NoImageNetworks)?;
-        // 3. Where everybody should be by now; on some images, who else is there.
+        let two_d = self.stages.two_d.as_mut().ok_or(PipelineError::NoImageNetworks)?;
         self.tracker.begin(stamp);
-        if self.tracker.wants_detector() {
-            let detections = timed(observer, Stage::Detect, || detector.detect(&self.rgb, &self.settings.detect))?;
-            self.tracker.add_detections(&detections);
-        }
-        // 4. Keypoints of each, and with them who is who.
-        let searches: Vec<_> = self.tracker.searches().collect();
-        let findings = timed(observer, Stage::Keypoints, || keypoints.find(&self.rgb, &searches))?;
-        let tracked = timed(observer, Stage::Track, || {
-            self.tracker.update(&findings);
-            self.tracker.people()
-        });
+        let tracked = match two_d {
+            TwoDStages::TopDown(detector, keypoints) => {
+                // 3. Where everybody should be by now; on some images, who else is there.
+                if self.tracker.wants_detector() {
+                    let detections =
+                        timed(observer, Stage::Detect, || detector.detect(&self.rgb, &self.settings.detect))?;
+                    self.tracker.add_detections(&detections);
+                }
+                // 4. Keypoints of each, and with them who is who.
+                let searches: Vec<_> = self.tracker.searches().collect();
+                let findings = timed(observer, Stage::Keypoints, || keypoints.find(&self.rgb, &searches))?;
+                timed(observer, Stage::Track, || {
+                    self.tracker.update(&findings);
+                    self.tracker.people()
+                })
+            }
+            TwoDStages::SingleStage(network) => {
+                // 3. and 4. Everybody with their keypoints, then who is who.
+                let people = timed(observer, Stage::Keypoints, || network.find(&self.rgb, &self.settings.detect))?;
+                timed(observer, Stage::Track, || {
+                    self.tracker.associate(&people);
+                    self.tracker.people()
+                })
+            }
+        };
         // 5. From 2D to 3D.
         self.estimate(stamp, &tracked, camera, warnings, observer)
     }

@@ -8,9 +8,9 @@ use std::path::Path;
 use ndarray::Array2;
 use serde::Deserialize;
 use stridepose::adapters::model_store::ModelStore;
-use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
+use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, graph_tensors};
 use stridepose::config::Provider;
-use stridepose::model::ModelTask;
+use stridepose::model::{ModelContract, ModelTask, PictureSize, judge_styles};
 use stridepose::network::{Network, TensorView};
 use stridepose::stages::window::FEATURE_COUNT;
 
@@ -27,13 +27,38 @@ fn foreign_networks_fit_their_contracts() {
     }
 }
 
+/// The drafts for three networks of others ask for the tensors that their own contracts ask for.
+#[test]
+fn foreign_networks_fit_the_styles_of_their_contracts() {
+    let Some(shared) = common::shared("foreign_networks_fit_the_styles_of_their_contracts") else { return };
+    let store = ModelStore::new(&[shared.join("models")]).unwrap();
+    for (name, style) in [("yolox_nano", "yolox"), ("blazepose_full", "blazepose"), ("movenet_lightning", "movenet")] {
+        let model = store.load(name).unwrap();
+        let (inputs, outputs) = graph_tensors(&model.weights_path, &model.weights).unwrap();
+        let fits: Vec<_> = judge_styles(&inputs, &outputs)
+            .into_iter()
+            .filter_map(|fit| Some((fit.style, fit.outcome.ok()?)))
+            .collect();
+        assert_eq!(fits.iter().map(|(style, _)| *style).collect::<Vec<_>>(), [style], "{name}");
+        let yaml = fits[0].1.to_yaml(name, &model.contract.file, Some(&model.sha256));
+        let draft = ModelContract::parse(&yaml, name).unwrap();
+        assert_eq!(draft.tensor_specs(), model.contract.tensor_specs(), "{name}");
+        let input = |contract: &ModelContract| match &contract.task {
+            ModelTask::Detector(detector) => detector.input.clone(),
+            ModelTask::Keypoints(keypoints) => keypoints.input.clone(),
+            ModelTask::Lifter(_) => panic!("{name} takes no picture"),
+        };
+        assert_eq!(input(&draft), input(&model.contract), "the preprocessing too");
+    }
+}
+
 #[test]
 fn a_contract_that_contradicts_the_graph_prints_both_sides() {
     let Some(shared) = common::shared("a_contract_that_contradicts_the_graph_prints_both_sides") else { return };
     let store = ModelStore::new(&[shared.join("models")]).unwrap();
     let mut model = store.load("yolox_nano").unwrap();
     let ModelTask::Detector(detector) = &mut model.contract.task else { panic!("a detector") };
-    detector.input.side_px = 640;
+    detector.input.size = PictureSize::square(640);
     let Err(error) = OnnxNetwork::load(&model, &CPU) else { panic!("a 640 px contract fitted a 416 px graph") };
     let error = error.to_string();
     assert!(error.contains("640") && error.contains("416"), "{error}");

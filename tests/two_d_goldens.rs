@@ -4,7 +4,7 @@
 use image::{Rgb, RgbImage};
 use nalgebra::Point2;
 use serde::Deserialize;
-use stridepose::model::{Colour, ImageElement, ImageInput, ImageLayout};
+use stridepose::model::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
 use stridepose::stages::crop::Crop;
 use stridepose::stages::detect::{DetectSettings, decode_yolox};
 
@@ -33,18 +33,14 @@ fn crops_are_those_of_opencv() {
         Rgb([4 * x + y, 200 - 3 * y - x, x * y / 8].map(|value| value as u8))
     });
     for case in &golden.cases {
-        let crop = Crop {
-            center_in_image_px: Point2::new(case.center[0], case.center[1]),
-            side_in_image_px: case.side,
-            angle: case.angle,
-            output_side_px: case.output,
-        };
+        let crop = Crop::square(Point2::new(case.center[0], case.center[1]), case.side, case.angle, case.output);
         let mut input = ImageInput {
             name: String::new(),
             element_type: ImageElement::F32,
             layout: ImageLayout::Nhwc,
             colour: Colour::Rgb,
-            side_px: case.output,
+            size: PictureSize::square(case.output),
+            placement: Placement::TopLeft,
             scale: 1.0,
             mean: [0.0; 3],
             std: [1.0; 3],
@@ -90,7 +86,8 @@ fn a_crop_far_away_or_absurdly_large_is_all_outside_or_finite() {
         element_type: ImageElement::F32,
         layout: ImageLayout::Nhwc,
         colour: Colour::Rgb,
-        side_px: 16,
+        size: PictureSize::square(16),
+        placement: Placement::TopLeft,
         scale: 1.0,
         mean: [0.0; 3],
         std: [1.0; 3],
@@ -98,12 +95,7 @@ fn a_crop_far_away_or_absurdly_large_is_all_outside_or_finite() {
     };
     for angle in [0.0, 1.0] {
         for (center, side, is_outside) in [(1e7, 100.0, true), (1e30, 100.0, true), (4.0, 1e12, false)] {
-            let crop = Crop {
-                center_in_image_px: Point2::new(center, 4.0),
-                side_in_image_px: side,
-                angle,
-                output_side_px: 16,
-            };
+            let crop = Crop::square(Point2::new(center, 4.0), side, angle, 16);
             let mut pixels = vec![0.0; 768];
             crop.sample_f32(&image, &input, &mut pixels);
             assert!(pixels.iter().all(|value| value.is_finite()));
@@ -146,7 +138,8 @@ fn boxes_are_those_of_numpy_and_opencv() {
         output[anchor.index * VALUES + 6] = 1.0;
     }
     let settings = DetectSettings { score_threshold: golden.threshold, nms_iou: golden.nms_iou, max_people: 50 };
-    let letterbox = Crop::letterbox(golden.width, golden.height, golden.side);
+    let letterbox =
+        Crop::letterbox((golden.width, golden.height), PictureSize::square(golden.side), Placement::TopLeft);
     let size = (golden.width, golden.height);
     let found = decode_yolox(&output, &[8, 16, 32], 80, &letterbox, size, &settings);
     assert_eq!(found.len(), golden.people.len());

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 use nalgebra::Point2;
 use serde::Deserialize;
 use stridepose::data::{KeypointsInImage, PersonKeypoints};
-use stridepose::model::{Colour, ImageElement, ImageInput, ImageLayout};
+use stridepose::model::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
 use stridepose::skeleton::{Joint, KeypointLayout};
 use stridepose::stages::crop::Crop;
 use stridepose::stages::detect::{DetectSettings, decode_yolox};
@@ -86,7 +86,8 @@ fn input(element_type: ImageElement, layout: ImageLayout, colour: Colour) -> Ima
         element_type,
         layout,
         colour,
-        side_px: 0,
+        size: PictureSize::square(16),
+        placement: Placement::TopLeft,
         scale: 1.0,
         mean: [0.0; 3],
         std: [1.0; 3],
@@ -104,7 +105,7 @@ fn picture((width, height): (u32, u32), speed: f64) -> RgbImage {
 }
 
 fn crop(center: [f64; 2], side_in_image_px: f64, angle: f64, output_side_px: usize) -> Crop {
-    Crop { center_in_image_px: Point2::new(center[0], center[1]), side_in_image_px, angle, output_side_px }
+    Crop::square(Point2::new(center[0], center[1]), side_in_image_px, angle, output_side_px)
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn crops_are_the_references() {
 fn yolox_boxes_are_the_references() {
     let YoloxCase { side, strides, classes, image_size, score_threshold, nms_iou, output, boxes, scores } =
         golden().yolox;
-    let letterbox = Crop::letterbox(image_size.0, image_size.1, side);
+    let letterbox = Crop::letterbox(image_size, PictureSize::square(side), Placement::TopLeft);
     let settings = DetectSettings { score_threshold, nms_iou, max_people: 50 };
     let found = decode_yolox(&output, &strides, classes, &letterbox, image_size, &settings);
     assert_eq!(found.len(), boxes.len());
@@ -183,7 +184,7 @@ fn keypoints_are_the_references() {
     let next = blazepose_next_crop(&blazepose.output, &square).unwrap();
     let apart = next.center_in_image_px - Point2::new(blazepose.next_center[0], blazepose.next_center[1]);
     assert!(apart.norm() < PIXEL_TOLERANCE, "{apart}");
-    assert!((next.side_in_image_px - blazepose.next_side).abs() < 2.0 * PIXEL_TOLERANCE);
+    assert!((256.0 * next.scale - blazepose.next_side).abs() < 2.0 * PIXEL_TOLERANCE);
     // A turn is the same after a full one.
     assert!((next.angle - blazepose.next_angle).sin().abs() < 1e-4 && (next.angle - blazepose.next_angle).cos() > 0.9);
 }

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::model::ModelTask;
 use crate::pipeline::{Pipeline, Stages};
 use crate::stages::lift::{LiftError, Lifter};
-use crate::stages::people::{DetectorStage, KeypointStage};
+use crate::stages::people::{DetectorStage, KeypointStage, SingleStage, TwoDStages};
 
 /// A pipeline that cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -97,18 +97,28 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
     let wrong_kind =
         |parameter, name: &str, wanted| EngineError::WrongKind { parameter, name: name.to_owned(), wanted };
     let two_d = if feed == Feed::Images {
-        let name = &config.detector.model;
-        let (model, network) = load("detector", name)?;
-        let ModelTask::Detector(contract) = model.contract.task else {
-            return Err(wrong_kind("detector.model", name, "person detector"));
+        let (detector_name, name) = (&config.detector.model, &config.keypoints.model);
+        let no_detector = || wrong_kind("detector.model", detector_name, "person detector");
+        let detector = if detector_name == name {
+            None
+        } else {
+            let (model, network) = load("detector", detector_name)?;
+            let contract = match model.contract.task {
+                ModelTask::Detector(contract) => contract,
+                ModelTask::Keypoints(contract) => contract.as_detector().ok_or_else(no_detector)?,
+                ModelTask::Lifter(_) => return Err(no_detector()),
+            };
+            Some(DetectorStage::new(contract, Box::new(network)))
         };
-        let detector = DetectorStage::new(contract, Box::new(network));
-        let name = &config.keypoints.model;
         let (model, network) = load("keypoints", name)?;
         let ModelTask::Keypoints(contract) = model.contract.task else {
             return Err(wrong_kind("keypoints.model", name, "2D keypoint network"));
         };
-        Some((detector, KeypointStage::new(contract, Box::new(network))))
+        Some(match detector {
+            Some(detector) => TwoDStages::TopDown(detector, KeypointStage::new(contract, Box::new(network))),
+            // One network for both: people and keypoints from one call.
+            None => TwoDStages::SingleStage(SingleStage::new(contract, Box::new(network)).ok_or_else(no_detector)?),
+        })
     } else {
         None
     };
@@ -117,6 +127,10 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
     let ModelTask::Lifter(facts) = model.contract.task else {
         return Err(wrong_kind("lifter.model", name, "lifter"));
     };
+    if let (Feed::Images, Some(both)) = (feed, models.get("keypoints").cloned()) {
+        // One network may do both.
+        models.entry("detector").or_insert(both);
+    }
     let lifter =
         Lifter::new(facts, Box::new(network)).map_err(|source| EngineError::Lifter { name: name.clone(), source })?;
     Ok(Engine { pipeline: Pipeline::new(config, Stages { two_d, lifter }), models, network_time })

@@ -190,7 +190,7 @@ impl OnnxNetwork {
     pub fn load(model: &Model, settings: &EngineSettings) -> Result<Self, OnnxError> {
         let mut attempts = Vec::new();
         for &provider in providers(settings.provider) {
-            match session(model, provider, settings.intra_threads) {
+            match session(&model.weights_path, &model.weights, provider, settings.intra_threads) {
                 Ok(session) => {
                     attempts.push(ProviderAttempt { name: provider, failure: None });
                     return Self::new(model, session, attempts).checked(model);
@@ -222,30 +222,43 @@ impl OnnxNetwork {
         }
     }
 
-    /// Contract against graph; a dynamic dimension of the graph fits any size. Outputs that the contract does not
+    /// Contract against graph; a dimension that is dynamic in either fits any size. Outputs that the contract does not
     /// name are not read, and the rest come in the contract's order.
     fn checked(mut self, model: &Model) -> Result<Self, OnnxError> {
         let Some((input, outputs)) = model.contract.tensor_specs() else { return Ok(self) };
         let mismatch = |wanted: &TensorSpec, found: &[TensorSpec]| OnnxError::Mismatch {
             path: model.weights_path.clone(),
             contract: model.contract_path.clone(),
-            wanted: describe(wanted),
-            found: found.iter().map(describe).collect::<Vec<_>>().join(", "),
+            wanted: wanted.to_string(),
+            found: found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         };
         if self.inputs.len() != 1 || !fits(&input, &self.inputs[0]) {
             return Err(mismatch(&input, &self.inputs));
         }
-        for wanted in &outputs {
-            if !self.outputs.iter().any(|found| fits(wanted, found)) {
-                return Err(mismatch(wanted, &self.outputs));
-            }
+        let found = |wanted: &TensorSpec| self.outputs.iter().find(|found| fits(wanted, found)).cloned();
+        // What is dynamic besides the batch gets the contract's size.
+        for (found, wanted) in self.inputs[0].shape.iter_mut().zip(&input.shape).skip(1) {
+            *found = found.or(*wanted);
         }
-        self.outputs = outputs;
+        self.outputs = outputs
+            .iter()
+            .map(|wanted| found(wanted).ok_or_else(|| mismatch(wanted, &self.outputs)))
+            .collect::<Result<_, _>>()?;
         Ok(self)
     }
 }
 
-fn session(model: &Model, provider: &'static str, intra_threads: usize) -> Result<Session, OnnxError> {
+/// Inputs and outputs of a graph that has no contract yet.
+///
+/// # Errors
+/// [`OnnxError`] when there is no library or it refuses the graph; `path` is only named.
+pub fn graph_tensors(path: &Path, weights: &[u8]) -> Result<(Vec<TensorSpec>, Vec<TensorSpec>), OnnxError> {
+    let session = session(path, weights, "cpu", 1)?;
+    let specs = |outlets: &[ort::value::Outlet]| outlets.iter().map(spec).collect();
+    Ok((specs(session.inputs()), specs(session.outputs())))
+}
+
+fn session(path: &Path, weights: &[u8], provider: &'static str, intra_threads: usize) -> Result<Session, OnnxError> {
     let library = library()?;
     let refuse = |reason: String| OnnxError::Provider { provider, reason };
     let builder = || -> Result<_, String> {
@@ -259,9 +272,9 @@ fn session(model: &Model, provider: &'static str, intra_threads: usize) -> Resul
     let mut builder = builder()
         .and_then(|builder| builder.with_execution_providers([dispatch(provider)]).map_err(|error| error.to_string()))
         .map_err(refuse)?;
-    builder.commit_from_memory(&model.weights).map_err(|error| {
+    builder.commit_from_memory(weights).map_err(|error| {
         if provider == "cpu" {
-            OnnxError::Graph { path: model.weights_path.clone(), reason: error.to_string() }
+            OnnxError::Graph { path: path.to_owned(), reason: error.to_string() }
         } else {
             refuse(error.to_string())
         }
@@ -313,6 +326,8 @@ fn spec(outlet: &ort::value::Outlet) -> TensorSpec {
             match ty {
                 TensorElementType::Float32 => ElementType::F32,
                 TensorElementType::Uint8 => ElementType::U8,
+                TensorElementType::Int32 => ElementType::I32,
+                TensorElementType::Int64 => ElementType::I64,
                 _ => ElementType::Other,
             },
             shape.iter().map(|&size| usize::try_from(size).ok()).collect(),
@@ -326,13 +341,11 @@ fn fits(wanted: &TensorSpec, found: &TensorSpec) -> bool {
     wanted.name == found.name
         && wanted.element_type == found.element_type
         && wanted.shape.len() == found.shape.len()
-        && wanted.shape.iter().zip(&found.shape).all(|(wanted, found)| found.is_none() || wanted == found)
-}
-
-fn describe(spec: &TensorSpec) -> String {
-    let shape: Vec<String> =
-        spec.shape.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string())).collect();
-    format!("\"{}\" {:?} [{}]", spec.name, spec.element_type, shape.join(", "))
+        && wanted
+            .shape
+            .iter()
+            .zip(&found.shape)
+            .all(|(wanted, found)| wanted.is_none() || found.is_none() || wanted == found)
 }
 
 impl Network for OnnxNetwork {
@@ -358,6 +371,7 @@ impl Network for OnnxNetwork {
             let value = match input {
                 TensorView::F32(view) => TensorRef::from_array_view(view.view()).map(ort::value::ValueRef::into_dyn),
                 TensorView::U8(view) => TensorRef::from_array_view(view.view()).map(ort::value::ValueRef::into_dyn),
+                TensorView::I32(view) => TensorRef::from_array_view(view.view()).map(ort::value::ValueRef::into_dyn),
             }
             .map_err(|error| failed(format!("input {}: {error}", spec.name)))?;
             values.push((spec.name.as_str(), value));
@@ -370,11 +384,16 @@ impl Network for OnnxNetwork {
         self.time.add(began.elapsed());
         let mut arrays = Vec::with_capacity(self.outputs.len());
         for spec in &self.outputs {
-            let array = outputs[spec.name.as_str()].try_extract_array::<f32>().map_err(|error| NetworkError {
+            let value = &outputs[spec.name.as_str()];
+            let array = match spec.element_type {
+                ElementType::I32 => value.try_extract_array::<i32>().map(|array| array.mapv(|value| value as f32)),
+                ElementType::I64 => value.try_extract_array::<i64>().map(|array| array.mapv(|value| value as f32)),
+                _ => value.try_extract_array::<f32>().map(|array| array.to_owned()),
+            };
+            arrays.push(array.map_err(|error| NetworkError {
                 network: self.name.clone(),
                 reason: format!("output {}: {error}", spec.name),
-            })?;
-            arrays.push(array.to_owned());
+            })?);
         }
         Ok(arrays)
     }

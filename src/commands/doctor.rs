@@ -111,7 +111,10 @@ fn run_on_zeros(model: &Model, provider: Provider) -> Result<(String, f64), Stri
         inputs.push(match spec.element_type {
             ElementType::F32 => Zeros::F32(ArrayD::zeros(shape)),
             ElementType::U8 => Zeros::U8(ArrayD::zeros(shape)),
-            ElementType::Other => return Err(format!("input {} is neither f32 nor u8", spec.name)),
+            ElementType::I32 => Zeros::I32(ArrayD::zeros(shape)),
+            ElementType::I64 | ElementType::Other => {
+                return Err(format!("input {} is neither f32 nor u8 nor i32", spec.name));
+            }
         });
     }
     let views: Vec<TensorView<'_>> = inputs.iter().map(Zeros::view).collect();
@@ -133,6 +136,7 @@ fn run_on_zeros(model: &Model, provider: Provider) -> Result<(String, f64), Stri
 enum Zeros {
     F32(ArrayD<f32>),
     U8(ArrayD<u8>),
+    I32(ArrayD<i32>),
 }
 
 impl Zeros {
@@ -140,6 +144,7 @@ impl Zeros {
         match self {
             Self::F32(values) => TensorView::F32(values.view()),
             Self::U8(values) => TensorView::U8(values.view()),
+            Self::I32(values) => TensorView::I32(values.view()),
         }
     }
 }

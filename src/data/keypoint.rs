@@ -29,6 +29,11 @@ pub struct PersonKeypoints {
     pub score: f32,
 }
 
+impl PersonKeypoints {
+    /// No keypoint and no person.
+    pub const NOBODY: Self = Self { keypoints: [None; JOINT_COUNT], score: 0.0 };
+}
+
 /// One person found by the detector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detection {

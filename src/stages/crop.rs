@@ -1,74 +1,84 @@
-//! From a person in the image to the square picture that a network takes: rotate, resize and normalise in one pass.
+//! From a person in the image to the picture that a network takes: rotate, resize and normalise in one pass.
 //!
-//! Pixel centres are integers in both pictures. With output side n, side s in the image, centre c and angle a,
-//! `image = c + R(a) · ((crop + 0.5) / n − 0.5) · s`. Where an output pixel covers more than one and a half image pixels
-//! it is the mean of several samples, so that a far too fine image is not aliased. What lies outside the image has the
-//! value that the network's contract states.
+//! Pixel centres are integers in both pictures. With output size n (width, height), scale s (image px per picture px),
+//! centre c and angle a, `image = c + R(a) · (crop + 0.5 − n / 2) · s`. Where an output pixel covers more than one and a
+//! half image pixels it is the mean of several samples, so that a far too fine image is not aliased. What lies outside
+//! the image has the value that the network's contract states.
 
 mod sampler;
 mod upright;
 
 use image::RgbImage;
-use nalgebra::{Point2, Rotation2, Vector2};
+use nalgebra::{Point2, Rotation2};
 
 use crate::data::BoundingBox;
-use crate::model::{Colour, ImageInput, ImageLayout};
+use crate::model::{Colour, ImageInput, ImageLayout, PictureSize, Placement};
 
-/// A square of the image, possibly turned, and the picture made of it.
+/// A rectangle of the image, possibly turned, and the picture made of it. Both have the same aspect ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Crop {
     /// Centre, image px.
     pub center_in_image_px: Point2<f64>,
-    /// Side of the square, image px.
-    pub side_in_image_px: f64,
-    /// Clockwise turn of the square in the image, rad: 0 is upright.
+    /// Image px per picture px.
+    pub scale: f64,
+    /// Clockwise turn of the rectangle in the image, rad: 0 is upright.
     pub angle: f64,
-    /// Side of the picture, px.
-    pub output_side_px: usize,
+    /// Size of the picture.
+    pub output: PictureSize,
 }
 
 impl Crop {
-    /// The whole image, shrunk to fit into the top left corner of a square (letterbox of YOLOX). Never enlarged turned.
-    pub fn letterbox(image_width: u32, image_height: u32, output_side_px: usize) -> Self {
-        let side = f64::from(image_width.max(image_height));
-        let middle = 0.5 * side - 0.5;
-        Self { center_in_image_px: Point2::new(middle, middle), side_in_image_px: side, angle: 0.0, output_side_px }
+    /// The whole image, resized to fit into the picture: what is left over is below and to the right, or shared evenly.
+    pub fn letterbox((width, height): (u32, u32), output: PictureSize, placement: Placement) -> Self {
+        let (width, height) = (f64::from(width), f64::from(height));
+        let (columns, rows) = (output.width_px as f64, output.height_px as f64);
+        let scale = (width / columns).max(height / rows);
+        let center_in_image_px = match placement {
+            Placement::TopLeft => Point2::new(0.5 * columns * scale - 0.5, 0.5 * rows * scale - 0.5),
+            Placement::Centre => Point2::new(0.5 * width - 0.5, 0.5 * height - 0.5),
+        };
+        Self { center_in_image_px, scale, angle: 0.0, output }
     }
 
-    /// The upright square around a box, its longer side times `padding`.
-    pub fn around(bbox: &BoundingBox, padding: f64, output_side_px: usize) -> Self {
+    /// The upright rectangle of the picture's aspect ratio around a box that is `padding` times as large.
+    pub fn around(bbox: &BoundingBox, padding: f64, output: PictureSize) -> Self {
         let (x, y) = bbox.center();
+        let across = f64::from(bbox.width()).max(1.0) / output.width_px as f64;
+        let down = f64::from(bbox.height()).max(1.0) / output.height_px as f64;
         Self {
             center_in_image_px: Point2::new(f64::from(x), f64::from(y)),
-            side_in_image_px: f64::from(bbox.width().max(bbox.height())).max(1.0) * padding,
+            scale: across.max(down) * padding,
             angle: 0.0,
-            output_side_px,
+            output,
         }
     }
 
-    /// Image px per crop px.
-    pub fn scale(&self) -> f64 {
-        self.side_in_image_px / self.output_side_px as f64
+    /// A square of the image as a square picture.
+    pub fn square(center_in_image_px: Point2<f64>, side_in_image_px: f64, angle: f64, output_side_px: usize) -> Self {
+        let output = PictureSize::square(output_side_px);
+        Self { center_in_image_px, scale: side_in_image_px / output_side_px as f64, angle, output }
     }
 
     /// Where a point of the picture (px) lies in the image (px).
     pub fn image_from_crop(&self, point_in_crop_px: Point2<f64>) -> Point2<f64> {
-        let half = 0.5 * self.output_side_px as f64;
-        let offset = (point_in_crop_px.coords + Vector2::repeat(0.5) - Vector2::repeat(half)) * self.scale();
+        let offset = (point_in_crop_px - self.middle_in_crop_px()) * self.scale;
         self.center_in_image_px + Rotation2::new(self.angle) * offset
     }
 
     /// Where a point of the image (px) lies in the picture (px).
     pub fn crop_from_image(&self, point_in_image_px: Point2<f64>) -> Point2<f64> {
-        let half = 0.5 * self.output_side_px as f64;
-        let offset = Rotation2::new(-self.angle) * (point_in_image_px - self.center_in_image_px) / self.scale();
-        Point2::from(offset + Vector2::repeat(half - 0.5))
+        let offset = Rotation2::new(-self.angle) * (point_in_image_px - self.center_in_image_px) / self.scale;
+        self.middle_in_crop_px() + offset
+    }
+
+    fn middle_in_crop_px(&self) -> Point2<f64> {
+        Point2::new(0.5 * self.output.width_px as f64 - 0.5, 0.5 * self.output.height_px as f64 - 0.5)
     }
 
     /// Writes the picture as floats, `(byte * scale - mean) / std` in the network's order of colours and dimensions.
     ///
     /// # Panics
-    /// When `out` is not `3 * side * side` long.
+    /// When `out` is not three values a pixel long.
     pub fn sample_f32(&self, image: &RgbImage, input: &ImageInput, out: &mut [f32]) {
         // value = byte * gain + offset, in the network's order of colours
         let gain: [f32; 3] = std::array::from_fn(|channel| input.scale / input.std[channel]);
@@ -79,20 +89,28 @@ impl Crop {
     /// Writes the picture as bytes in the network's order of colours and dimensions.
     ///
     /// # Panics
-    /// When `out` is not `3 * side * side` long.
+    /// When `out` is not three values a pixel long.
     pub fn sample_u8(&self, image: &RgbImage, input: &ImageInput, out: &mut [u8]) {
         self.write(image, input, out, |_, value| (value + 0.5) as u8);
     }
 
+    /// Writes the picture as bytes in 32-bit integers, in the network's order of colours and dimensions.
+    ///
+    /// # Panics
+    /// When `out` is not three values a pixel long.
+    pub fn sample_i32(&self, image: &RgbImage, input: &ImageInput, out: &mut [i32]) {
+        self.write(image, input, out, |_, value| i32::from((value + 0.5) as u8));
+    }
+
     /// Resamples row by row and writes `convert(channel, value)` in the network's order of colours and dimensions.
     fn write<T>(&self, image: &RgbImage, input: &ImageInput, out: &mut [T], convert: impl Fn(usize, f32) -> T) {
-        let side = self.output_side_px;
-        let pixels = side * side;
-        assert_eq!(out.len(), 3 * pixels, "a picture of side {side} has {} values", 3 * pixels);
+        let PictureSize { width_px, height_px } = self.output;
+        let pixels = width_px * height_px;
+        assert_eq!(out.len(), 3 * pixels, "a picture of {width_px} x {height_px} px has {} values", 3 * pixels);
         let order = channel_order(input.colour);
         let put = |row: usize, line: &[f32]| match input.layout {
             ImageLayout::Nhwc => {
-                let out = &mut out[3 * row * side..3 * (row + 1) * side];
+                let out = &mut out[3 * row * width_px..3 * (row + 1) * width_px];
                 for (out, rgb) in out.chunks_exact_mut(3).zip(line.chunks_exact(3)) {
                     for channel in 0..3 {
                         out[channel] = convert(channel, rgb[order[channel]]);
@@ -101,8 +119,8 @@ impl Crop {
             }
             ImageLayout::Nchw => {
                 for channel in 0..3 {
-                    let start = channel * pixels + row * side;
-                    for (out, rgb) in out[start..start + side].iter_mut().zip(line.chunks_exact(3)) {
+                    let start = channel * pixels + row * width_px;
+                    for (out, rgb) in out[start..start + width_px].iter_mut().zip(line.chunks_exact(3)) {
                         *out = convert(channel, rgb[order[channel]]);
                     }
                 }
@@ -116,7 +134,7 @@ impl Crop {
     }
 }
 
-/// A square turned by less than this is upright, rad: a hundredth of a pixel over a thousand.
+/// A crop turned by less than this is upright, rad: a hundredth of a pixel over a thousand.
 const UPRIGHT: f64 = 1e-5;
 
 /// Index into RGB of each of the network's channels.
@@ -139,7 +157,8 @@ mod tests {
             element_type: ImageElement::F32,
             layout,
             colour,
-            side_px: 4,
+            size: PictureSize::square(4),
+            placement: Placement::TopLeft,
             scale: 1.0,
             mean: [0.0; 3],
             std: [1.0; 3],
@@ -153,12 +172,7 @@ mod tests {
 
     #[test]
     fn crop_and_image_coordinates_are_inverse() {
-        let crop = Crop {
-            center_in_image_px: Point2::new(100.0, 50.0),
-            side_in_image_px: 80.0,
-            angle: 0.7,
-            output_side_px: 256,
-        };
+        let crop = Crop::square(Point2::new(100.0, 50.0), 80.0, 0.7, 256);
         let point = Point2::new(13.0, 200.0);
         assert!((crop.crop_from_image(crop.image_from_crop(point)) - point).norm() < 1e-9);
         let middle = crop.image_from_crop(Point2::new(127.5, 127.5));
@@ -170,8 +184,7 @@ mod tests {
 
     #[test]
     fn a_crop_of_the_same_size_copies_bytes() {
-        let crop =
-            Crop { center_in_image_px: Point2::new(3.5, 3.5), side_in_image_px: 4.0, angle: 0.0, output_side_px: 4 };
+        let crop = Crop::square(Point2::new(3.5, 3.5), 4.0, 0.0, 4);
         let mut planes = vec![0.0; 48];
         crop.sample_f32(&ramp(), &input(ImageLayout::Nchw, Colour::Bgr), &mut planes);
         assert_eq!(planes[..2], [7.0, 7.0], "blue first");
@@ -179,16 +192,14 @@ mod tests {
         let mut pixels = vec![0; 48];
         crop.sample_u8(&ramp(), &input(ImageLayout::Nhwc, Colour::Rgb), &mut pixels);
         assert_eq!(pixels[..6], [20, 20, 7, 30, 20, 7]);
+        let mut integers = vec![0; 48];
+        crop.sample_i32(&ramp(), &input(ImageLayout::Nhwc, Colour::Rgb), &mut integers);
+        assert!(integers.iter().zip(&pixels).all(|(integer, byte)| *integer == i32::from(*byte)));
     }
 
     #[test]
     fn a_quarter_turn_turns_the_picture() {
-        let crop = Crop {
-            center_in_image_px: Point2::new(3.5, 3.5),
-            side_in_image_px: 4.0,
-            angle: std::f64::consts::FRAC_PI_2,
-            output_side_px: 4,
-        };
+        let crop = Crop::square(Point2::new(3.5, 3.5), 4.0, std::f64::consts::FRAC_PI_2, 4);
         let mut pixels = vec![0; 48];
         crop.sample_u8(&ramp(), &input(ImageLayout::Nhwc, Colour::Rgb), &mut pixels);
         // The picture's right is the image's down: green grows along the first row.
@@ -198,7 +209,7 @@ mod tests {
     #[test]
     fn shrinking_averages_instead_of_picking() {
         let checker = RgbImage::from_fn(64, 64, |x, y| Rgb([if (x + y) % 2 == 0 { 0 } else { 200 }; 3]));
-        let crop = Crop::letterbox(64, 64, 16);
+        let crop = Crop::letterbox((64, 64), PictureSize::square(16), Placement::TopLeft);
         let mut planes = vec![0.0; 3 * 256];
         crop.sample_f32(&checker, &input(ImageLayout::Nchw, Colour::Rgb), &mut planes);
         let inner: Vec<f32> = planes[..256].iter().copied().filter(|value| (*value - 100.0).abs() > 30.0).collect();
@@ -206,9 +217,39 @@ mod tests {
     }
 
     #[test]
+    fn a_letterbox_lies_where_it_is_told_to() {
+        let output = PictureSize { width_px: 320, height_px: 256 };
+        for (placement, first, last) in
+            [(Placement::TopLeft, (-0.5, -0.5), (319.5, 179.5)), (Placement::Centre, (-0.5, 37.5), (319.5, 217.5))]
+        {
+            let crop = Crop::letterbox((1280, 720), output, placement);
+            let corner = |x, y| crop.crop_from_image(Point2::new(x, y));
+            assert!((corner(-0.5, -0.5) - Point2::new(first.0, first.1)).norm() < 1e-9, "{placement:?}");
+            assert!((corner(1279.5, 719.5) - Point2::new(last.0, last.1)).norm() < 1e-9, "{placement:?}");
+        }
+    }
+
+    #[test]
+    fn a_crop_has_the_aspect_ratio_of_its_picture() {
+        let output = PictureSize { width_px: 192, height_px: 256 };
+        let tall = BoundingBox { x_min: 10.0, y_min: 20.0, x_max: 30.0, y_max: 220.0 };
+        let crop = Crop::around(&tall, 1.25, output);
+        // 250 image px on 256 rows; the columns follow.
+        assert!((crop.scale - 250.0 / 256.0).abs() < 1e-9);
+        let wide = BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 192.0, y_max: 10.0 };
+        assert!((Crop::around(&wide, 1.0, output).scale - 1.0).abs() < 1e-9);
+        let center = crop.image_from_crop(Point2::new(95.5, 127.5));
+        assert!((center - Point2::new(20.0, 120.0)).norm() < 1e-9);
+        for angle in [0.0, 0.3] {
+            let mut planes = vec![f32::NAN; 3 * 192 * 256];
+            Crop { angle, ..crop }.sample_f32(&ramp(), &input(ImageLayout::Nchw, Colour::Rgb), &mut planes);
+            assert!(planes.iter().all(|value| value.is_finite()), "every pixel is written");
+        }
+    }
+
+    #[test]
     fn outside_is_the_stated_value() {
-        let crop =
-            Crop { center_in_image_px: Point2::new(-50.0, 3.0), side_in_image_px: 4.0, angle: 0.0, output_side_px: 4 };
+        let crop = Crop::square(Point2::new(-50.0, 3.0), 4.0, 0.0, 4);
         let mut planes = vec![0.0; 48];
         crop.sample_f32(&ramp(), &input(ImageLayout::Nchw, Colour::Rgb), &mut planes);
         assert!(planes.iter().all(|value| (*value - 114.0).abs() < 1e-3));

@@ -1,7 +1,13 @@
-//! 2D keypoints by direct regression: a network's raw output to keypoints in the image, in the internal joint order.
+//! A keypoint network's raw output to keypoints in the image, in the internal joint order. Here: direct regression
+//! (MoveNet, BlazePose); below: heatmaps and SimCC.
+
+mod heatmap;
+mod simcc;
 
 use nalgebra::Point2;
 
+pub use self::heatmap::decode_heatmap;
+pub use self::simcc::decode_simcc;
 use crate::data::{Keypoint, PersonKeypoints};
 use crate::skeleton::KeypointLayout;
 use crate::stages::crop::Crop;
@@ -11,13 +17,13 @@ const BLAZEPOSE_VALUES: usize = 5;
 /// Values of one MoveNet keypoint: row, column, score.
 const MOVENET_VALUES: usize = 3;
 
-/// Decodes MoveNet single pose. `output` is 17 × (row, column, score), row and column as fractions of the crop's side.
+/// Decodes MoveNet single pose. `output` is 17 × (row, column, score), row and column as fractions of the crop.
 /// The person's score is the mean over the keypoints.
 pub fn decode_movenet(output: &[f32], layout: KeypointLayout, crop: &Crop) -> PersonKeypoints {
-    let side = crop.output_side_px as f32;
+    let (width, height) = (crop.output.width_px as f32, crop.output.height_px as f32);
     let found: Vec<Option<Keypoint>> = output
         .chunks_exact(MOVENET_VALUES)
-        .map(|value| keypoint(value[1] * side - 0.5, value[0] * side - 0.5, value[2], crop))
+        .map(|value| keypoint(value[1] * width - 0.5, value[0] * height - 0.5, value[2], crop))
         .collect();
     let score = mean(found.iter().map(|keypoint| keypoint.map_or(0.0, |keypoint| keypoint.score)));
     PersonKeypoints { keypoints: layout.to_internal(&found), score }
@@ -56,10 +62,12 @@ pub fn blazepose_next_crop(landmarks: &[f32], crop: &Crop) -> Option<Crop> {
     let side_in_image_px = 2.0 * ENLARGED * up.norm();
     // Straight up in the image is (0, -1): the angle is measured clockwise from there.
     let angle = up.x.atan2(-up.y);
-    (side_in_image_px > 4.0).then_some(Crop { center_in_image_px: center, side_in_image_px, angle, ..*crop })
+    let scale = side_in_image_px / crop.output.width_px as f64;
+    (side_in_image_px > 4.0).then_some(Crop { center_in_image_px: center, scale, angle, output: crop.output })
 }
 
-fn keypoint(x: f32, y: f32, score: f32, crop: &Crop) -> Option<Keypoint> {
+/// A keypoint at (x, y) px of the crop; `None` for what is not finite.
+pub(super) fn keypoint(x: f32, y: f32, score: f32, crop: &Crop) -> Option<Keypoint> {
     if !(x.is_finite() && y.is_finite() && score.is_finite()) {
         return None;
     }
@@ -80,10 +88,11 @@ fn mean(values: impl Iterator<Item = f32>) -> f32 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::model::PictureSize;
     use crate::skeleton::Joint;
 
     const CROP: Crop =
-        Crop { center_in_image_px: Point2::new(99.5, 199.5), side_in_image_px: 100.0, angle: 0.0, output_side_px: 200 };
+        Crop { center_in_image_px: Point2::new(99.5, 199.5), scale: 0.5, angle: 0.0, output: PictureSize::square(200) };
 
     #[test]
     fn movenet_fractions_become_image_pixels() {
@@ -117,7 +126,7 @@ mod tests {
         landmarks[34 * 5..34 * 5 + 2].copy_from_slice(&[160.0, 100.0]);
         let next = blazepose_next_crop(&landmarks, &CROP).unwrap();
         assert!((next.angle - std::f64::consts::FRAC_PI_2).abs() < 1e-9);
-        assert!((next.side_in_image_px - 75.0).abs() < 1e-9);
+        assert!((next.scale * 200.0 - 75.0).abs() < 1e-9);
         let head = next.crop_from_image(CROP.image_from_crop(Point2::new(159.5, 99.5)));
         assert!((head.x - 99.5).abs() < 1e-6 && head.y < 99.5, "the head is straight up in the next crop: {head}");
     }

@@ -7,5 +7,6 @@ pub mod keypoints;
 pub mod lift;
 pub mod people;
 pub mod refine;
+pub mod single_stage;
 pub mod track;
 pub mod window;

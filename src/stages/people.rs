@@ -1,93 +1,63 @@
 //! The 2D networks of one camera: people in an image, keypoints of each.
 //!
-//! Holds the networks, their contracts and the tensors that are used again from image to image. All searches of an
-//! image go through the keypoint network in one batch where its graph allows that, one by one where it is fixed to one.
+//! * **Top down**: a detector on the image, then a keypoint network on a crop for each person. All searches of an image go
+//!   through it in one batch where its graph allows that, one by one where it is fixed to one.
+//! * **Single stage**: one network on the image that finds everybody with their keypoints. Such a network can also take
+//!   either part of top down: its boxes serve as a detector's, the best match in a crop as its person.
+
+mod runner;
 
 use image::RgbImage;
-use ndarray::{Array4, ArrayD};
 
-use crate::data::Detection;
-use crate::model::{
-    DetectorContract, DetectorDecode, ImageElement, ImageInput, ImageLayout, KeypointsContract, KeypointsDecode,
-};
-use crate::network::{Network, NetworkError, TensorView};
+use self::runner::{Outputs, Runner};
+use crate::data::{Detection, PersonKeypoints};
+use crate::model::{DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode};
+use crate::network::{Network, NetworkError};
+use crate::skeleton::KeypointLayout;
 use crate::stages::crop::Crop;
 use crate::stages::detect::{self, DetectSettings};
 use crate::stages::keypoints;
+use crate::stages::single_stage::{self, FoundPerson};
 use crate::stages::track::{Finding, Search};
 
 /// A box is enlarged by this before it becomes a crop.
 const BOX_PADDING: f64 = 1.25;
 
+/// Who counts in a crop that was made around one person: anybody is a candidate, the best match is taken.
+const IN_CROP: DetectSettings = DetectSettings { score_threshold: 0.05, nms_iou: 0.65, max_people: 20 };
+
+/// The 2D part of a pipeline.
+#[expect(clippy::large_enum_variant, reason = "one a pipeline, made once")]
+pub enum TwoDStages {
+    /// A detector, then a keypoint network on each person.
+    TopDown(DetectorStage, KeypointStage),
+    /// Both from one call.
+    SingleStage(SingleStage),
+}
+
 /// The person detector.
 pub struct DetectorStage {
-    contract: DetectorContract,
-    network: Box<dyn Network>,
-    picture: Picture,
+    decode: DetectorDecode,
+    runner: Runner,
 }
 
 /// The 2D keypoint network.
 pub struct KeypointStage {
     contract: KeypointsContract,
-    network: Box<dyn Network>,
-    picture: Picture,
+    runner: Runner,
 }
 
-/// The input tensor, kept from image to image.
-enum Picture {
-    F32(Array4<f32>),
-    U8(Array4<u8>),
-}
-
-impl Picture {
-    fn new(input: &ImageInput, batch: usize) -> Self {
-        let side = input.side_px;
-        let shape = match input.layout {
-            ImageLayout::Nchw => (batch, 3, side, side),
-            ImageLayout::Nhwc => (batch, side, side, 3),
-        };
-        match input.element_type {
-            ImageElement::F32 => Self::F32(Array4::zeros(shape)),
-            ImageElement::U8 => Self::U8(Array4::zeros(shape)),
-        }
-    }
-
-    fn batch(&self) -> usize {
-        match self {
-            Self::F32(values) => values.dim().0,
-            Self::U8(values) => values.dim().0,
-        }
-    }
-
-    fn draw(&mut self, index: usize, crop: &Crop, image: &RgbImage, input: &ImageInput) {
-        let values = 3 * input.side_px * input.side_px;
-        match self {
-            Self::F32(array) => {
-                if let Some(out) = array.as_slice_mut() {
-                    crop.sample_f32(image, input, &mut out[index * values..(index + 1) * values]);
-                }
-            }
-            Self::U8(array) => {
-                if let Some(out) = array.as_slice_mut() {
-                    crop.sample_u8(image, input, &mut out[index * values..(index + 1) * values]);
-                }
-            }
-        }
-    }
-
-    fn view(&self) -> TensorView<'_> {
-        match self {
-            Self::F32(values) => TensorView::F32(values.view().into_dyn()),
-            Self::U8(values) => TensorView::U8(values.view().into_dyn()),
-        }
-    }
+/// A network that finds people and their keypoints at once.
+pub struct SingleStage {
+    contract: KeypointsContract,
+    runner: Runner,
 }
 
 impl DetectorStage {
     /// Pairs weights and contract.
     pub fn new(contract: DetectorContract, network: Box<dyn Network>) -> Self {
-        let picture = Picture::new(&contract.input, 1);
-        Self { contract, network, picture }
+        let wanted = contract.outputs();
+        Self { decode: contract.decode, runner: Runner::new("detector", contract.input, wanted, network) }
     }
 
     /// Finds people in `image`.
@@ -95,25 +65,36 @@ impl DetectorStage {
     /// # Errors
     /// [`NetworkError`] when the engine fails.
     pub fn detect(&mut self, image: &RgbImage, settings: &DetectSettings) -> Result<Vec<Detection>, NetworkError> {
-        let letterbox = Crop::letterbox(image.width(), image.height(), self.contract.input.side_px);
-        self.picture.draw(0, &letterbox, image, &self.contract.input);
-        let outputs = self.network.run(&[self.picture.view()])?;
-        let DetectorDecode::Yolox { strides, classes, .. } = &self.contract.decode;
-        let output = values(&outputs, 0);
-        Ok(detect::decode_yolox(output, strides, *classes, &letterbox, image.dimensions(), settings))
+        let (letterbox, outputs) = self.runner.run_whole(image)?;
+        let (output, size) = (outputs.of(0, 0), image.dimensions());
+        Ok(match &self.decode {
+            DetectorDecode::Yolox { strides, classes, .. } => {
+                detect::decode_yolox(output, strides, *classes, &letterbox, size, settings)
+            }
+            DetectorDecode::Yolov8 { classes, .. } => {
+                detect::decode_yolov8(output, *classes, &letterbox, size, settings)
+            }
+            DetectorDecode::Rtmdet { .. } => {
+                detect::decode_rtmdet(output, outputs.of(0, 1), &letterbox, size, settings)
+            }
+            // The rows of a YOLOv8 with one class, then the keypoints' rows.
+            DetectorDecode::YoloPose { keypoints, .. } => {
+                detect::decode_yolov8(output, 1 + 3 * keypoints, &letterbox, size, settings)
+            }
+            DetectorDecode::MovenetMultipose { .. } => {
+                let layout = KeypointLayout::Coco17;
+                let people = single_stage::decode_movenet_multipose(output, layout, &letterbox, size, settings);
+                people.iter().map(|person| person.detection).collect()
+            }
+        })
     }
 }
 
 impl KeypointStage {
     /// Pairs weights and contract.
     pub fn new(contract: KeypointsContract, network: Box<dyn Network>) -> Self {
-        let picture = Picture::new(&contract.input, 1);
-        Self { contract, network, picture }
-    }
-
-    /// Whether one run may take any number of people.
-    fn is_batched(&self) -> bool {
-        self.network.inputs().first().is_some_and(|input| input.shape.first() == Some(&None))
+        let runner = Runner::new("keypoints", contract.input.clone(), contract.outputs(), network);
+        Self { contract, runner }
     }
 
     /// Finds the keypoints of everybody who is searched for.
@@ -122,52 +103,79 @@ impl KeypointStage {
     /// [`NetworkError`] when the engine fails.
     pub fn find(&mut self, image: &RgbImage, searches: &[Search]) -> Result<Vec<Finding>, NetworkError> {
         let mut findings = Vec::with_capacity(searches.len());
-        let at_once = if self.is_batched() { searches.len().max(1) } else { 1 };
+        let at_once = if self.runner.is_batched() { searches.len().max(1) } else { 1 };
         for group in searches.chunks(at_once) {
-            if self.picture.batch() != group.len() {
-                self.picture = Picture::new(&self.contract.input, group.len());
-            }
             let crops: Vec<Crop> = group.iter().map(|search| self.crop(search)).collect();
-            for (index, crop) in crops.iter().enumerate() {
-                self.picture.draw(index, crop, image, &self.contract.input);
-            }
-            let outputs = self.network.run(&[self.picture.view()])?;
+            let outputs = self.runner.run(image, &crops)?;
             for (index, (search, crop)) in group.iter().zip(&crops).enumerate() {
-                findings.push(self.decode(search.slot, crop, &outputs, index, group.len()));
+                findings.push(self.decode(search, crop, &outputs, index, image.dimensions()));
             }
         }
         Ok(findings)
     }
 
     fn crop(&self, search: &Search) -> Crop {
-        let side = self.contract.input.side_px;
-        search.crop.unwrap_or_else(|| Crop::around(&search.bbox_in_image_px, BOX_PADDING, side))
+        let size = self.runner.input.size;
+        search.crop.unwrap_or_else(|| Crop::around(&search.bbox_in_image_px, BOX_PADDING, size))
     }
 
-    fn decode(&self, slot: usize, crop: &Crop, outputs: &[ArrayD<f32>], index: usize, batch: usize) -> Finding {
-        let row = |output: usize| {
-            let all = values(outputs, output);
-            let length = all.len() / batch.max(1);
-            &all[index * length..(index + 1) * length]
-        };
-        let layout = self.contract.layout;
-        match &self.contract.decode {
-            KeypointsDecode::Movenet { .. } => {
-                Finding { slot, person: keypoints::decode_movenet(row(0), layout, crop), next_crop: None }
-            }
+    fn decode(&self, search: &Search, crop: &Crop, outputs: &Outputs, index: usize, image_size: (u32, u32)) -> Finding {
+        let (output, layout) = (outputs.of(index, 0), self.contract.layout);
+        let mut next_crop = None;
+        let person = match &self.contract.decode {
+            KeypointsDecode::Movenet { .. } => keypoints::decode_movenet(output, layout, crop),
             KeypointsDecode::Blazepose { .. } => {
-                let presence = row(1).first().copied().unwrap_or(0.0);
-                Finding {
-                    slot,
-                    person: keypoints::decode_blazepose(row(0), presence, layout, crop),
-                    next_crop: keypoints::blazepose_next_crop(row(0), crop),
-                }
+                next_crop = keypoints::blazepose_next_crop(output, crop);
+                let presence = outputs.of(index, 1).first().copied().unwrap_or(0.0);
+                keypoints::decode_blazepose(output, presence, layout, crop)
             }
-        }
+            KeypointsDecode::Heatmap(decode) => keypoints::decode_heatmap(output, decode, layout, crop),
+            KeypointsDecode::Simcc { simcc_split_ratio, .. } => {
+                keypoints::decode_simcc(output, outputs.of(index, 1), *simcc_split_ratio, layout, crop)
+            }
+            KeypointsDecode::YoloPose { .. } | KeypointsDecode::MovenetMultipose { .. } => {
+                let people = decode_single_stage(&self.contract, output, crop, image_size, &IN_CROP);
+                single_stage::best_match(&people, &search.bbox_in_image_px)
+                    .map_or(PersonKeypoints::NOBODY, |person| person.keypoints)
+            }
+        };
+        Finding { slot: search.slot, person, next_crop }
     }
 }
 
-/// An output's values; the engine gives them contiguous and in the contract's order.
-fn values(outputs: &[ArrayD<f32>], index: usize) -> &[f32] {
-    outputs.get(index).and_then(|output| output.as_slice()).unwrap_or(&[])
+impl SingleStage {
+    /// Pairs weights and contract; `None` unless the contract's style is a single-stage one.
+    pub fn new(contract: KeypointsContract, network: Box<dyn Network>) -> Option<Self> {
+        let runner = Runner::new("detector and keypoints", contract.input.clone(), contract.outputs(), network);
+        contract.is_single_stage().then_some(Self { contract, runner })
+    }
+
+    /// Finds everybody in `image`, by falling score.
+    ///
+    /// # Errors
+    /// [`NetworkError`] when the engine fails.
+    pub fn find(&mut self, image: &RgbImage, settings: &DetectSettings) -> Result<Vec<PersonKeypoints>, NetworkError> {
+        let (letterbox, outputs) = self.runner.run_whole(image)?;
+        let found = decode_single_stage(&self.contract, outputs.of(0, 0), &letterbox, image.dimensions(), settings);
+        Ok(found.iter().map(|person| person.keypoints).collect())
+    }
+}
+
+/// Everybody that a single-stage network found; nobody for another style.
+fn decode_single_stage(
+    contract: &KeypointsContract,
+    output: &[f32],
+    crop: &Crop,
+    image_size: (u32, u32),
+    settings: &DetectSettings,
+) -> Vec<FoundPerson> {
+    match contract.decode {
+        KeypointsDecode::YoloPose { .. } => {
+            single_stage::decode_yolo_pose(output, contract.layout, crop, image_size, settings)
+        }
+        KeypointsDecode::MovenetMultipose { .. } => {
+            single_stage::decode_movenet_multipose(output, contract.layout, crop, image_size, settings)
+        }
+        _ => Vec::new(),
+    }
 }

@@ -14,6 +14,7 @@ use multiversion::multiversion;
 use nalgebra::{Point2, Vector2};
 
 use super::Crop;
+use crate::model::PictureSize;
 
 /// An output pixel may cover so many source pixels before they are averaged.
 pub(super) const COVERED_WITHOUT_MEAN: f64 = 1.5;
@@ -26,8 +27,8 @@ const LONGEST_STEP_PX: f64 = 1e4;
 
 /// Calls `put(row, rgb)` for each row of the picture; `rgb` has three values a pixel.
 pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: impl FnMut(usize, &[f32])) {
-    let side = crop.output_side_px;
-    let block = ((crop.scale() / COVERED_WITHOUT_MEAN).ceil() as usize).clamp(1, LARGEST_BLOCK);
+    let PictureSize { width_px, height_px } = crop.output;
+    let block = ((crop.scale / COVERED_WITHOUT_MEAN).ceil() as usize).clamp(1, LARGEST_BLOCK);
     let source = Source::new(crop, image, block);
     let in_source = |point: Point2<f64>| {
         let half_block = 0.5 * (block as f64 - 1.0);
@@ -37,9 +38,9 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
     let origin = at(0.0, 0.0);
     let (along_row, along_column) = (at(1.0, 0.0) - origin, at(0.0, 1.0) - origin);
     let outside = [f32::from(outside); 4];
-    let mut line = vec![0.0; 3 * side];
+    let mut line = vec![0.0; 3 * width_px];
     let (step_x, step_y) = (fixed(along_row.x, LONGEST_STEP_PX), fixed(along_row.y, LONGEST_STEP_PX));
-    for row in 0..side {
+    for row in 0..height_px {
         let start = origin + along_column * row as f64;
         let start = (fixed(start.x, FARTHEST_PX), fixed(start.y, FARTHEST_PX));
         sample_line(&source, start, (step_x, step_y), outside, &mut line);
@@ -190,8 +191,8 @@ impl<'a> Source<'a> {
 
 /// Columns and rows of the image that the crop touches, with a block to spare; empty where it touches none.
 fn touched(crop: &Crop, width: usize, height: usize, block: usize) -> ([usize; 2], [usize; 2]) {
-    let last = crop.output_side_px as f64 - 0.5;
-    let corners = [(-0.5, -0.5), (last, -0.5), (-0.5, last), (last, last)]
+    let (right, bottom) = (crop.output.width_px as f64 - 0.5, crop.output.height_px as f64 - 0.5);
+    let corners = [(-0.5, -0.5), (right, -0.5), (-0.5, bottom), (right, bottom)]
         .map(|(column, row)| crop.image_from_crop(Point2::new(column, row)));
     let range = |size: usize, axis: usize| {
         let low = corners.iter().map(|corner| corner[axis]).fold(f64::INFINITY, f64::min);
@@ -214,7 +215,7 @@ mod tests {
             RgbImage::from_fn(47, 31, |x, y| Rgb([(x * 37 + y * 11) as u8, (x * y) as u8, (255 - x * 5) as u8]));
         for block in [2, 3, 5, 7] {
             let center_in_image_px = Point2::new(23.0, 15.0);
-            let crop = Crop { center_in_image_px, side_in_image_px: 90.0, angle: 0.4, output_side_px: 16 };
+            let crop = Crop::square(center_in_image_px, 90.0, 0.4, 16);
             let shrunk = Source::new(&crop, &image, block);
             assert_eq!(shrunk.corner, Vector2::zeros(), "the crop covers the image");
             assert_eq!((shrunk.width, shrunk.height), (47_usize.div_ceil(block), 31_usize.div_ceil(block)));

@@ -10,6 +10,7 @@ use nalgebra::Point2;
 
 use super::Crop;
 use super::sampler::COVERED_WITHOUT_MEAN;
+use crate::model::PictureSize;
 
 /// The share of one column or row of the image in one of the picture.
 #[derive(Clone, Copy)]
@@ -20,12 +21,12 @@ struct Tap {
 
 /// Calls `put(row, rgb)` for each row of the picture; `rgb` has three values a pixel.
 pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: impl FnMut(usize, &[f32])) {
-    let (side, scale) = (crop.output_side_px, crop.scale());
+    let (PictureSize { width_px, height_px }, scale) = (crop.output, crop.scale);
     let (width, height) = (i64::from(image.width()), i64::from(image.height()));
     let origin = crop.image_from_crop(Point2::new(0.0, 0.0));
     let outside = f32::from(outside);
     let taps_a_pixel = tap_count(scale);
-    let columns: Vec<Tap> = (0..side).flat_map(|column| taps(origin.x + column as f64 * scale, scale)).collect();
+    let columns: Vec<Tap> = (0..width_px).flat_map(|column| taps(origin.x + column as f64 * scale, scale)).collect();
     let is_shown = |tap: &&Tap| (0..width).contains(&tap.index);
     let first = columns.iter().filter(is_shown).map(|tap| tap.index).min().unwrap_or(0) as usize;
     let end = columns.iter().filter(is_shown).map(|tap| tap.index + 1).max().unwrap_or(0) as usize;
@@ -36,9 +37,9 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
         .map(|tap| (3 * if is_shown(&tap) { tap.index as usize - first } else { shown }, tap.weight))
         .collect();
     let mut blended = vec![outside; 3 * (shown + 1)];
-    let mut line = vec![outside; 3 * side];
+    let mut line = vec![outside; 3 * width_px];
     let mut rows: Vec<(&[u8], f32)> = Vec::with_capacity(taps_a_pixel);
-    for row in 0..side {
+    for row in 0..height_px {
         rows.clear();
         let inside = |tap: &Tap| tap.weight > 0.0 && (0..height).contains(&tap.index);
         rows.extend(taps(origin.y + row as f64 * scale, scale).filter(inside).map(|tap| {

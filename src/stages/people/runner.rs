@@ -1,0 +1,149 @@
+//! A network that takes pictures: the tensor that is used again from image to image, and what comes out.
+
+use image::RgbImage;
+use ndarray::{Array4, ArrayD};
+
+use crate::model::{ImageElement, ImageInput, ImageLayout, PictureSize};
+use crate::network::{Network, NetworkError, TensorSpec, TensorView};
+use crate::stages::crop::Crop;
+
+/// A network with its picture.
+pub(super) struct Runner {
+    /// What errors call it.
+    name: &'static str,
+    pub(super) input: ImageInput,
+    network: Box<dyn Network>,
+    picture: Picture,
+    /// What the contract wants the network to give.
+    wanted: Vec<TensorSpec>,
+}
+
+/// The input tensor.
+enum Picture {
+    F32(Array4<f32>),
+    U8(Array4<u8>),
+    I32(Array4<i32>),
+}
+
+/// What a network gave for a batch of pictures.
+pub(super) struct Outputs {
+    arrays: Vec<ArrayD<f32>>,
+    batch: usize,
+}
+
+impl Runner {
+    pub(super) fn new(
+        name: &'static str,
+        input: ImageInput,
+        wanted: Vec<TensorSpec>,
+        network: Box<dyn Network>,
+    ) -> Self {
+        let picture = Picture::new(&input, 1);
+        Self { name, input, network, picture, wanted }
+    }
+
+    /// Whether one run may take any number of people: the first dimension is dynamic in what the graph takes and gives.
+    pub(super) fn is_batched(&self) -> bool {
+        let mut tensors = self.network.inputs().iter().chain(self.network.outputs());
+        tensors.all(|tensor| tensor.shape.first() == Some(&None))
+    }
+
+    /// Runs the network on `crops` of `image` at once.
+    pub(super) fn run(&mut self, image: &RgbImage, crops: &[Crop]) -> Result<Outputs, NetworkError> {
+        if self.picture.batch() != crops.len() {
+            self.picture = Picture::new(&self.input, crops.len());
+        }
+        for (index, crop) in crops.iter().enumerate() {
+            self.picture.draw(index, crop, image, &self.input);
+        }
+        let arrays = self.network.run(&[self.picture.view()])?;
+        self.check_shapes(&arrays, crops.len())?;
+        Ok(Outputs { arrays, batch: crops.len() })
+    }
+
+    /// Runs the network on the whole image; also says where the image lies in the picture.
+    pub(super) fn run_whole(&mut self, image: &RgbImage) -> Result<(Crop, Outputs), NetworkError> {
+        let letterbox = Crop::letterbox(image.dimensions(), self.input.size, self.input.placement);
+        Ok((letterbox, self.run(image, &[letterbox])?))
+    }
+
+    /// Dimensions that are dynamic in the graph are known only now: they must be the contract's too.
+    fn check_shapes(&self, arrays: &[ArrayD<f32>], batch: usize) -> Result<(), NetworkError> {
+        for (index, wanted) in self.wanted.iter().enumerate() {
+            let mut wanted = wanted.clone();
+            if let Some(first) = wanted.shape.first_mut() {
+                *first = Some(batch);
+            }
+            let found = arrays.get(index).map_or(&[][..], |array| array.shape());
+            let fits = found.len() == wanted.shape.len()
+                && wanted.shape.iter().zip(found).all(|(wanted, found)| wanted.is_none_or(|wanted| wanted == *found));
+            if !fits {
+                let reason = format!("the contract asks for {wanted}, the network gave {found:?}");
+                return Err(NetworkError { network: self.name.to_owned(), reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outputs {
+    /// Values of one output for one picture; the engine gives them contiguous and in the contract's order.
+    pub(super) fn of(&self, picture: usize, output: usize) -> &[f32] {
+        let all = self.arrays.get(output).and_then(|array| array.as_slice()).unwrap_or(&[]);
+        let length = all.len() / self.batch.max(1);
+        &all[picture * length..(picture + 1) * length]
+    }
+}
+
+impl Picture {
+    fn new(input: &ImageInput, batch: usize) -> Self {
+        let PictureSize { width_px, height_px } = input.size;
+        let shape = match input.layout {
+            ImageLayout::Nchw => (batch, 3, height_px, width_px),
+            ImageLayout::Nhwc => (batch, height_px, width_px, 3),
+        };
+        match input.element_type {
+            ImageElement::F32 => Self::F32(Array4::zeros(shape)),
+            ImageElement::U8 => Self::U8(Array4::zeros(shape)),
+            ImageElement::I32 => Self::I32(Array4::zeros(shape)),
+        }
+    }
+
+    fn batch(&self) -> usize {
+        match self {
+            Self::F32(values) => values.dim().0,
+            Self::U8(values) => values.dim().0,
+            Self::I32(values) => values.dim().0,
+        }
+    }
+
+    fn draw(&mut self, index: usize, crop: &Crop, image: &RgbImage, input: &ImageInput) {
+        let values = 3 * input.size.area();
+        let part = index * values..(index + 1) * values;
+        match self {
+            Self::F32(array) => {
+                if let Some(out) = array.as_slice_mut() {
+                    crop.sample_f32(image, input, &mut out[part]);
+                }
+            }
+            Self::U8(array) => {
+                if let Some(out) = array.as_slice_mut() {
+                    crop.sample_u8(image, input, &mut out[part]);
+                }
+            }
+            Self::I32(array) => {
+                if let Some(out) = array.as_slice_mut() {
+                    crop.sample_i32(image, input, &mut out[part]);
+                }
+            }
+        }
+    }
+
+    fn view(&self) -> TensorView<'_> {
+        match self {
+            Self::F32(values) => TensorView::F32(values.view().into_dyn()),
+            Self::U8(values) => TensorView::U8(values.view().into_dyn()),
+            Self::I32(values) => TensorView::I32(values.view().into_dyn()),
+        }
+    }
+}
