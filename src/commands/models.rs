@@ -2,6 +2,7 @@
 //!
 //! Nothing is downloaded before its licence was shown and accepted. [`crate::adapters::catalogue`] does the work.
 
+mod check;
 mod table;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use check::CheckArgs;
 pub use table::markdown;
 
 use super::{ConsoleArgs, Outcome, Refused, print};
@@ -49,6 +51,9 @@ enum ModelsCommand {
     /// Show whose a network is, under which licence, and where that is stated
     #[command(visible_alias = "license")]
     Licence(LicenceArgs),
+
+    /// Say which decoder fits an ONNX file, and draft its contract
+    Check(CheckArgs),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -105,6 +110,9 @@ struct LicenceArgs {
 /// # Errors
 /// [`Refused`] for a name, an answer or a file that cannot be accepted; another error where network or disk fail.
 pub fn run(args: &ModelsArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
+    if let ModelsCommand::Check(args) = &args.command {
+        return check::run(args);
+    }
     let catalogue = args.catalogue.as_deref().map_or_else(Catalogue::own, Catalogue::read).map_err(Refused::because)?;
     match &args.command {
         ModelsCommand::List(ListArgs { markdown: true }) => print(&markdown(&catalogue)),
@@ -114,6 +122,7 @@ pub fn run(args: &ModelsArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         ModelsCommand::Pull(args) => pull(&catalogue, args, console),
         ModelsCommand::Remove(args) => remove(args),
         ModelsCommand::Licence(args) => licence(&catalogue, args),
+        ModelsCommand::Check(_) => Ok(()),
     }?;
     Ok(Outcome::Fine)
 }
