@@ -105,7 +105,7 @@ pub fn export(
     write(&folder.join("model.yaml"), serde_yaml::to_string(&contract)?.as_bytes())
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])

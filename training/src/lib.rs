@@ -25,6 +25,7 @@
 //! ablate     what each part is worth: runs; ablate_table  their tables
 //! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract;
 //!            export_discriminator  the discriminator's graph
+//! onnx_reader constants back out of a graph; import  a lifter out of its model folder
 //! ```
 
 pub mod ablate;
@@ -43,6 +44,7 @@ pub mod curves;
 pub mod discriminator;
 pub mod export;
 pub mod export_discriminator;
+pub mod import;
 pub mod keypoint_sequence;
 pub mod log;
 pub mod loss;
@@ -51,6 +53,7 @@ pub mod network;
 pub mod noise;
 pub mod occlusion;
 pub mod onnx;
+pub mod onnx_reader;
 pub mod posture;
 mod progress;
 pub mod scene;
