@@ -55,10 +55,9 @@ fn replace_graph(folder: &Path, graph: &[u8]) {
     std::fs::write(folder.join("streaming.onnx"), graph).unwrap();
     let path = folder.join("model.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let lines = text.lines().map(|line| match line.starts_with("sha256") {
-        true => format!("sha256: {}\n", hexadecimal(&Sha256::digest(graph))),
-        false => format!("{line}\n"),
-    });
+    let checksum = format!("sha256: {}", hexadecimal(&Sha256::digest(graph)));
+    let lines = text.lines().map(|line| if line.starts_with("sha256") { &checksum } else { line });
+    let lines = lines.map(|line| format!("{line}\n"));
     std::fs::write(&path, lines.collect::<String>()).unwrap();
 }
 

@@ -23,6 +23,7 @@
 //! log        log.jsonl, written and read; curves  the same as SVG
 //! validate   error tables on the validation persons, calibration of the stated scale
 //! ablate     what each part is worth: runs; ablate_table  their tables
+//! adapt      a shipped lifter tuned to recordings without truth; adapt_table  what it brought
 //! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract;
 //!            export_discriminator  the discriminator's graph
 //! onnx_reader constants back out of a graph; import  a lifter out of its model folder
@@ -30,6 +31,8 @@
 
 pub mod ablate;
 pub mod ablate_table;
+pub mod adapt;
+pub mod adapt_table;
 pub mod adversary;
 pub mod average;
 pub mod bag_keypoints;

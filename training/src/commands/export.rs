@@ -49,7 +49,7 @@ pub fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
 }
 
 /// Features of one drawn clip, longer than the widest branch reaches.
-fn golden_features(clips: &[Clip], noise: &DetectorNoise) -> Vec<f32> {
+pub fn golden_features(clips: &[Clip], noise: &DetectorNoise) -> Vec<f32> {
     let settings = BatchSettings { samples: 240, lengths: vec![240], ..training_draw() };
     batch::draw(&Corpus::new(clips, Split::Validation), noise, &settings, 1.0, 7, 0).features
 }

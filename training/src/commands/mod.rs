@@ -1,6 +1,7 @@
 //! The subcommands, a file each: arguments and what is done with them.
 
 pub mod ablate;
+pub mod adapt;
 pub mod curves;
 pub mod data;
 pub mod export;
