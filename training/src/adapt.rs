@@ -16,6 +16,7 @@ use crate::batch::{self, BatchSettings, POSE_VALUES};
 use crate::calibrate;
 use crate::corpus::KeypointsOnly;
 use crate::export;
+use crate::export_discriminator;
 use crate::import::{self, ImportedLifter};
 use crate::keypoint_sequence::KeypointSequence;
 use crate::mocap::{Clip, Split};
@@ -240,7 +241,8 @@ fn write(
     );
     let partial = settings.folder.join("partial");
     let folder = partial.join(MODEL);
-    let written = export::export(network, &before.size, &calibration, &origin, data.golden_features, &folder)
+    let written = export_discriminator::copy(&settings.lifter, &folder)
+        .and_then(|_| export::export(network, &before.size, &calibration, &origin, data.golden_features, &folder))
         .and_then(|()| rename(&folder, &settings.folder.join(MODEL)));
     // Whether it worked or not, nothing half-written stays.
     let removed = std::fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()));

@@ -4,7 +4,9 @@ pub mod ablate;
 pub mod adapt;
 pub mod curves;
 pub mod data;
+pub mod discriminator;
 pub mod export;
+pub mod int8;
 pub mod lifter;
 pub mod validate;
 
