@@ -81,7 +81,7 @@ fn keypoint_source(bag: &Bag) -> anyhow::Result<KeypointSource> {
     let keypoints = KeypointSource::new(bag, TopicRequest::default());
     let has = |name: &str| bag.topics().iter().any(|topic| topic.name == name);
     if keypoints.is_ok() || !has(SKELETONS_TOPIC) {
-        return Ok(keypoints?);
+        return keypoints.context("of images, `stridepose replay` makes a bag that serves");
     }
     anyhow::ensure!(
         has(CAMERA_INFO_TOPIC),
