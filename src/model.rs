@@ -19,7 +19,11 @@ pub use self::image_input::{Colour, ImageElement, ImageInput, ImageLayout, Pictu
 use crate::network::TensorSpec;
 use crate::skeleton::{Joint, KeypointLayout};
 use crate::stages::lift::LifterFacts;
+use crate::stages::plausibility::DiscriminatorFacts;
 use crate::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
+
+/// A discriminator that looks back further than this, in samples, is refused.
+const OLDEST_WINDOW_AGE: usize = 300;
 
 /// A network's contract.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +103,20 @@ struct LifterSection {
     dilations: Vec<usize>,
     branch_channels: usize,
     heads: Vec<HeadSection>,
+    discriminator: Option<DiscriminatorSection>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiscriminatorSection {
+    file: String,
+    sha256: String,
+    /// How the weights were made: for readers.
+    #[serde(rename = "origin")]
+    _origin: String,
+    window_ages: Vec<usize>,
+    score_scale: f64,
+    score_offset: f64,
 }
 
 #[derive(Deserialize)]
@@ -117,15 +135,7 @@ impl ModelContract {
     pub fn parse(text: &str, source_name: &str) -> Result<Self, ContractError> {
         let refuse = |reason: String| ContractError { source_name: source_name.to_owned(), reason };
         let file: ContractFile = serde_yaml::from_str(text).map_err(|error| refuse(error.to_string()))?;
-        if let Some(sha256) = &file.sha256
-            && (sha256.len() != 64
-                || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()))
-        {
-            return Err(refuse(format!("sha256 \"{sha256}\" is not 64 lower-case hexadecimal digits")));
-        }
-        if file.file.is_empty() || file.file.contains(['/', '\\']) {
-            return Err(refuse(format!("file \"{}\" must be a file name without a folder", file.file)));
-        }
+        check_file(&file.file, file.sha256.as_deref()).map_err(refuse)?;
         let task = match (file.kind, file.input, file.detector, file.keypoints, file.lifter) {
             (Kind::Detector, Some(input), Some(decode), None, None) => {
                 let contract = DetectorContract { input, decode };
@@ -166,6 +176,38 @@ impl ModelContract {
     }
 }
 
+fn check_file(file: &str, sha256: Option<&str>) -> Result<(), String> {
+    let is_digit = |byte: u8| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase();
+    if let Some(sha256) = sha256
+        && (sha256.len() != 64 || !sha256.bytes().all(is_digit))
+    {
+        return Err(format!("sha256 \"{sha256}\" is not 64 lower-case hexadecimal digits"));
+    }
+    if file.is_empty() || file.contains(['/', '\\']) {
+        return Err(format!("file \"{file}\" must be a file name without a folder"));
+    }
+    Ok(())
+}
+
+fn discriminator(section: DiscriminatorSection) -> Result<DiscriminatorFacts, String> {
+    check_file(&section.file, Some(&section.sha256)).map_err(|reason| format!("discriminator: {reason}"))?;
+    let ages = &section.window_ages;
+    if ages.first() != Some(&0) || !ages.is_sorted_by(|a, b| a < b) || ages.last() > Some(&OLDEST_WINDOW_AGE) {
+        return Err(format!("discriminator: window_ages {ages:?} must rise from 0 to at most {OLDEST_WINDOW_AGE}"));
+    }
+    let (scale, offset) = (section.score_scale, section.score_offset);
+    if !(scale > 0.0 && scale.is_finite() && offset.is_finite()) {
+        return Err(format!("discriminator: score_scale {scale} must be positive, score_offset {offset} finite"));
+    }
+    Ok(DiscriminatorFacts {
+        file: section.file,
+        sha256: section.sha256,
+        window_ages: section.window_ages,
+        score_scale: scale,
+        score_offset: offset,
+    })
+}
+
 fn lifter(section: LifterSection) -> Result<LifterFacts, String> {
     if section.joint_set != Joint::SET_NAME {
         return Err(format!("joint_set \"{}\" of the weights, {} of this program", section.joint_set, Joint::SET_NAME));
@@ -184,7 +226,9 @@ fn lifter(section: LifterSection) -> Result<LifterFacts, String> {
     {
         return Err(format!("sigma_per_scale must be positive, found {sigma_per_scale:?}"));
     }
+    let discriminator = section.discriminator.map(discriminator).transpose()?;
     Ok(LifterFacts {
+        discriminator,
         image_strides: section.image_strides,
         dilations: section.dilations,
         branch_channels: section.branch_channels,
@@ -218,6 +262,51 @@ detector: {style: yolox, output: output, strides: [8, 16, 32], classes: 80}
         let (input, outputs) = contract.tensor_specs().unwrap();
         assert_eq!(input.shape, [Some(1), Some(3), Some(416), Some(416)]);
         assert_eq!(outputs[0].shape, [Some(1), Some(3549), Some(85)]);
+    }
+
+    #[test]
+    fn a_lifter_may_come_with_a_discriminator() {
+        let lifter = "
+name: lifter
+kind: lifter
+file: streaming.onnx
+licence: Apache-2.0
+origin: test
+lifter:
+  joint_set: h36m_17
+  rate_hz: 30.0
+  feature_count: 106
+  image_strides: [1, 2]
+  dilations: [1, 3, 9]
+  branch_channels: 8
+  heads: [{lookahead: 0, sigma_per_scale_lateral: 1.0, sigma_per_scale_depth: 1.0}]
+";
+        let of = |text: &str| match ModelContract::parse(text, "test").unwrap().task {
+            ModelTask::Lifter(facts) => facts.discriminator,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(of(lifter), None);
+        let sha256 = "0123456789abcdef".repeat(4);
+        let with = format!(
+            "{lifter}  discriminator: {{file: discriminator.onnx, sha256: {sha256}, origin: test, window_ages: [0, 1, 4], \
+             score_scale: 5.5, score_offset: 0.5}}\n"
+        );
+        let facts = of(&with).unwrap();
+        assert_eq!(
+            (facts.file.as_str(), facts.sha256, facts.window_ages),
+            ("discriminator.onnx", sha256, vec![0, 1, 4])
+        );
+        assert_eq!((facts.score_scale, facts.score_offset), (5.5, 0.5));
+        for (from, to, word) in [
+            ("[0, 1, 4]", "[1, 4]", "[1, 4]"),
+            ("[0, 1, 4]", "[0, 4, 4]", "[0, 4, 4]"),
+            ("[0, 1, 4]", "[0, 301]", "at most 300"),
+            ("5.5", ".nan", "NaN"),
+            ("discriminator.onnx", "../other.onnx", "without a folder"),
+            ("0123456789abcdef", "0123456789ABCDEF", "64 lower-case"),
+        ] {
+            assert!(reason(&with.replace(from, to)).contains(word), "{to}: {}", reason(&with.replace(from, to)));
+        }
     }
 
     #[test]

@@ -144,7 +144,8 @@ const PERSON_SCORE_THRESHOLD: f32 = 0.3;
 
 impl Pipeline {
     /// A pipeline that knows nobody yet.
-    pub fn new(config: &Config, stages: Stages) -> Self {
+    pub fn new(config: &Config, mut stages: Stages) -> Self {
+        stages.lifter.set_judged(config.lifter.plausibility);
         Self {
             stages,
             settings: Settings::from(config),
@@ -158,6 +159,7 @@ impl Pipeline {
     /// Takes new settings, from the next image on. Models and inputs stay what they are.
     pub fn set_config(&mut self, config: &Config) {
         self.settings = Settings::from(config);
+        self.stages.lifter.set_judged(config.lifter.plausibility);
         self.tracker.set_settings(track_settings(config));
     }
 
@@ -324,7 +326,7 @@ impl Pipeline {
             let score = f64::from(tracked.score);
             let refined = self.settings.refine(&mut person.refiner, &lifted.now, keypoints, stamp);
             if let Some(refined) = refined {
-                let seen = Seen { keypoints: &tracked.keypoints, score };
+                let seen = Seen { keypoints: &tracked.keypoints, score, plausibility: lifted.plausibility };
                 let bbox = Some(tracked.bbox_in_image_px);
                 now.extend(person_estimate(tracked.id, &refined, &seen, bbox, camera));
             } else if tracked.is_seen {
@@ -340,7 +342,7 @@ impl Pipeline {
                     self.settings.refine(&mut person.earlier_refiner, &then.pose, &then.keypoints, then.stamp);
                 if let Some(refined) = refined {
                     let in_image = window::in_image(&then.keypoints, camera);
-                    let seen = Seen { keypoints: &in_image, score };
+                    let seen = Seen { keypoints: &in_image, score, plausibility: then.plausibility };
                     let estimate = earlier.get_or_insert_with(|| PoseEstimate {
                         stamp: then.stamp,
                         people: Vec::new(),
@@ -428,10 +430,11 @@ fn timed<T>(observer: &mut dyn StageObserver, stage: Stage, work: impl FnOnce() 
     result
 }
 
-/// The 2D side of one person.
+/// What is known of one person besides the joints.
 struct Seen<'a> {
     keypoints: &'a KeypointsInImage,
     score: f64,
+    plausibility: Option<f64>,
 }
 
 /// One person for the output; `None` for whoever is not seen and has left the image, and if anything were not finite: no NaN
@@ -468,7 +471,7 @@ fn person_estimate(
         track_id,
         joints,
         score: seen.score,
-        plausibility: None,
+        plausibility: seen.plausibility,
         reprojection_error_px: (measured > 0).then(|| (squares / f64::from(measured)).sqrt()),
         bbox_in_image_px: bbox.unwrap_or_else(|| projected_box(&joints, camera)),
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::adapters::model_store::{Model, ModelError, ModelStore};
+use crate::adapters::model_store::{self, Model, ModelError, ModelStore};
 use crate::adapters::onnx::{EngineSettings, OnnxError, OnnxNetwork, ProviderAttempt};
 use crate::adapters::stage_timer::NetworkTime;
 use crate::config::Config;
@@ -10,6 +10,7 @@ use crate::model::ModelTask;
 use crate::pipeline::{Pipeline, Stages};
 use crate::stages::lift::{LiftError, Lifter};
 use crate::stages::people::{DetectorStage, KeypointStage, SingleStage, TwoDStages};
+use crate::stages::plausibility::Discriminator;
 
 /// A pipeline that cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +54,22 @@ pub struct LoadedModel {
     pub attempts: Vec<ProviderAttempt>,
 }
 
+impl LoadedModel {
+    fn of(name: &str, model: &Model, network: &OnnxNetwork) -> Self {
+        Self {
+            name: name.to_owned(),
+            sha256: model.sha256.clone(),
+            provider: crate::network::Network::provider(network).to_owned(),
+            attempts: network.attempts.clone(),
+        }
+    }
+}
+
 /// A pipeline and what it is made of.
 pub struct Engine {
     /// The pipeline.
     pub pipeline: Pipeline,
-    /// Its models, by part (`detector`, `keypoints`, `lifter`).
+    /// Its models, by part (`detector`, `keypoints`, `lifter`, `discriminator`).
     pub models: BTreeMap<&'static str, LoadedModel>,
     /// Time that all its networks took so far.
     pub network_time: NetworkTime,
@@ -85,13 +97,7 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
         let model = store.load(name)?;
         let mut network = OnnxNetwork::load(&model, &settings)?;
         network.time = network_time.clone();
-        let loaded = LoadedModel {
-            name: name.to_owned(),
-            sha256: model.sha256.clone(),
-            provider: crate::network::Network::provider(&network).to_owned(),
-            attempts: network.attempts.clone(),
-        };
-        models.insert(part, loaded);
+        models.insert(part, LoadedModel::of(name, &model, &network));
         Ok((model, network))
     };
     let wrong_kind =
@@ -124,6 +130,7 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
     };
     let name = &config.lifter.model;
     let (model, network) = load("lifter", name)?;
+    let discriminator = model_store::load_discriminator(&model)?;
     let ModelTask::Lifter(facts) = model.contract.task else {
         return Err(wrong_kind("lifter.model", name, "lifter"));
     };
@@ -131,7 +138,13 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
         // One network may do both.
         models.entry("detector").or_insert(both);
     }
-    let lifter =
-        Lifter::new(facts, Box::new(network)).map_err(|source| EngineError::Lifter { name: name.clone(), source })?;
+    let refuse = |source| EngineError::Lifter { name: name.clone(), source };
+    let mut lifter = Lifter::new(facts.clone(), Box::new(network)).map_err(refuse)?;
+    if let (Some(model), Some(facts)) = (discriminator, facts.discriminator) {
+        let mut network = OnnxNetwork::load(&model, &settings)?;
+        network.time = network_time.clone();
+        models.insert("discriminator", LoadedModel::of(name, &model, &network));
+        lifter = lifter.with_discriminator(Discriminator::new(facts, Box::new(network)).map_err(refuse)?);
+    }
     Ok(Engine { pipeline: Pipeline::new(config, Stages { two_d, lifter }), models, network_time })
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::model::{ContractError, ModelContract};
+use crate::model::{ContractError, ModelContract, ModelTask};
 
 /// Name of the contract file in a model's folder.
 pub(super) const CONTRACT_FILE: &str = "model.yaml";
@@ -231,6 +231,26 @@ impl ModelStore {
             _ => Ok(Model { contract, contract_path, weights_path, weights, sha256 }),
         }
     }
+}
+
+/// Reads the discriminator that comes with `lifter`, beside its contract, and checks the checksum; `None` where the
+/// contract names none.
+///
+/// # Errors
+/// [`ModelError`] when the file is missing or is another.
+pub fn load_discriminator(lifter: &Model) -> Result<Option<Model>, ModelError> {
+    let ModelTask::Lifter(facts) = &lifter.contract.task else { return Ok(None) };
+    let Some(facts) = &facts.discriminator else { return Ok(None) };
+    let name = format!("{} discriminator", lifter.contract.name);
+    let path = lifter.contract_path.with_file_name(&facts.file);
+    let weights = std::fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+    let sha256 = hexadecimal(&Sha256::digest(&weights));
+    if sha256 != facts.sha256 {
+        return Err(ModelError::Checksum { path, name, found: sha256, wanted: facts.sha256.clone() });
+    }
+    let contract = ModelContract { name, file: facts.file.clone(), ..lifter.contract.clone() };
+    let contract_path = lifter.contract_path.clone();
+    Ok(Some(Model { contract, contract_path, weights_path: path, weights, sha256 }))
 }
 
 /// Bytes in lower-case hexadecimal.

@@ -7,7 +7,7 @@ use image::RgbImage;
 
 use crate::adapters::bag::BagError;
 use crate::adapters::bag::writer::{BagWriter, Qos, TopicId};
-use crate::adapters::messages::sensor_msgs::CompressedImage;
+use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage};
 use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::stridepose::{JointSet, SkeletonArray};
 use crate::adapters::messages::visualization_msgs::MarkerArray;
@@ -21,6 +21,8 @@ pub const SKELETONS_TOPIC: &str = "/stridepose/skeletons";
 /// Topic of the skeletons with look-ahead.
 pub const REFINED_TOPIC: &str = "/stridepose/skeletons_refined";
 const JOINT_SET_TOPIC: &str = "/stridepose/joint_set";
+/// Topic of the camera that the skeletons were seen with, written when it changes.
+pub const CAMERA_INFO_TOPIC: &str = "/stridepose/camera_info";
 const MARKERS_TOPIC: &str = "/stridepose/markers";
 /// Topic of the pictures with skeletons drawn on them.
 pub const OVERLAY_TOPIC: &str = "/stridepose/overlay/compressed";
@@ -34,6 +36,8 @@ pub struct ResultWriter {
     overlay: Option<TopicId>,
     /// Latched, written with the first image's stamp.
     joint_set: Option<TopicId>,
+    camera_info: TopicId,
+    last_camera: Option<CameraInfo>,
     lookahead: Duration,
 }
 
@@ -45,6 +49,7 @@ impl ResultWriter {
     pub fn create(output: &Path, config: &OutputConfig, lookahead: Duration) -> Result<Self, BagError> {
         let mut writer = BagWriter::create(output)?;
         let joint_set = Some(writer.add_topic::<JointSet<'_>>(JOINT_SET_TOPIC, Qos::Latched)?);
+        let camera_info = writer.add_topic::<CameraInfo>(CAMERA_INFO_TOPIC, Qos::Latched)?;
         let skeletons = writer.add_topic::<SkeletonArray<'_>>(SKELETONS_TOPIC, Qos::Stream)?;
         let refined =
             config.refined.then(|| writer.add_topic::<SkeletonArray<'_>>(REFINED_TOPIC, Qos::Stream)).transpose()?;
@@ -52,7 +57,25 @@ impl ResultWriter {
             config.markers.then(|| writer.add_topic::<MarkerArray<'_>>(MARKERS_TOPIC, Qos::Stream)).transpose()?;
         let overlay =
             config.overlay.then(|| writer.add_topic::<CompressedImage<'_>>(OVERLAY_TOPIC, Qos::Stream)).transpose()?;
-        Ok(Self { writer, skeletons, refined, markers, overlay, joint_set, lookahead })
+        Ok(Self { writer, skeletons, refined, markers, overlay, joint_set, camera_info, last_camera: None, lookahead })
+    }
+
+    /// Writes the camera of the image at `stamp`, if it is not the last one's: what learns from the skeletons' keypoints
+    /// needs it.
+    ///
+    /// # Errors
+    /// [`BagError`] when the disk does not take it.
+    pub fn write_camera(&mut self, stamp: Stamp, camera_info: &CameraInfo) -> Result<(), BagError> {
+        let is_known = |last: &CameraInfo| {
+            last.calibration() == camera_info.calibration() && last.frame_id == camera_info.frame_id
+        };
+        if self.last_camera.as_ref().is_some_and(is_known) {
+            return Ok(());
+        }
+        let camera_info = CameraInfo { stamp, ..camera_info.clone() };
+        self.writer.write(self.camera_info, stamp, &camera_info)?;
+        self.last_camera = Some(camera_info);
+        Ok(())
     }
 
     /// Writes what the pipeline said about one image. Log times are the image's stamp, so that the same input gives the

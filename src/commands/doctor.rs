@@ -14,12 +14,13 @@ use ndarray::ArrayD;
 pub use diagnosis::{Diagnosis, Kind, Machine, ModelFinding, ProviderFinding, Ros, RuntimeFinding, Trial};
 
 use super::{Outcome, Refused, print};
-use crate::adapters::model_store::{Model, ModelStore};
+use crate::adapters::model_store::{Model, ModelStore, load_discriminator};
 use crate::adapters::onnx::{self, EngineSettings, OnnxNetwork};
 use crate::config::Provider;
 use crate::model::ModelTask;
 use crate::network::{ElementType, Network, TensorView};
 use crate::stages::lift::Lifter;
+use crate::stages::plausibility::Discriminator;
 
 /// Timed runs of each network, after one to warm up; the fastest counts.
 const TIMED_RUNS: usize = 5;
@@ -129,6 +130,11 @@ fn run_on_zeros(model: &Model, provider: Provider) -> Result<(String, f64), Stri
     if let ModelTask::Lifter(facts) = &model.contract.task {
         // A lifter's contract is compared with its graph when the stage is built.
         Lifter::new(facts.clone(), Box::new(network)).map_err(|error| error.to_string())?;
+        let discriminator = load_discriminator(model).map_err(|error| error.to_string())?;
+        if let (Some(model), Some(facts)) = (discriminator, &facts.discriminator) {
+            let network = OnnxNetwork::load(&model, &settings).map_err(|error| error.to_string())?;
+            Discriminator::new(facts.clone(), Box::new(network)).map_err(|error| error.to_string())?;
+        }
     }
     Ok((provider, fastest_ms))
 }

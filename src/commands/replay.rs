@@ -246,6 +246,7 @@ impl<'a> Run<'a> {
         for warning in &estimates.now.warnings {
             self.warn(warning);
         }
+        self.writer.write_camera(stamp, camera_info)?;
         self.writer.write(&estimates, frame_id)?;
         self.draw(&estimates.now, frame_id)?;
         self.bar.inc(1);

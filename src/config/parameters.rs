@@ -108,6 +108,8 @@ parameters! {
     lifter: LifterConfig {
         /// Model that lifts, a folder name under the model directories
         model: String in 1..=100, default "lifter", unit "", ReadOnly;
+        /// Judge how plausible each movement is, where the lifter comes with a discriminator
+        plausibility: bool, default true, unit "", Live;
     }
 
     /// Moving the 3D joints so that they project onto the keypoints

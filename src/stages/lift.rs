@@ -20,6 +20,7 @@ use crate::data::{LiftedPose, Stamp};
 use crate::geometry::VirtualCamera;
 use crate::network::{Network, NetworkError, TensorView};
 use crate::skeleton::{JOINT_COUNT, JointArray};
+use crate::stages::plausibility::{Discriminator, DiscriminatorFacts, Movement};
 use crate::stages::window::{self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleClock, SampleKind};
 
 /// Temporal kernel size of a level.
@@ -44,12 +45,20 @@ pub struct LifterFacts {
     pub lookaheads: Vec<usize>,
     /// Standard deviation per stated Laplace scale, lateral and depth, for each head (calibration).
     pub sigma_per_scale: Vec<(f64, f64)>,
+    /// The discriminator that comes with the lifter, where one does.
+    pub discriminator: Option<DiscriminatorFacts>,
 }
 
 impl LifterFacts {
     /// How far each level's kernel reaches from tap to tap, in samples; branch by branch.
     fn shifts(&self) -> impl Iterator<Item = usize> + '_ {
         self.image_strides.iter().flat_map(|stride| self.dilations.iter().map(move |dilation| dilation * stride))
+    }
+
+    /// The head that looks ahead furthest.
+    fn furthest_head(&self) -> usize {
+        let furthest = self.lookaheads.iter().copied().max();
+        self.lookaheads.iter().position(|&of| Some(of) == furthest).unwrap_or(0)
     }
 }
 
@@ -71,6 +80,8 @@ pub struct Lifted {
     pub now: LiftedPose,
     /// The person in an earlier image, with the look-ahead of the last head.
     pub earlier: Option<EarlierPose>,
+    /// How plausible the movement up to this image is; `None` where unknown.
+    pub plausibility: Option<f64>,
 }
 
 /// A second, better answer for an image that was seen a fixed number of samples ago.
@@ -82,6 +93,8 @@ pub struct EarlierPose {
     pub keypoints: KeypointsOnPlane,
     /// The answer.
     pub pose: LiftedPose,
+    /// How plausible the movement up to that image is; `None` where unknown.
+    pub plausibility: Option<f64>,
 }
 
 /// One person's past, as far as the network needs it.
@@ -92,6 +105,8 @@ pub struct PersonWindow {
     rings: Vec<Ring>,
     kept: VecDeque<KeptSample>,
     samples: Vec<Sample>,
+    /// Answers of the first head and of the one that looks ahead furthest; absent without a discriminator.
+    movements: Option<[Movement; 2]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,10 +153,12 @@ pub struct PersonInput<'a> {
     pub keypoints: KeypointsOnPlane,
 }
 
-/// The lifter: facts and network.
+/// The lifter: facts, network, and the discriminator that judges its answers.
 pub struct Lifter {
     facts: LifterFacts,
     network: Box<dyn Network>,
+    discriminator: Option<Discriminator>,
+    is_judged: bool,
 }
 
 impl Lifter {
@@ -177,7 +194,18 @@ impl Lifter {
                 return refuse(format!("the contract asks for {side}s {wanted:?}, the graph has {found:?}"));
             }
         }
-        Ok(Self { facts, network })
+        Ok(Self { facts, network, discriminator: None, is_judged: true })
+    }
+
+    /// The same lifter with its answers judged by `discriminator`.
+    #[must_use]
+    pub fn with_discriminator(self, discriminator: Discriminator) -> Self {
+        Self { discriminator: Some(discriminator), ..self }
+    }
+
+    /// Whether answers are judged, where there is a discriminator.
+    pub const fn set_judged(&mut self, is_judged: bool) {
+        self.is_judged = is_judged;
     }
 
     /// A person who was never seen before.
@@ -188,6 +216,7 @@ impl Lifter {
             rings: self.facts.shifts().map(|shift| Ring::new(shift, self.facts.branch_channels)).collect(),
             kept: VecDeque::with_capacity(self.longest_lookahead() + 1),
             samples: Vec::new(),
+            movements: self.discriminator.as_ref().map(|judge| [judge.new_movement(), judge.new_movement()]),
         }
     }
 
@@ -223,7 +252,21 @@ impl Lifter {
         for round in 0..rounds {
             self.run_round(stamp, people, rounds - round, &mut answers)?;
         }
+        self.judge(people, &mut answers)?;
         Ok(answers)
+    }
+
+    /// Puts the plausibility of each movement into its answer.
+    fn judge(&mut self, people: &[PersonInput<'_>], answers: &mut [Option<Lifted>]) -> Result<(), LiftError> {
+        let Some(discriminator) = self.discriminator.as_mut().filter(|_| self.is_judged) else { return Ok(()) };
+        discriminator.judge(people.iter().zip(answers).flat_map(|(person, answer)| {
+            let movements = person.window.movements.as_ref();
+            let pairs = movements.zip(answer.as_mut()).map(|([now, earlier], answer)| {
+                let earlier = answer.earlier.as_mut().map(|answer| (earlier, &mut answer.plausibility));
+                [Some((now, &mut answer.plausibility)), earlier]
+            });
+            pairs.into_iter().flatten().flatten()
+        }))
     }
 
     /// Runs one sample of every person who has at least `remaining` of them.
@@ -281,6 +324,11 @@ impl Lifter {
                 for (ring, row) in window.rings.iter_mut().zip(new_rows.chunks_exact(channels)) {
                     ring.push(row);
                 }
+                if let Some([now, earlier]) = &mut window.movements {
+                    let head = self.facts.furthest_head() * HEAD_VALUES;
+                    now.push(&answer[..JOINT_COUNT * 3]);
+                    earlier.push(&answer[head..head + JOINT_COUNT * 3]);
+                }
                 if window.kept.len() > self.longest_lookahead() {
                     window.kept.pop_front();
                 }
@@ -289,7 +337,8 @@ impl Lifter {
             }
             if is_image {
                 let earlier = if sample.kind == SampleKind::Keep { self.earlier(window, answer) } else { None };
-                answers[*index] = Some(Lifted { now: self.pose(0, answer, camera), earlier });
+                let now = self.pose(0, answer, camera);
+                answers[*index] = Some(Lifted { now, earlier, plausibility: None });
             }
         }
         Ok(())
@@ -317,10 +366,10 @@ impl Lifter {
     /// The answer of the head that looks ahead furthest, when the image it answers for is known.
     fn earlier(&self, window: &PersonWindow, answer: &[f32]) -> Option<EarlierPose> {
         let lookahead = self.longest_lookahead();
-        let head = self.facts.lookaheads.iter().position(|&of| of == lookahead).filter(|_| lookahead > 0)?;
+        let head = Some(self.facts.furthest_head()).filter(|_| lookahead > 0)?;
         let kept = window.kept.get(window.kept.len().checked_sub(lookahead + 1)?)?;
         let (stamp, keypoints) = kept.image?;
-        Some(EarlierPose { stamp, keypoints, pose: self.pose(head, answer, &kept.camera) })
+        Some(EarlierPose { stamp, keypoints, pose: self.pose(head, answer, &kept.camera), plausibility: None })
     }
 
     fn pose(&self, head: usize, answer: &[f32], camera: &VirtualCamera) -> LiftedPose {

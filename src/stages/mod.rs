@@ -6,6 +6,7 @@ pub mod image;
 pub mod keypoints;
 pub mod lift;
 pub mod people;
+pub mod plausibility;
 pub mod refine;
 pub mod single_stage;
 pub mod track;

@@ -29,6 +29,7 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
         average_decay: 0.9,
         discriminator: None,
         adversarial_weight: 0.0,
+        start_from: None,
     };
     let base = TrainSettings {
         folder: PathBuf::new(),

@@ -14,7 +14,6 @@ use stridepose::skeleton::JOINT_COUNT;
 use crate::batch::{Batch, POSE_VALUES};
 use crate::checkpoint;
 use crate::discriminator::{Discriminator, DiscriminatorKind, KinematicChain, WINDOW_AGES};
-use crate::export::floats;
 
 /// Samples at the end of each clip that windows are cut from.
 pub const TAIL: usize = 12;
@@ -107,11 +106,6 @@ pub fn load(run: &Path) -> anyhow::Result<Option<(Discriminator, DiscriminatorKi
     let Some(kind) = state.discriminator else { return Ok(None) };
     let network = checkpoint::load_module(Discriminator::new(kind, &Device::flex()), &state.files(run), FILE)?;
     Ok(Some((network, kind)))
-}
-
-/// The true movements of a batch as windows, row by row.
-pub fn true_windows(batch: &Batch, kind: DiscriminatorKind) -> Vec<f32> {
-    floats(labelled_windows(batch, kind, &Device::flex()))
 }
 
 /// The true movements of the labelled clips of a batch.

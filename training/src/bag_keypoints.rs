@@ -1,5 +1,6 @@
 //! Keypoint sequences from a bag: everybody's keypoints, followed over time as the pipeline follows them, undistorted
-//! and brought to the model's rate.
+//! and brought to the model's rate. A bag that `stridepose replay` wrote serves as well: its skeletons carry the
+//! keypoints that they rest on.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use stridepose::adapters::bag::{Bag, CameraKeypoints, Completeness, KeypointSource, TopicRequest};
+use stridepose::adapters::result_writer::{CAMERA_INFO_TOPIC, SKELETONS_TOPIC};
 use stridepose::data::Stamp;
 use stridepose::geometry::CameraModel;
 use stridepose::stages::track::{TrackSettings, Tracker};
@@ -42,7 +44,7 @@ pub struct BagKeypoints {
 pub fn read(path: &Path) -> anyhow::Result<BagKeypoints> {
     let context = || format!("{}: no keypoints to learn from", path.display());
     let mut bag = Bag::open(path).with_context(context)?;
-    let source = KeypointSource::new(&bag, TopicRequest { source: None, camera_info: None }).with_context(context)?;
+    let source = keypoint_source(&bag).with_context(context)?;
     let mut people = People { tracker: Tracker::new(TRACKING), stamp: None, now: BTreeMap::new(), past: Vec::new() };
     let mut warnings = Vec::new();
     let completeness = source
@@ -64,8 +66,29 @@ pub fn read(path: &Path) -> anyhow::Result<BagKeypoints> {
         .filter_map(trimmed)
         .map(|samples| KeypointSequence { source: path.display().to_string(), samples })
         .collect();
-    anyhow::ensure!(!sequences.is_empty(), "{}: nobody can be followed for {SHORTEST_SAMPLES} images", path.display());
+    let first_warning = warnings.first().map(|warning| format!("; {} warnings, the first: {warning}", warnings.len()));
+    anyhow::ensure!(
+        !sequences.is_empty(),
+        "{}: nobody can be followed for {SHORTEST_SAMPLES} images{}",
+        path.display(),
+        first_warning.unwrap_or_default()
+    );
     Ok(BagKeypoints { sequences, warnings })
+}
+
+/// The one topic of keypoints; without any, the skeletons of a replay.
+fn keypoint_source(bag: &Bag) -> anyhow::Result<KeypointSource> {
+    let keypoints = KeypointSource::new(bag, TopicRequest::default());
+    let has = |name: &str| bag.topics().iter().any(|topic| topic.name == name);
+    if keypoints.is_ok() || !has(SKELETONS_TOPIC) {
+        return keypoints.context("of images, `stridepose replay` makes a bag that serves");
+    }
+    anyhow::ensure!(
+        has(CAMERA_INFO_TOPIC),
+        "it has skeletons, but no camera on {CAMERA_INFO_TOPIC}: an older version wrote it; replay the recording again"
+    );
+    let skeletons = TopicRequest { source: Some(SKELETONS_TOPIC), camera_info: Some(CAMERA_INFO_TOPIC) };
+    Ok(KeypointSource::of_skeletons(bag, skeletons)?)
 }
 
 type Samples = Vec<(KeypointsOnPlane, f64)>;
@@ -124,7 +147,15 @@ fn trimmed(mut samples: Samples) -> Option<Samples> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use nalgebra::Point3;
+    use stridepose::adapters::messages::sensor_msgs::CameraInfo;
+    use stridepose::adapters::result_writer::ResultWriter;
     use stridepose::adapters::scene_bag::write_scene_bag;
+    use stridepose::config::{Config, OutputConfig};
+    use stridepose::data::{
+        BoundingBox, Covariance, JointEstimate, JointState, MeasuredKeypoint, PersonEstimate, PoseEstimate, TrackId,
+    };
+    use stridepose::pipeline::Estimates;
     use stridepose::scene::SceneSettings;
 
     #[test]
@@ -154,6 +185,61 @@ mod tests {
         let damaged = super::read(&path).unwrap();
         assert!(damaged.warnings.iter().any(|warning| warning.contains("messages could be read")));
         assert!(!damaged.sequences.is_empty());
+    }
+
+    /// One person who stands 3 m away and sways, as `stridepose replay` would have written it.
+    fn write_result_bag(path: &Path, with_camera: bool) {
+        let config = OutputConfig { markers: false, overlay: false, refined: false, ..Config::default().output };
+        let mut writer = ResultWriter::create(path, &config, std::time::Duration::ZERO).unwrap();
+        let k = [500.0, 0.0, 319.5, 0.0, 500.0, 239.5, 0.0, 0.0, 1.0];
+        let camera =
+            CameraInfo { width: 640, height: 480, distortion_model: "plumb_bob".into(), k, ..CameraInfo::default() };
+        for image in 0..90_i64 {
+            let stamp = Stamp::from_nanoseconds(1_000_000_000 + image * 33_333_333);
+            let joints = std::array::from_fn(|joint| JointEstimate {
+                position_in_camera: Point3::new(0.0, 0.0, 3.0),
+                covariance: Covariance::zeros(),
+                confidence: 0.5,
+                state: if joint == 13 { JointState::Inferred } else { JointState::Measured },
+                keypoint: Some(MeasuredKeypoint {
+                    u: 319.5 + image as f32,
+                    v: 100.0 + 10.0 * joint as f32,
+                    score: 0.7,
+                }),
+            });
+            let person = PersonEstimate {
+                track_id: TrackId(1),
+                joints,
+                score: 0.9,
+                plausibility: None,
+                reprojection_error_px: None,
+                bbox_in_image_px: BoundingBox { x_min: 300.0, y_min: 100.0, x_max: 340.0, y_max: 270.0 },
+            };
+            let now = PoseEstimate { stamp, people: vec![person], warnings: Vec::new() };
+            if with_camera {
+                writer.write_camera(stamp, &camera).unwrap();
+            }
+            writer.write(&Estimates { now, earlier: None }, "camera").unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
+    #[test]
+    fn the_keypoints_of_a_replay_s_skeletons_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result");
+        write_result_bag(&path, true);
+        let read = read(&path).unwrap();
+        assert_eq!((read.sequences.len(), read.warnings.len()), (1, 0), "{:?}", read.warnings);
+        let samples = &read.sequences[0].samples;
+        assert!(samples.len() > 80, "{}", samples.len());
+        assert!(samples.iter().all(|(keypoints, _)| keypoints[13].is_none()), "an inferred joint has no keypoint");
+        let last = samples.last().unwrap().0[0].unwrap();
+        assert!((last.point.x - 89.0 / 500.0).abs() < 1e-4 && (last.score - 0.7).abs() < 1e-6, "{last:?}");
+        let old = folder.path().join("old");
+        write_result_bag(&old, false);
+        let error = format!("{:#}", super::read(&old).err().unwrap());
+        assert!(error.contains("90 warnings") && error.contains("before any CameraInfo"), "{error}");
     }
 
     #[test]

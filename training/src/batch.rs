@@ -115,7 +115,7 @@ pub fn draw(
                 let (detected, step_secs) = unlabelled.draw(length, noise, settings, &mut rng);
                 let rows = watch(&hide(&detected, &mut rng), &step_secs);
                 write_features(&mut batch, clip, rows.iter());
-                write_keypoints(&mut batch, clip, &rows, &detected);
+                write_keypoint_targets(&mut batch, clip, &rows, &detected);
             }
             _ => {
                 let drawn = corpus.draw(settings.standing_share, &mut rng);
@@ -224,21 +224,25 @@ fn write_targets(batch: &mut Batch, clip: usize, rows: &[ObservedRow]) {
 }
 
 /// Keypoints in the place of a truth.
-fn write_keypoints(batch: &mut Batch, clip: usize, rows: &[SeenRow], detected: &[KeypointsOnPlane]) {
+fn write_keypoint_targets(batch: &mut Batch, clip: usize, rows: &[SeenRow], detected: &[KeypointsOnPlane]) {
     for (loss_row, time) in loss_times(batch.length).enumerate() {
         for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
             let Some(time) = time.checked_sub(lookahead).filter(|time| rows[*time].valid) else { continue };
             let at = (loss_row * batch.clips + clip) * LOOKAHEADS.len() + head;
             batch.keypoint_weights[at] = 1.0;
-            let camera = &rows[time].camera;
             let values = &mut batch.keypoints[at * POSE_VALUES..(at + 1) * POSE_VALUES];
-            for (values, keypoint) in values.chunks_exact_mut(3).zip(&detected[time]) {
-                let seen = keypoint.and_then(|keypoint| Some((camera.to_virtual(keypoint.point)?, keypoint.score)));
-                if let Some((point, score)) = seen {
-                    let point = point * camera.size();
-                    values.copy_from_slice(&[point.x as f32, point.y as f32, score as f32]);
-                }
-            }
+            write_keypoints(&rows[time].camera, &detected[time], values);
+        }
+    }
+}
+
+/// x and y on the z = 1 plane of `camera`, and the score of each keypoint that is seen.
+pub(crate) fn write_keypoints(camera: &VirtualCamera, keypoints: &KeypointsOnPlane, values: &mut [f32]) {
+    for (values, keypoint) in values.chunks_exact_mut(3).zip(keypoints) {
+        let seen = keypoint.and_then(|keypoint| Some((camera.to_virtual(keypoint.point)?, keypoint.score)));
+        if let Some((point, score)) = seen {
+            let point = point * camera.size();
+            values.copy_from_slice(&[point.x as f32, point.y as f32, score as f32]);
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct CheckpointState {
     /// What the discriminator looks at; absent where the run has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discriminator: Option<DiscriminatorKind>,
+    /// SHA-256 of the graph whose weights the run started from; absent where they were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<String>,
     /// Folder of the files, inside that of the run; absent in runs of earlier versions: the run's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     folder: Option<String>,
@@ -47,7 +50,7 @@ impl CheckpointState {
     /// The state after `step` steps.
     pub(crate) fn new(step: u64, size: LifterSize) -> Self {
         let folder = Some(format!("{FOLDER_PREFIX}{step}"));
-        Self { step, size, average_updates: None, discriminator: None, folder }
+        Self { step, size, average_updates: None, discriminator: None, started_from: None, folder }
     }
 
     /// Refuses to go on with other networks than those of this checkpoint of `run`.
@@ -67,6 +70,18 @@ impl CheckpointState {
             );
         }
         Ok(())
+    }
+
+    /// Refuses to go on as if the run had started from the graph of checksum `asked` when it started from another.
+    pub(crate) fn check_start(&self, asked: Option<&str>, run: &Path) -> anyhow::Result<()> {
+        match (&self.started_from, asked) {
+            (Some(from), Some(asked)) if from != asked => anyhow::bail!(
+                "the run in {} started from other weights (sha256 {from}) than those of --start-from ({asked}); leave \
+                 --start-from out to go on, or use another folder",
+                run.display()
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Where the files of this checkpoint of `run` lie.

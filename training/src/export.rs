@@ -19,8 +19,12 @@ use stridepose::skeleton::Joint;
 use stridepose::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
 
 use crate::calibrate::HeadCalibration;
+use crate::export_discriminator::{self, DiscriminatorSection};
 use crate::network::{DILATIONS, HEAD_VALUES, LOOKAHEADS, LifterNetwork, LifterSize, Residual, Rows};
 use crate::onnx::{Attribute, Dimension, Graph};
+
+/// Name of the contract in a model folder.
+pub(crate) const CONTRACT_FILE: &str = "model.yaml";
 
 /// The contract of a lifter, as `model.yaml` has it.
 #[derive(Serialize)]
@@ -43,6 +47,8 @@ struct LifterSection<'a> {
     dilations: [usize; DILATIONS.len()],
     branch_channels: usize,
     heads: Vec<HeadSection>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discriminator: Option<DiscriminatorSection>,
 }
 
 #[derive(Serialize)]
@@ -59,7 +65,8 @@ struct Golden {
     answers: Vec<f32>,
 }
 
-/// Writes the model folder, the contract last: a folder with a contract is whole.
+/// Writes the model folder, the contract last: a folder with a contract is whole. A discriminator that lies in the folder
+/// already goes into the contract.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -100,12 +107,44 @@ pub fn export(
                     sigma_per_scale_depth: head.depth,
                 })
                 .collect(),
+            discriminator: export_discriminator::section(folder)?,
         },
     };
-    write(&folder.join("model.yaml"), serde_yaml::to_string(&contract)?.as_bytes())
+    write(&folder.join(CONTRACT_FILE), serde_yaml::to_string(&contract)?.as_bytes())
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Another graph of the same lifter.
+pub struct Variant<'a> {
+    /// Name of its folder inside the model folder, and of the variant.
+    pub name: &'a str,
+    /// File name.
+    pub file: &'a str,
+    /// The graph.
+    pub graph: &'a [u8],
+}
+
+/// Writes a variant beside the model in `model`, whose contract is `contract`, into a folder of its own: with the same
+/// contract but for name, file and checksum, and without the discriminator, which lies in the model folder.
+///
+/// # Errors
+/// When the contract cannot be read or a file cannot be written.
+pub fn export_variant(variant: &Variant<'_>, contract: &str, model: &Path) -> anyhow::Result<()> {
+    let mut contract: serde_yaml::Value = serde_yaml::from_str(contract)?;
+    let sha256 = hexadecimal(&Sha256::digest(variant.graph));
+    for (key, value) in [("name", variant.name), ("file", variant.file), ("sha256", &sha256)] {
+        let place = contract.get_mut(key).with_context(|| format!("the contract has no {key}"))?;
+        *place = value.into();
+    }
+    if let Some(lifter) = contract.get_mut("lifter").and_then(serde_yaml::Value::as_mapping_mut) {
+        lifter.remove("discriminator");
+    }
+    let folder = model.join(variant.name);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    write(&folder.join(variant.file), variant.graph)?;
+    write(&folder.join(CONTRACT_FILE), serde_yaml::to_string(&contract)?.as_bytes())
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
@@ -137,6 +176,14 @@ pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 /// The graph of one sample.
 pub fn streaming(network: &LifterNetwork, size: &LifterSize) -> Vec<u8> {
+    streaming_with(network, size, gemm_into)
+}
+
+/// How a matrix with its bias is written: graph, name, matrix, input, and the name of the output where it has one.
+type WriteLinear = fn(&mut Graph, &str, &Linear, &str, Option<&str>) -> String;
+
+/// The graph of one sample with every product written by `linear`.
+pub(crate) fn streaming_with(network: &LifterNetwork, size: &LifterSize, linear: WriteLinear) -> Vec<u8> {
     let mut graph = Graph::new("stridepose lifter, streaming");
     let channels = size.branch;
     let levels = size.image_strides.len() * DILATIONS.len();
@@ -145,7 +192,7 @@ pub fn streaming(network: &LifterNetwork, size: &LifterSize) -> Vec<u8> {
     graph.input("past", &[free, Dimension::Fixed(levels * 2 * channels)]);
     let axis = graph.integers("axis_1", &[1]);
     let mut level_inputs = Vec::new();
-    build(&mut graph, network, size, |graph, x, _| {
+    build(&mut graph, network, size, linear, |graph, x, _| {
         let level = level_inputs.len();
         let start = graph.integers(&format!("start_{level}"), &[(level * 2 * channels) as i64]);
         let end = graph.integers(&format!("end_{level}"), &[((level + 1) * 2 * channels) as i64]);
@@ -168,7 +215,7 @@ pub fn sequence(network: &LifterNetwork, size: &LifterSize) -> Vec<u8> {
     let axis = graph.integers("axis_0", &[0]);
     let zero = graph.integers("zero", &[0]);
     let mut level = 0;
-    build(&mut graph, network, size, |graph, x, shift| {
+    build(&mut graph, network, size, gemm_into, |graph, x, shift| {
         let shift = shift as i64;
         let pads = graph.integers(&format!("pads_{level}"), &[2 * shift, 0, 0, 0]);
         let padded = graph.node("Pad", &[x, &pads], &[]);
@@ -189,41 +236,58 @@ fn build(
     graph: &mut Graph,
     network: &LifterNetwork,
     size: &LifterSize,
+    linear: WriteLinear,
     mut taps: impl FnMut(&mut Graph, &str, usize) -> String,
 ) {
-    let encoded = gemm(graph, "encode", &network.encode, "features");
+    let encoded = linear(graph, "encode", &network.encode, "features", None);
     let encoded = graph.node("Relu", &[&encoded], &[]);
-    let encoded = residual(graph, "encoder", &network.encoder, &encoded, None);
+    let encoded = residual(graph, linear, "encoder", &network.encoder, &encoded, None);
     let mut joined = vec!["features".to_owned(), encoded.clone()];
     for (branch, image_stride) in network.branches.iter().zip(&size.image_strides) {
-        let mut x = gemm(graph, &format!("project_{image_stride}"), &branch.project, &encoded);
+        let mut x = linear(graph, &format!("project_{image_stride}"), &branch.project, &encoded, None);
         for (level, dilation) in branch.levels.iter().zip(DILATIONS) {
             let tapped = taps(graph, &x, dilation * image_stride);
-            x = residual(graph, &format!("branch_{image_stride}_{dilation}"), level, &x, Some(&tapped));
+            x = residual(graph, linear, &format!("branch_{image_stride}_{dilation}"), level, &x, Some(&tapped));
         }
         joined.push(x);
     }
     let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
     let joined = graph.node("Concat", &joined, &[Attribute::Int("axis", 1)]);
-    let joined = gemm(graph, "join", &network.join, &joined);
+    let joined = linear(graph, "join", &network.join, &joined, None);
     let mut x = graph.node("Relu", &[&joined], &[]);
     for (index, fuse) in network.fuse.iter().enumerate() {
-        x = residual(graph, &format!("fuse_{index}"), fuse, &x, None);
+        x = residual(graph, linear, &format!("fuse_{index}"), fuse, &x, None);
     }
-    let (weight, bias) = weights(graph, "head", &network.head);
-    graph.named_node("Gemm", &[&x, &weight, &bias], "answers", &[]);
+    linear(graph, "head", &network.head, &x, Some("answers"));
 }
 
-fn residual(graph: &mut Graph, name: &str, residual: &Residual, x: &str, taps: Option<&str>) -> String {
-    let inner = gemm(graph, &format!("{name}_inner"), &residual.inner, taps.unwrap_or(x));
+fn residual(
+    graph: &mut Graph,
+    linear: WriteLinear,
+    name: &str,
+    residual: &Residual,
+    x: &str,
+    taps: Option<&str>,
+) -> String {
+    let inner = linear(graph, &format!("{name}_inner"), &residual.inner, taps.unwrap_or(x), None);
     let inner = graph.node("Relu", &[&inner], &[]);
-    let outer = gemm(graph, &format!("{name}_outer"), &residual.outer, &inner);
+    let outer = linear(graph, &format!("{name}_outer"), &residual.outer, &inner, None);
     graph.node("Add", &[x, &outer], &[])
 }
 
 pub(crate) fn gemm(graph: &mut Graph, name: &str, linear: &Linear, x: &str) -> String {
+    gemm_into(graph, name, linear, x, None)
+}
+
+fn gemm_into(graph: &mut Graph, name: &str, linear: &Linear, x: &str, output: Option<&str>) -> String {
     let (weight, bias) = weights(graph, name, linear);
-    graph.node("Gemm", &[x, &weight, &bias], &[])
+    match output {
+        Some(output) => {
+            graph.named_node("Gemm", &[x, &weight, &bias], output, &[]);
+            output.to_owned()
+        }
+        None => graph.node("Gemm", &[x, &weight, &bias], &[]),
+    }
 }
 
 fn weights(graph: &mut Graph, name: &str, linear: &Linear) -> (String, String) {

@@ -23,12 +23,18 @@
 //! log        log.jsonl, written and read; curves  the same as SVG
 //! validate   error tables on the validation persons, calibration of the stated scale
 //! ablate     what each part is worth: runs; ablate_table  their tables
+//! adapt      a shipped lifter tuned to recordings without truth; adapt_table  what it brought
+//! judge      a discriminator trained beside a finished lifter; implausible  movements that no body makes
 //! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract;
 //!            export_discriminator  the discriminator's graph
+//! export_int8  the streaming graph in 8 bits; runtime  exported graphs as the program runs them
+//! onnx_reader constants back out of a graph; import  a lifter out of its model folder
 //! ```
 
 pub mod ablate;
 pub mod ablate_table;
+pub mod adapt;
+pub mod adapt_table;
 pub mod adversary;
 pub mod average;
 pub mod bag_keypoints;
@@ -43,6 +49,10 @@ pub mod curves;
 pub mod discriminator;
 pub mod export;
 pub mod export_discriminator;
+pub mod export_int8;
+pub mod implausible;
+pub mod import;
+pub mod judge;
 pub mod keypoint_sequence;
 pub mod log;
 pub mod loss;
@@ -51,8 +61,10 @@ pub mod network;
 pub mod noise;
 pub mod occlusion;
 pub mod onnx;
+pub mod onnx_reader;
 pub mod posture;
 mod progress;
+pub mod runtime;
 pub mod scene;
 pub mod semi_supervised;
 pub mod train;

@@ -4,7 +4,7 @@ mod commands;
 
 use clap::{Parser, Subcommand};
 
-use commands::{ablate, curves, export, lifter, validate};
+use commands::{ablate, adapt, curves, discriminator, export, lifter, validate};
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
 #[derive(Parser)]
@@ -22,6 +22,10 @@ enum Command {
     Validate(validate::ValidateArguments),
     /// Calibrate a checkpoint and write its model folder: ONNX graphs and contract.
     Export(export::ExportArguments),
+    /// Train a discriminator beside a finished lifter: what its plausibility comes from.
+    Discriminator(discriminator::DiscriminatorArguments),
+    /// Tune a lifter to recordings without 3D truth, and say what it brought; writes nothing that got worse.
+    Adapt(adapt::AdaptArguments),
     /// Train without one part or with another, over several seeds, and write what each is worth; resumes.
     Ablate(ablate::AblateArguments),
     /// Draw error and learning rate of runs against the step.
@@ -33,6 +37,8 @@ fn main() -> anyhow::Result<()> {
         Command::Lifter(arguments) => lifter::lifter(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Export(arguments) => export::export(&arguments),
+        Command::Discriminator(arguments) => discriminator::discriminator(&arguments),
+        Command::Adapt(arguments) => adapt::adapt(&arguments),
         Command::Ablate(arguments) => ablate::ablate(&arguments),
         Command::Curves(arguments) => curves::curves(&arguments),
     }

@@ -177,6 +177,35 @@ impl LifterNetwork {
         }
     }
 
+    /// Every matrix with its bias, under the name that the exported graph has for it.
+    ///
+    /// # Errors
+    /// The first that `of` gives.
+    pub(crate) fn for_each_linear(
+        &mut self,
+        image_strides: &[usize],
+        of: &mut impl FnMut(&str, &mut Linear) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let residual =
+            |name: &str, residual: &mut Residual, of: &mut dyn FnMut(&str, &mut Linear) -> anyhow::Result<()>| {
+                of(&format!("{name}_inner"), &mut residual.inner)?;
+                of(&format!("{name}_outer"), &mut residual.outer)
+            };
+        of("encode", &mut self.encode)?;
+        residual("encoder", &mut self.encoder, of)?;
+        for (branch, image_stride) in self.branches.iter_mut().zip(image_strides) {
+            of(&format!("project_{image_stride}"), &mut branch.project)?;
+            for (level, dilation) in branch.levels.iter_mut().zip(DILATIONS) {
+                residual(&format!("branch_{image_stride}_{dilation}"), level, of)?;
+            }
+        }
+        of("join", &mut self.join)?;
+        for (index, fuse) in self.fuse.iter_mut().enumerate() {
+            residual(&format!("fuse_{index}"), fuse, of)?;
+        }
+        of("head", &mut self.head)
+    }
+
     /// `features` `[length * clips, FEATURE_COUNT]`, time-major, to `[answered rows, heads * HEAD_VALUES]`.
     pub fn forward(&self, features: Tensor<2>, image_strides: &[usize], clips: usize, rows: Rows) -> Tensor<2> {
         let length = features.dims()[0] / clips;

@@ -4,6 +4,7 @@
 const IR_VERSION: u64 = 8;
 const OPSET_VERSION: u64 = 17;
 const FLOAT: u64 = 1;
+const INT8: u64 = 3;
 const INT64: u64 = 7;
 const FLOAT_ATTRIBUTE: u64 = 1;
 const INT_ATTRIBUTE: u64 = 2;
@@ -63,6 +64,12 @@ impl Graph {
         self.constant(name, INT64, &[values.len()], &raw)
     }
 
+    /// Adds a constant of signed bytes.
+    pub fn bytes(&mut self, name: &str, shape: &[usize], values: &[i8]) -> String {
+        let raw: Vec<u8> = values.iter().map(|value| value.cast_unsigned()).collect();
+        self.constant(name, INT8, shape, &raw)
+    }
+
     fn constant(&mut self, name: &str, data_type: u64, shape: &[usize], raw: &[u8]) -> String {
         let mut tensor = Vec::new();
         for &dimension in shape {
@@ -84,11 +91,24 @@ impl Graph {
 
     /// Adds a node whose one output is called `output`.
     pub fn named_node(&mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[Attribute]) {
+        self.add(operator, inputs, &[output], attributes);
+    }
+
+    /// Brings the floats `x` to unsigned bytes at run time; returns the names of bytes, scale and zero point.
+    pub fn quantise(&mut self, x: &str) -> [String; 3] {
+        let names = ["bytes", "scale", "zero"].map(|part| format!("quantised_{}_{part}", self.node_count));
+        self.add("DynamicQuantizeLinear", &[x], &[&names[0], &names[1], &names[2]], &[]);
+        names
+    }
+
+    fn add(&mut self, operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[Attribute]) {
         let mut node = Vec::new();
         for input in inputs {
             put_bytes(&mut node, 1, input.as_bytes());
         }
-        put_bytes(&mut node, 2, output.as_bytes());
+        for output in outputs {
+            put_bytes(&mut node, 2, output.as_bytes());
+        }
         put_bytes(&mut node, 3, format!("node_{}", self.node_count).as_bytes());
         put_bytes(&mut node, 4, operator.as_bytes());
         for attribute in attributes {

@@ -47,6 +47,10 @@ pub struct UnlabelledLoss {
     pub total: Tensor<1>,
     /// Mean reprojection error of the first head, m.
     pub reprojection: Tensor<1>,
+    /// Mean distance of the first head's bones from their mean length in the clip, m.
+    pub constancy: Tensor<1>,
+    /// Mean difference of the first head's left and right bones, m.
+    pub symmetry: Tensor<1>,
 }
 
 /// Places of the joints, one tensor `[n, 17]` per axis.
@@ -74,13 +78,14 @@ pub fn unlabelled_loss(
         let symmetry = symmetry(&lengths, &weight);
         total = total
             + (reprojection.clone().mul_scalar(terms.reprojection)
-                + constancy.mul_scalar(terms.constancy)
-                + symmetry.mul_scalar(terms.symmetry))
+                + constancy.clone().mul_scalar(terms.constancy)
+                + symmetry.clone().mul_scalar(terms.symmetry))
             .mul_scalar(share);
-        first.get_or_insert(reprojection);
+        first.get_or_insert([reprojection, constancy, symmetry]);
     }
-    let reprojection = first.unwrap_or_else(|| total.clone()).detach();
-    UnlabelledLoss { total, reprojection }
+    let first = first.unwrap_or_else(|| [total.clone(), total.clone(), total.clone()]);
+    let [reprojection, constancy, symmetry] = first.map(Tensor::detach);
+    UnlabelledLoss { total, reprojection, constancy, symmetry }
 }
 
 /// `[n, 51]` to one tensor an axis.

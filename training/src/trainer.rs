@@ -1,7 +1,8 @@
 //! What is trained, and one step of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::ParamGroup;
 use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
@@ -13,6 +14,7 @@ use crate::average::WeightAverage;
 use crate::batch::{Batch, POSE_VALUES};
 use crate::checkpoint::{self, CheckpointState};
 use crate::discriminator::DiscriminatorKind;
+use crate::import;
 use crate::loss::{LossWeights, loss};
 use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows};
 use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
@@ -45,6 +47,8 @@ pub struct LearnSettings {
     pub discriminator: Option<DiscriminatorKind>,
     /// Weight of the discriminator's judgement in the lifter's loss, m; 0 trains the discriminator alone.
     pub adversarial_weight: f32,
+    /// Model folder whose weights a new run starts from; absent for weights that are drawn.
+    pub start_from: Option<PathBuf>,
 }
 
 /// All that learns, and all that a checkpoint holds.
@@ -55,16 +59,25 @@ pub(crate) struct Trainer {
     optimizer: ModuleOptimizer,
     average: Option<WeightAverage<LifterNetwork>>,
     adversary: Option<Adversary>,
+    /// SHA-256 of the graph whose weights the run started from.
+    started_from: Option<String>,
     /// Steps done.
     pub step: u64,
 }
 
 impl Trainer {
-    /// Goes on from the checkpoint in `folder`; without one, starts anew from weights drawn with `seed`.
+    /// Goes on from the checkpoint in `folder`; without one, starts anew from the weights that the settings name, or from
+    /// weights drawn with `seed`.
     pub(crate) fn resume(folder: &Path, settings: &LearnSettings, seed: u64) -> anyhow::Result<Self> {
         let device = Device::flex().autodiff();
         device.seed(seed);
-        let network = LifterNetwork::new(&settings.size, &device);
+        let state = checkpoint::read_state(folder)?;
+        let start =
+            settings.start_from.as_ref().map(|start| start_weights(start, &settings.size, &device)).transpose()?;
+        let (network, started_from) = match start {
+            Some((network, sha256)) => (network, Some(sha256)),
+            None => (LifterNetwork::new(&settings.size, &device), None),
+        };
         let decay = settings.average_decay;
         let average = |network, updates| (decay > 0.0).then(|| WeightAverage::new(network, decay, updates));
         let mut trainer = Self {
@@ -74,10 +87,12 @@ impl Trainer {
             adversary: settings.discriminator.map(|kind| Adversary::new(kind, settings.adversarial_weight, &device)),
             network,
             device,
+            started_from,
             step: 0,
         };
-        let Some(state) = checkpoint::read_state(folder)? else { return Ok(trainer) };
+        let Some(state) = state else { return Ok(trainer) };
         state.check_fits(settings, folder)?;
+        state.check_start(trainer.started_from.as_deref(), folder)?;
         let files = state.files(folder);
         trainer.network = checkpoint::load_module(trainer.network, &files, "network")?;
         trainer.optimizer = checkpoint::load_optimizer(trainer.optimizer, &files, "optimizer")?;
@@ -88,6 +103,7 @@ impl Trainer {
         if state.discriminator.is_some() {
             trainer.adversary = trainer.adversary.map(|adversary| adversary.load(&files)).transpose()?;
         }
+        trainer.started_from = state.started_from;
         trainer.step = state.step;
         Ok(trainer)
     }
@@ -153,6 +169,7 @@ impl Trainer {
         let mut state = CheckpointState::new(self.step, self.size.clone());
         state.average_updates = self.average.as_ref().map(WeightAverage::updates);
         state.discriminator = self.adversary.as_ref().map(Adversary::kind);
+        state.started_from.clone_from(&self.started_from);
         checkpoint::commit(folder, &state, |files| {
             checkpoint::save_module(&self.network, files, "network")?;
             checkpoint::save_optimizer(&self.optimizer, files, "optimizer")?;
@@ -166,6 +183,18 @@ impl Trainer {
     fn tensor(&self, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
         tensor(&self.device, values, shape)
     }
+}
+
+/// The weights in the model folder `start`, and the SHA-256 of its graph.
+fn start_weights(start: &Path, size: &LifterSize, device: &Device) -> anyhow::Result<(LifterNetwork, String)> {
+    let imported = import::lifter(start, device).context("the weights to start from")?;
+    anyhow::ensure!(
+        imported.size == *size,
+        "the lifter in {} has sizes {:?}, trained are {size:?}",
+        start.display(),
+        imported.size
+    );
+    Ok((imported.network, imported.sha256))
 }
 
 fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
@@ -186,6 +215,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::adversary::TAIL;
+    use crate::calibrate::HeadCalibration;
     use crate::checkpoint::Weights;
     use crate::network::HEAD_VALUES;
 
@@ -194,7 +224,7 @@ mod tests {
     }
 
     fn settings(average_decay: f64) -> LearnSettings {
-        LearnSettings { size: size(), average_decay, discriminator: None, adversarial_weight: 0.0 }
+        LearnSettings { size: size(), average_decay, discriminator: None, adversarial_weight: 0.0, start_from: None }
     }
 
     fn adversarial() -> LearnSettings {
@@ -269,6 +299,44 @@ mod tests {
         assert_eq!(answers(&averaged), answers(&trainer.network()));
         let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..settings(0.0) };
         let error = Trainer::resume(run.path(), &larger, 1).err().unwrap().to_string();
+        assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
+    }
+
+    #[test]
+    fn a_new_run_starts_from_a_model_folder_and_one_taken_up_again_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, other, run) = (folder.path().join("model"), folder.path().join("other"), folder.path().join("run"));
+        std::fs::create_dir(&run).unwrap();
+        let export = |of: &Path, steps: u64| {
+            let mut trainer = Trainer::resume(&folder.path().join("none"), &settings(0.0), 1).unwrap();
+            for step in 0..steps {
+                trainer.step(&batch(step), 1e-2, 0.5).unwrap();
+            }
+            let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
+            let features = vec![0.5; FEATURE_COUNT];
+            let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
+            crate::export::export(&trainer.network(), &size(), &calibration, "test", &features, of).unwrap();
+            answers(&trainer.network())
+        };
+        let exported = export(&model, 4);
+        export(&other, 5);
+        let from = |start: &Path| LearnSettings { start_from: Some(start.to_owned()), ..settings(0.9) };
+
+        let mut trainer = Trainer::resume(&run, &from(&model), 7).unwrap();
+        assert_eq!(answers(&trainer.network()), exported, "bit by bit, average and all");
+        trainer.step(&batch(9), 1e-2, 0.5).unwrap();
+        assert_ne!(answers(&trainer.network.valid()), exported);
+        trainer.save(&run).unwrap();
+        let trained = answers(&trainer.network.valid());
+        for settings in [from(&model), settings(0.9)] {
+            let again = Trainer::resume(&run, &settings, 7).unwrap();
+            assert_eq!((again.step, answers(&again.network.valid())), (1, trained.clone()));
+            again.save(&run).unwrap();
+        }
+        let error = Trainer::resume(&run, &from(&other), 7).err().unwrap().to_string();
+        assert!(error.contains("started from other weights"), "{error}");
+        let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..from(&model) };
+        let error = format!("{:#}", Trainer::resume(&folder.path().join("new"), &larger, 1).err().unwrap());
         assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
     }
 

@@ -8,14 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use stridepose::geometry::{ScaleFit, Similarity};
 use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
-use stridepose::stages::window::FEATURE_COUNT;
+use stridepose::stages::window::{FEATURE_COUNT, KeypointsOnPlane};
 
 use crate::batch::{self, ObservedRow};
 use crate::mocap::{Clip, Split};
 use crate::network::{HEAD_VALUES, LOOKAHEADS, LifterNetwork, Rows};
 use crate::noise::{self, DetectorNoise, NoiseSettings};
 use crate::occlusion;
-use crate::scene::{self, SceneSettings};
+use crate::scene::{self, Scene, SceneSettings};
 
 /// Samples of a validation scene; the first [`WARM_UP`] are not scored.
 const LENGTH: usize = 120;
@@ -30,6 +30,16 @@ pub enum Hidden {
     Share(f64),
     /// A run of this many samples without any keypoint; scored at its last sample.
     Gap(usize),
+}
+
+impl Hidden {
+    /// Whether the sample at `time` of a validation scene is scored.
+    pub(crate) fn is_scored(self, time: usize) -> bool {
+        match self {
+            Self::Share(_) => time >= WARM_UP,
+            Self::Gap(_) => time + 1 == LENGTH,
+        }
+    }
 }
 
 /// One row of a table.
@@ -86,15 +96,6 @@ impl Validation<'_> {
     pub fn answer(&self, of: impl Fn(&Clip) -> bool, condition: &Condition, mut visit: impl FnMut(&Scored)) {
         let device = Device::flex();
         let network = self.network.valid();
-        let settings = SceneSettings {
-            speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
-            retarget_share: 0.0,
-            stamp_jitter: 0.0,
-            posture_share: 0.0,
-            mirror: false,
-        };
-        let detector = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
-        let gap_end = LENGTH - 1;
         let mut drawn: Vec<Vec<ObservedRow>> = Vec::new();
         let mut flush = |drawn: &mut Vec<Vec<ObservedRow>>| {
             let scenes = drawn.len();
@@ -116,11 +117,7 @@ impl Validation<'_> {
                 .try_to_vec()
                 .unwrap_or_default();
             for (scene, rows) in drawn.iter().enumerate() {
-                let times = match condition.hidden {
-                    Hidden::Share(_) => WARM_UP..LENGTH,
-                    Hidden::Gap(_) => gap_end..LENGTH,
-                };
-                for time in times {
+                for time in (0..LENGTH).filter(|time| condition.hidden.is_scored(*time)) {
                     for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
                         let target = &rows[time - lookahead];
                         let at = ((time * scenes + scene) * LOOKAHEADS.len() + head) * HEAD_VALUES;
@@ -130,25 +127,44 @@ impl Validation<'_> {
             }
             drawn.clear();
         };
-        for (index, clip) in
-            self.clips.iter().enumerate().filter(|(_, clip)| clip.split == Split::Validation && of(clip))
-        {
-            for scene in 0..self.scenes_per_clip {
+        for (scene, keypoints) in self.scenes(of, condition) {
+            drawn.push(batch::observe(&scene, &keypoints));
+            if drawn.len() == SCENES_AT_ONCE {
+                flush(&mut drawn);
+            }
+        }
+        flush(&mut drawn);
+    }
+
+    /// The scenes of the clips that `of` accepts, with what the detector sees of them.
+    pub(crate) fn scenes<'s>(
+        &'s self,
+        of: impl Fn(&Clip) -> bool + 's,
+        condition: &'s Condition,
+    ) -> impl Iterator<Item = (Scene, Vec<KeypointsOnPlane>)> + 's {
+        let settings = SceneSettings {
+            speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
+            retarget_share: 0.0,
+            stamp_jitter: 0.0,
+            posture_share: 0.0,
+            mirror: false,
+        };
+        let detector = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
+        let clips = self.clips.iter().enumerate();
+        let clips = clips.filter(move |(_, clip)| clip.split == Split::Validation && of(clip));
+        clips.flat_map(|(index, clip)| (0..self.scenes_per_clip).map(move |scene| (index, clip, scene))).map(
+            move |(index, clip, scene)| {
                 let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene as u64);
                 let scene = scene::draw(clip, LENGTH, &settings, &mut rng);
                 let mut keypoints = noise::detect(&scene, self.noise, &detector, &mut rng);
                 occlusion::mask_layout(&mut keypoints, condition.layout);
                 match condition.hidden {
                     Hidden::Share(share) => occlusion::mask_points(&mut keypoints, share, &mut rng),
-                    Hidden::Gap(length) => occlusion::mask_run(&mut keypoints, gap_end + 1 - length..gap_end + 1),
+                    Hidden::Gap(length) => occlusion::mask_run(&mut keypoints, LENGTH - length..LENGTH),
                 }
-                drawn.push(batch::observe(&scene, &keypoints));
-                if drawn.len() == SCENES_AT_ONCE {
-                    flush(&mut drawn);
-                }
-            }
-        }
-        flush(&mut drawn);
+                (scene, keypoints)
+            },
+        )
     }
 
     /// Mean errors under `condition` over the clips that `of` accepts.
@@ -187,7 +203,7 @@ fn scored(head: usize, row: &ObservedRow, values: &[f32]) -> Scored {
 }
 
 /// Mean distance after the best similarity; without one where a pose has none (all joints in one place).
-fn aligned_distance(answer: &JointArray<Vector3<f64>>, truth: &JointArray<Vector3<f64>>) -> f64 {
+pub(crate) fn aligned_distance(answer: &JointArray<Vector3<f64>>, truth: &JointArray<Vector3<f64>>) -> f64 {
     let (from, onto) = (answer.map(Point3::from), truth.map(Point3::from));
     match Similarity::fit(&from, &onto, ScaleFit::Free) {
         Some(similarity) => mean_distance(&from.map(|point| similarity.apply(&point).coords), truth),
@@ -195,6 +211,6 @@ fn aligned_distance(answer: &JointArray<Vector3<f64>>, truth: &JointArray<Vector
     }
 }
 
-fn mean_distance(a: &JointArray<Vector3<f64>>, b: &JointArray<Vector3<f64>>) -> f64 {
+pub(crate) fn mean_distance(a: &JointArray<Vector3<f64>>, b: &JointArray<Vector3<f64>>) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).norm()).sum::<f64>() / JOINT_COUNT as f64
 }

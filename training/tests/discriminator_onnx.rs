@@ -14,13 +14,19 @@ use stridepose::config::Provider;
 use stridepose::model::ModelContract;
 use stridepose::network::{Network, TensorView};
 use stridepose_train::discriminator::{Discriminator, DiscriminatorKind};
-use stridepose_train::export_discriminator;
+use stridepose_train::export_discriminator::{self, GoldenGroup};
+use stridepose_train::judge::Logistic;
 
 /// Any contract that leaves the graph alone.
 const CONTRACT: &str = include_str!("../../models/lifter/model.yaml");
 
 #[derive(Deserialize)]
 struct Golden {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
     windows: usize,
     poses: Vec<f32>,
     scores: Vec<f32>,
@@ -37,9 +43,12 @@ fn the_exported_discriminator_answers_as_the_trainer_s() {
         let network = Discriminator::new(kind, &Device::flex());
         let width = kind.poses() * 51;
         let windows: Vec<f32> = (0..7 * width).map(|index| 0.4 * (index as f32 * 0.37).sin()).collect();
-        export_discriminator::export(&network, kind, &windows, folder.path()).unwrap();
+        let groups = [GoldenGroup { name: "any".to_owned(), poses: windows }];
+        let logistic = Logistic { scale: 5.0, offset: 0.5 };
+        export_discriminator::export(&network, kind, logistic, &groups, "a test", folder.path()).unwrap();
         let text = std::fs::read_to_string(folder.path().join("discriminator_golden.json")).unwrap();
-        let golden: Golden = serde_json::from_str(&text).unwrap();
+        let mut golden: Golden = serde_json::from_str(&text).unwrap();
+        let golden = golden.groups.remove(0);
         assert_eq!((golden.windows, golden.scores.len()), (7, 7));
 
         let model = Model {

@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::camera_stream::{self, Joined};
-use super::topic_choice::{CameraTopics, TopicRequest, choose_keypoint_topics};
+use super::topic_choice::{CameraTopics, TopicRequest, choose_keypoint_topics, choose_skeleton_topics};
 use super::{Bag, BagError, Completeness};
-use crate::adapters::messages::from_cdr;
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::messages::std_msgs::Header;
-use crate::adapters::messages::stridepose::KeypointArray;
+use crate::adapters::messages::stridepose::{KeypointArray, SkeletonArray};
+use crate::adapters::messages::{Message, from_cdr};
 use crate::data::{PersonKeypoints, Stamp};
 use crate::warning::{Warning, WarningKind};
 
@@ -46,6 +46,14 @@ impl KeypointSource {
         Ok(Self { topics: choose_keypoint_topics(bag.topics(), request)? })
     }
 
+    /// Chooses the topics of skeletons that a replay wrote: the keypoints are those that their joints rest on.
+    ///
+    /// # Errors
+    /// [`super::Refusal::Topic`] where the choice is not clear.
+    pub fn of_skeletons(bag: &Bag, request: TopicRequest<'_>) -> Result<Self, BagError> {
+        Ok(Self { topics: choose_skeleton_topics(bag.topics(), request)? })
+    }
+
     /// The topics that are read.
     pub const fn topics(&self) -> &CameraTopics {
         &self.topics
@@ -60,6 +68,7 @@ impl KeypointSource {
         bag: &mut Bag,
         visit: &mut KeypointVisitor<'_, E>,
     ) -> Result<Completeness, E> {
+        let decode = if self.topics.source_type == SkeletonArray::TYPE { decode_skeletons } else { decode };
         camera_stream::read(bag, &self.topics, &mut |joined| match joined {
             Joined::Warning(warning) => visit(Err(warning)),
             Joined::Message { index, data, camera_info } => visit(match decode(data) {
@@ -72,12 +81,22 @@ impl KeypointSource {
     }
 }
 
-/// Header and people of a CDR message of type KeypointArray, with what had to be masked or left out in it.
+/// Header and people of a message, with what had to be masked or left out in it.
+type Decoded<'a> = (Header<'a>, Vec<PersonKeypoints>, Vec<Warning>);
+
+/// Decodes a CDR message of type KeypointArray.
 ///
 /// # Errors
 /// Why no keypoint can be used, in words.
-pub(crate) fn decode(data: &[u8]) -> Result<(Header<'_>, Vec<PersonKeypoints>, Vec<Warning>), String> {
+pub(crate) fn decode(data: &[u8]) -> Result<Decoded<'_>, String> {
     let array: KeypointArray<'_> = from_cdr(data).map_err(|error| error.to_string())?;
     let (people, warnings) = array.people_in_internal_order().map_err(|error| error.to_string())?;
+    Ok((array.header, people, warnings))
+}
+
+/// Decodes a CDR message of type SkeletonArray.
+fn decode_skeletons(data: &[u8]) -> Result<Decoded<'_>, String> {
+    let array: SkeletonArray<'_> = from_cdr(data).map_err(|error| error.to_string())?;
+    let (people, warnings) = array.keypoints();
     Ok((array.header, people, warnings))
 }

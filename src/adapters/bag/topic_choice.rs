@@ -4,7 +4,7 @@
 use super::{BagError, Refusal, Topic};
 use crate::adapters::messages::Message;
 use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
-use crate::adapters::messages::stridepose::KeypointArray;
+use crate::adapters::messages::stridepose::{KeypointArray, SkeletonArray};
 
 /// Topics the user named; `None` is to be found by type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,14 @@ pub fn choose_image_topics(topics: &[Topic], request: TopicRequest<'_>) -> Resul
 /// [`Refusal::Topic`] with the candidates when there is none or more than one, or a named one is not there.
 pub fn choose_keypoint_topics(topics: &[Topic], request: TopicRequest<'_>) -> Result<CameraTopics, BagError> {
     choose(topics, request, "keypoints", &[KeypointArray::TYPE])
+}
+
+/// The topics of one camera's skeletons, for the keypoints that they rest on.
+///
+/// # Errors
+/// [`Refusal::Topic`] with the candidates when there is none or more than one, or a named one is not there.
+pub fn choose_skeleton_topics(topics: &[Topic], request: TopicRequest<'_>) -> Result<CameraTopics, BagError> {
+    choose(topics, request, "skeletons", &[SkeletonArray::TYPE])
 }
 
 fn choose(topics: &[Topic], request: TopicRequest<'_>, what: &str, types: &[&str]) -> Result<CameraTopics, BagError> {

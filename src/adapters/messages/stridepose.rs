@@ -338,6 +338,22 @@ mod tests {
     }
 
     #[test]
+    fn the_keypoints_of_a_skeleton_are_those_of_its_measured_joints() {
+        let estimate =
+            PoseEstimate { stamp: Stamp::from_sec_nanosec(5, 6), people: vec![person(); 3], warnings: Vec::new() };
+        let mut array = SkeletonArray::from_estimate(&estimate, "cam", Duration::ZERO);
+        array.skeletons[1].joint_set = "smpl_24";
+        array.skeletons[2].joints[4].keypoint_score = 2.0;
+        let (people, warnings) = array.keypoints();
+        assert_eq!((people.len(), warnings.len()), (2, 2), "{warnings:?}");
+        assert!(warnings[0].message.contains("smpl_24") && warnings[1].message.contains("score is 2"), "{warnings:?}");
+        let first = people[0].keypoints[0].unwrap();
+        assert_eq!((first.x, first.y, first.score, first.spread), (10.5, 20.25, 0.5, None));
+        assert_eq!((people[0].keypoints[1], people[0].keypoints[2]), (None, None), "inferred and absent");
+        assert_eq!((people[0].keypoints[4].is_some(), people[1].keypoints[4].is_some()), (true, false));
+    }
+
+    #[test]
     fn the_joint_set_round_trips_and_pairs_left_with_right() {
         let set = JointSet::internal();
         let mut buffer = Vec::new();

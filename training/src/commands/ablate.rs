@@ -54,6 +54,7 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
         average_decay: 0.999,
         discriminator: None,
         adversarial_weight: 0.0,
+        start_from: None,
     };
     let base = TrainSettings {
         folder: PathBuf::new(),

@@ -6,12 +6,14 @@ use stridepose_train::adversary;
 use stridepose_train::batch::{self, BatchSettings};
 use stridepose_train::calibrate;
 use stridepose_train::corpus::Corpus;
-use stridepose_train::discriminator::DiscriminatorKind;
 use stridepose_train::export;
 use stridepose_train::export_discriminator;
+use stridepose_train::judge::{self, JudgeData};
 use stridepose_train::mocap::{Clip, Split};
 use stridepose_train::noise::DetectorNoise;
 
+use super::discriminator::judge_settings;
+use super::int8;
 use super::training_draw;
 use super::validate::{Loaded, ValidateArguments};
 
@@ -23,6 +25,13 @@ pub struct ExportArguments {
     /// Model folder to write, e.g. models/lifter.
     #[arg(long, short)]
     output: PathBuf,
+    /// Folder with the discriminator to take over: of `stridepose-train discriminator`, or another model folder. Without it the
+    /// run's own is used, or the one that lies in the model folder already.
+    #[arg(long, value_name = "FOLDER")]
+    discriminator: Option<PathBuf>,
+    /// Write the streaming graph in 8 bits as well, and measure through ONNX Runtime what it costs and brings.
+    #[arg(long)]
+    int8: bool,
     /// How these weights were made, kept in the contract.
     #[arg(long)]
     origin: String,
@@ -39,24 +48,45 @@ pub fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
         println!("look-ahead {:>2}: {}", head.lookahead, coverage.join(", "));
     }
     let features = golden_features(&loaded.clips, &loaded.noise);
+    bring_discriminator(arguments, &loaded)?;
     export::export(&loaded.network, &loaded.state.size, &calibration, &arguments.origin, &features, &arguments.output)?;
-    if let Some((discriminator, kind)) = adversary::load(&arguments.validate.checkpoint)? {
-        let windows = golden_windows(&loaded.clips, &loaded.noise, kind);
-        export_discriminator::export(&discriminator, kind, &windows, &arguments.output)?;
-    }
     println!("wrote {}", arguments.output.display());
+    if arguments.int8 {
+        int8::export(&loaded, &loaded.validation(arguments.validate.scenes), &arguments.output)?;
+    }
+    Ok(())
+}
+
+/// Puts the discriminator into the folder before the contract is written.
+fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::Result<()> {
+    if let Some(from) = &arguments.discriminator {
+        anyhow::ensure!(
+            export_discriminator::copy(from, &arguments.output)?,
+            "--discriminator {}: there is none in that folder",
+            from.display()
+        );
+        println!("took over the discriminator of {}", from.display());
+    } else if let Some((network, kind)) = adversary::load(&arguments.validate.checkpoint)? {
+        let data = JudgeData {
+            clips: &loaded.clips,
+            noise: &loaded.noise,
+            network: &loaded.network,
+            size: &loaded.state.size,
+        };
+        let settings = judge_settings(kind);
+        let judge = judge::calibrated(network, &Corpus::new(&loaded.clips, Split::Validation), &settings, &data);
+        print!("{}", judge::table(&judge));
+        let golden = judge.golden(kind);
+        let origin = format!("trained beside the lifter: {}", arguments.origin);
+        export_discriminator::export(&judge.network, kind, judge.logistic, &golden, &origin, &arguments.output)?;
+    } else if export_discriminator::section(&arguments.output)?.is_some() {
+        println!("kept the discriminator of {}", arguments.output.display());
+    }
     Ok(())
 }
 
 /// Features of one drawn clip, longer than the widest branch reaches.
-fn golden_features(clips: &[Clip], noise: &DetectorNoise) -> Vec<f32> {
+pub fn golden_features(clips: &[Clip], noise: &DetectorNoise) -> Vec<f32> {
     let settings = BatchSettings { samples: 240, lengths: vec![240], ..training_draw() };
     batch::draw(&Corpus::new(clips, Split::Validation), noise, &settings, 1.0, 7, 0).features
-}
-
-/// True movements of a few drawn clips.
-fn golden_windows(clips: &[Clip], noise: &DetectorNoise, kind: DiscriminatorKind) -> Vec<f32> {
-    let settings = BatchSettings { samples: 96, lengths: vec![24], ..training_draw() };
-    let batch = batch::draw(&Corpus::new(clips, Split::Validation), noise, &settings, 1.0, 8, 0);
-    adversary::true_windows(&batch, kind)
 }

@@ -56,6 +56,10 @@ pub struct LifterArguments {
     /// Learn from those without labels as well: half of each batch, by reprojection and by what bones do.
     #[arg(long)]
     semi_supervised: bool,
+    /// Model folder whose weights a new run starts from instead of drawn ones, e.g. models/lifter; a run that is taken up
+    /// again goes on from its checkpoint.
+    #[arg(long)]
+    start_from: Option<PathBuf>,
     /// Bags with keypoints, or folders with more motion capture of which the keypoints alone are used.
     #[arg(long, num_args = 1..)]
     unlabelled: Vec<PathBuf>,
@@ -116,6 +120,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
             average_decay: arguments.ema_decay,
             discriminator: arguments.discriminator.kind(),
             adversarial_weight: arguments.adversarial_weight,
+            start_from: arguments.start_from.clone(),
         },
         batch: BatchSettings {
             samples: arguments.samples,

@@ -1,9 +1,12 @@
 //! The subcommands, a file each: arguments and what is done with them.
 
 pub mod ablate;
+pub mod adapt;
 pub mod curves;
 pub mod data;
+pub mod discriminator;
 pub mod export;
+pub mod int8;
 pub mod lifter;
 pub mod validate;
 

@@ -4,11 +4,12 @@
 //! score outside [0, 1], negative spread) mask that keypoint too, with a warning; a person with the wrong number of
 //! keypoints is left out with a warning. The rest goes on.
 
+use super::SkeletonArray;
 use crate::adapters::cdr::{CdrError, CdrReader, CdrWriter};
 use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::{Decode, Encode, Message, decode_sequence, encode_sequence};
 use crate::data;
-use crate::skeleton::{KeypointLayout, UnknownLayout};
+use crate::skeleton::{JOINT_COUNT, Joint, KeypointLayout, UnknownLayout};
 use crate::warning::{Warning, WarningKind};
 
 /// `stridepose/msg/Keypoint`.
@@ -152,6 +153,43 @@ impl KeypointArray<'_> {
             people.push(data::PersonKeypoints { keypoints: layout.to_internal(&keypoints), score: person.score });
         }
         Ok((people, warnings))
+    }
+}
+
+impl SkeletonArray<'_> {
+    /// The keypoints that the measured joints rest on, person by person, with warnings about what had to be left out.
+    pub fn keypoints(&self) -> (Vec<data::PersonKeypoints>, Vec<Warning>) {
+        let mut warnings = Vec::new();
+        let stamp = self.header.stamp;
+        let people = self.skeletons.iter().filter_map(|skeleton| {
+            let mut warn = |what: String| {
+                let at = format!("at {}.{:09}, person {}", stamp.sec(), stamp.nanosec(), skeleton.track_id);
+                warnings.push(Warning::new(WarningKind::KeypointsRefused, format!("{at}: {what}")));
+            };
+            if skeleton.joint_set != Joint::SET_NAME || skeleton.joints.len() != JOINT_COUNT {
+                let (joints, set) = (skeleton.joints.len(), skeleton.joint_set);
+                let needed = Joint::SET_NAME;
+                warn(format!("{joints} joints of set \"{set}\", {JOINT_COUNT} of {needed} are needed; left out"));
+                return None;
+            }
+            if !(0.0..=1.0).contains(&skeleton.score) {
+                warn(format!("score is {}, expected 0 to 1; left out", skeleton.score));
+                return None;
+            }
+            let keypoints = std::array::from_fn(|joint| {
+                let joint = &skeleton.joints[joint];
+                if joint.state != data::JointState::Measured {
+                    return None;
+                }
+                let keypoint = Keypoint { u: joint.u, v: joint.v, score: joint.keypoint_score, spread: f32::NAN };
+                keypoint.checked().unwrap_or_else(|what| {
+                    warn(format!("a keypoint's {what}; masked"));
+                    None
+                })
+            });
+            Some(data::PersonKeypoints { keypoints, score: skeleton.score })
+        });
+        (people.collect(), warnings)
     }
 }
 

@@ -1,0 +1,221 @@
+//! Plausibility: how true a movement looks to the discriminator that comes with the lifter, in [0, 1].
+//!
+//! Input `poses` `[windows, ages * 51]`: the lifter's answers of the samples that are [`DiscriminatorFacts::window_ages`]
+//! old, relative to the pelvis, m, in the axes of the virtual camera of each sample; output `score` `[windows, 1]`. The
+//! plausibility is `1 / (1 + exp(-scale (score - offset)))` with the contract's scale and offset, which make it the
+//! probability that the movement is a body's rather than a broken one, at even odds. It is unknown until a person has
+//! been lifted for as many samples as the oldest age.
+
+use ndarray::{ArrayD, ArrayView2};
+
+use crate::network::{Network, TensorView};
+use crate::skeleton::JOINT_COUNT;
+use crate::stages::lift::LiftError;
+
+/// Values of one pose.
+const POSE_VALUES: usize = JOINT_COUNT * 3;
+
+/// Facts about the discriminator's weights, from the lifter's contract.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DiscriminatorFacts {
+    /// File name of the weights, beside the contract.
+    pub file: String,
+    /// SHA-256 of the weights in lower-case hexadecimal.
+    pub sha256: String,
+    /// How many samples ago the poses of a window are, the first 0.
+    pub window_ages: Vec<usize>,
+    /// Scale of the score before the logistic function.
+    pub score_scale: f64,
+    /// Score at which the plausibility is one half.
+    pub score_offset: f64,
+}
+
+impl DiscriminatorFacts {
+    fn oldest(&self) -> usize {
+        self.window_ages.iter().copied().max().unwrap_or(0)
+    }
+
+    fn plausibility(&self, score: f32) -> Option<f64> {
+        let logit = self.score_scale * (f64::from(score) - self.score_offset);
+        logit.is_finite().then(|| 1.0 / (1.0 + (-logit).exp()))
+    }
+}
+
+/// The last poses that the lifter answered for one person, one a sample.
+#[derive(Clone, Debug)]
+pub(super) struct Movement {
+    /// Ring of as many poses as the discriminator looks back, and this one; none without a discriminator.
+    poses: Vec<[f32; POSE_VALUES]>,
+    /// Poses ever put in.
+    count: usize,
+}
+
+impl Movement {
+    /// Puts in the answer of the next sample: 17 × 3 values, which need not be relative to the pelvis.
+    pub(super) fn push(&mut self, joints: &[f32]) {
+        if self.poses.is_empty() {
+            return;
+        }
+        let slot = self.count % self.poses.len();
+        for (value, (index, joint)) in self.poses[slot].iter_mut().zip(joints.iter().enumerate()) {
+            *value = joint - joints[index % 3];
+        }
+        self.count += 1;
+    }
+
+    /// The pose of `age` samples ago.
+    fn pose(&self, age: usize) -> &[f32; POSE_VALUES] {
+        &self.poses[(self.count - 1 - age) % self.poses.len()]
+    }
+
+    fn is_known(&self) -> bool {
+        !self.poses.is_empty() && self.count >= self.poses.len()
+    }
+}
+
+/// The discriminator: facts and network.
+pub struct Discriminator {
+    facts: DiscriminatorFacts,
+    network: Box<dyn Network>,
+    /// Windows that are to be judged, side by side.
+    windows: Vec<f32>,
+}
+
+impl Discriminator {
+    /// Pairs the weights with their facts.
+    ///
+    /// # Errors
+    /// [`LiftError::Contract`] when the graph has other inputs or outputs.
+    pub fn new(facts: DiscriminatorFacts, network: Box<dyn Network>) -> Result<Self, LiftError> {
+        let wanted = [("poses", facts.window_ages.len() * POSE_VALUES), ("score", 1)];
+        for (specs, (name, width)) in [network.inputs(), network.outputs()].into_iter().zip(wanted) {
+            let found: Vec<_> =
+                specs.iter().map(|spec| (spec.name.as_str(), spec.shape.last().copied().flatten())).collect();
+            if found != [(name, Some(width))] {
+                return Err(LiftError::Contract(format!(
+                    "the discriminator needs {name} with {width} values, its graph has {found:?}"
+                )));
+            }
+        }
+        Ok(Self { facts, network, windows: Vec::new() })
+    }
+
+    /// A person of whom nothing was answered yet.
+    pub(super) fn new_movement(&self) -> Movement {
+        Movement { poses: vec![[0.0; POSE_VALUES]; self.facts.oldest() + 1], count: 0 }
+    }
+
+    /// Judges movements, all in one batch, and hands each its plausibility; those that are too short are left out.
+    ///
+    /// # Errors
+    /// [`LiftError::Network`] when the engine fails.
+    pub(super) fn judge<'a>(
+        &mut self,
+        movements: impl Iterator<Item = (&'a Movement, &'a mut Option<f64>)>,
+    ) -> Result<(), LiftError> {
+        self.windows.clear();
+        let mut plausibilities = Vec::new();
+        for (movement, plausibility) in movements.filter(|(movement, _)| movement.is_known()) {
+            for &age in &self.facts.window_ages {
+                self.windows.extend_from_slice(movement.pose(age));
+            }
+            plausibilities.push(plausibility);
+        }
+        if plausibilities.is_empty() {
+            return Ok(());
+        }
+        let shape = (plausibilities.len(), self.facts.window_ages.len() * POSE_VALUES);
+        let windows = ArrayView2::from_shape(shape, &self.windows)
+            .map_err(|error| LiftError::Contract(format!("windows of the discriminator: {error}")))?;
+        let outputs = self.network.run(&[TensorView::F32(windows.into_dyn())])?;
+        let scores = outputs.first().filter(|scores| scores.len() == plausibilities.len()).ok_or_else(|| {
+            let found = outputs.first().map(ArrayD::len);
+            LiftError::Contract(format!("the discriminator gave {found:?} scores for {} windows", shape.0))
+        })?;
+        for (plausibility, score) in plausibilities.into_iter().zip(scores) {
+            *plausibility = self.facts.plausibility(*score);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::network::{ElementType, NetworkError, TensorSpec};
+    use ndarray::{Array2, ArrayD};
+
+    /// Gives the sum of each window as its score.
+    struct Sum {
+        inputs: Vec<TensorSpec>,
+        outputs: Vec<TensorSpec>,
+    }
+
+    impl Sum {
+        fn boxed(width: usize) -> Box<dyn Network> {
+            let spec = |name: &str, width| TensorSpec {
+                name: name.to_owned(),
+                element_type: ElementType::F32,
+                shape: vec![None, Some(width)],
+            };
+            Box::new(Self { inputs: vec![spec("poses", width)], outputs: vec![spec("score", 1)] })
+        }
+    }
+
+    impl Network for Sum {
+        fn inputs(&self) -> &[TensorSpec] {
+            &self.inputs
+        }
+
+        fn outputs(&self) -> &[TensorSpec] {
+            &self.outputs
+        }
+
+        fn provider(&self) -> &'static str {
+            "test"
+        }
+
+        fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayD<f32>>, NetworkError> {
+            let TensorView::F32(windows) = &inputs[0] else { unreachable!() };
+            let scores: Vec<f32> = windows.outer_iter().map(|window| window.sum()).collect();
+            Ok(vec![Array2::from_shape_vec((scores.len(), 1), scores).unwrap().into_dyn()])
+        }
+    }
+
+    fn facts() -> DiscriminatorFacts {
+        let file = "discriminator.onnx".to_owned();
+        DiscriminatorFacts { file, sha256: String::new(), window_ages: vec![0, 2], score_scale: 0.1, score_offset: 5.0 }
+    }
+
+    /// All joints but the pelvis `value` to the right of it.
+    fn pose(value: f32) -> Vec<f32> {
+        (0..POSE_VALUES).map(|index| if index % 3 == 0 && index > 0 { value + 7.0 } else { 7.0 }).collect()
+    }
+
+    #[test]
+    fn windows_hold_the_poses_of_their_ages_and_the_score_becomes_a_probability() {
+        let mut discriminator = Discriminator::new(facts(), Sum::boxed(2 * POSE_VALUES)).unwrap();
+        let (mut long, mut short) = (discriminator.new_movement(), discriminator.new_movement());
+        for time in 0..11_u8 {
+            long.push(&pose(0.01 * f32::from(time)));
+        }
+        short.push(&pose(1.0));
+        short.push(&pose(1.0));
+        let (mut of_long, mut of_short) = (None, None);
+        discriminator.judge([(&short, &mut of_short), (&long, &mut of_long)].into_iter()).unwrap();
+        assert_eq!(of_short, None, "two samples, three are needed");
+        // Ages 0 and 2: 16 joints × (0.10 + 0.08) m.
+        let logit = 0.1 * (16.0 * 0.18 - 5.0_f64);
+        assert!((of_long.unwrap() - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-5, "{of_long:?}");
+        long.push(&pose(f32::NAN));
+        discriminator.judge([(&long, &mut of_long)].into_iter()).unwrap();
+        assert_eq!(of_long, None, "not a number is unknown");
+    }
+
+    #[test]
+    fn another_graph_is_refused() {
+        let error = Discriminator::new(facts(), Sum::boxed(POSE_VALUES)).err().unwrap().to_string();
+        assert!(error.contains("102 values") && error.contains("51"), "{error}");
+    }
+}

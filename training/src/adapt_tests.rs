@@ -1,0 +1,147 @@
+//! A lifter that learns is written whole, one that got worse is not; recordings are measured as they are.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::calibrate::HeadCalibration;
+use crate::noise::NoiseSettings;
+use crate::scene::SceneSettings;
+use nalgebra::{Point2, Vector3};
+use stridepose::stages::window::KeypointOnPlane;
+
+fn clips() -> Vec<Clip> {
+    (0..6)
+        .map(|index| Clip {
+            source: "test".to_owned(),
+            subject: format!("p{index}"),
+            split: if index == 0 { Split::Validation } else { Split::Train },
+            poses: (0..160)
+                .map(|time| {
+                    std::array::from_fn(|joint| {
+                        let swing = 0.1 * (f64::from(time) * 0.1 + joint as f64).sin();
+                        Vector3::new(swing, 0.05 * joint as f64, 0.1 * joint as f64 + 0.2)
+                    })
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn noise(folder: &Path) -> DetectorNoise {
+    let path = folder.join("noise.json");
+    let text = r#"{"joints":{"thorax":{"median":0.03,"outlier_gt_half_torso":0.0},"leg_left_right_swap_rate":0.0}}"#;
+    std::fs::write(&path, text).unwrap();
+    DetectorNoise::load(&path).unwrap()
+}
+
+fn recording(samples: usize) -> KeypointsOnly {
+    let keypoints = |time: usize| {
+        std::array::from_fn(|joint| {
+            let point = Point2::new(0.02 * (joint % 4) as f64 + 0.001 * (time as f64 * 0.2).sin(), 0.02 * joint as f64);
+            Some(KeypointOnPlane { point, score: 0.8, spread: None })
+        })
+    };
+    let samples = (0..samples).map(|time| (keypoints(time), 1.0 / 30.0)).collect();
+    let sequences = vec![KeypointSequence { source: "own.mcap".to_owned(), samples }];
+    KeypointsOnly { clips: Vec::new(), sequences }
+}
+
+fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
+    let scene =
+        SceneSettings { speed: (0.5, 2.0), retarget_share: 0.0, stamp_jitter: 0.0, posture_share: 0.0, mirror: true };
+    let batch = BatchSettings {
+        samples: 96,
+        lengths: vec![24],
+        scene,
+        noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
+        standing_share: 0.0,
+        occlude: true,
+        semi_supervised: false,
+    };
+    AdaptSettings {
+        lifter: lifter.to_owned(),
+        folder: folder.to_owned(),
+        batch,
+        steps: 40,
+        learning_rate: 3e-3,
+        seed: 1,
+        scenes_per_clip: 2,
+    }
+}
+
+fn write_lifter(folder: &Path) {
+    let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16 };
+    let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
+    let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
+    let network = LifterNetwork::new(&size, &Device::flex());
+    export::export(&network, &size, &calibration, "a test", &[0.5; FEATURE_COUNT], folder).unwrap();
+}
+
+#[test]
+fn what_got_better_is_written_whole_and_what_got_worse_is_not() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (lifter, folder) = (temporary.path().join("before"), temporary.path().join("out"));
+    write_lifter(&lifter);
+    let (clips, noise, recordings) = (clips(), noise(temporary.path()), recording(90));
+    let features = vec![0.5; 3 * FEATURE_COUNT];
+    let data = AdaptData { clips: &clips, noise: &noise, recordings: &recordings, golden_features: &features };
+    let adapted = adapt(&settings(&folder, &lifter), &data).unwrap();
+    let model = adapted.outcome.unwrap();
+    // A network that has learnt nothing is easily made better.
+    assert_eq!(model, folder.join("lifter"));
+    assert_eq!(adapted.figures.iter().filter(|figure| figure.gates).count(), 3, "nobody stands");
+    assert_eq!(adapted.figures.len(), 9);
+    assert!(adapted.figures.iter().all(|figure| figure.before.is_finite() && figure.after.is_finite()));
+    let imported = import::lifter(&model, &Device::flex()).unwrap();
+    assert!(imported.origin.starts_with("a test; then stridepose-train adapt --steps 40"), "{}", imported.origin);
+    assert!(imported.origin.contains("own.mcap"));
+    assert!(!folder.join("partial").exists());
+    // The written model is the measured one.
+    let settings_again = settings(&temporary.path().join("again"), &model);
+    let again = measure(&imported.network, &imported.size, &settings_again, &data);
+    for (written, figure) in again.iter().zip(&adapted.figures) {
+        assert_eq!(written.before, figure.after, "{}", figure.name);
+    }
+    // The folder is taken.
+    let error = adapt(&settings(&folder, &lifter), &data).err().unwrap().to_string();
+    assert!(error.contains("exists"), "{error}");
+    // Such steps lead astray.
+    let astray = AdaptSettings { steps: 3, learning_rate: 0.5, ..settings_again };
+    let adapted = adapt(&astray, &data).unwrap();
+    let reason = adapted.outcome.unwrap_err();
+    assert!(reason.contains("no model was written") && reason.contains("validation, moving"), "{reason}");
+    assert!(!astray.folder.join("lifter").exists() && !astray.folder.join("partial").exists());
+}
+
+#[test]
+fn without_validation_persons_nothing_begins() {
+    let temporary = tempfile::tempdir().unwrap();
+    let lifter = temporary.path().join("before");
+    write_lifter(&lifter);
+    let mut clips = clips();
+    clips.retain(|clip| clip.split == Split::Train);
+    let (noise, recordings) = (noise(temporary.path()), recording(90));
+    let data = AdaptData { clips: &clips, noise: &noise, recordings: &recordings, golden_features: &[] };
+    let error = adapt(&settings(&temporary.path().join("out"), &lifter), &data).err().unwrap().to_string();
+    assert!(error.contains("no validation clip"), "{error}");
+    assert!(!temporary.path().join("out").exists());
+}
+
+/// A network that always answers the same pose: its bones are constant, and as long as their halves say.
+#[test]
+fn recordings_are_measured_in_mm() {
+    let size = LifterSize { image_strides: vec![1], encoder: 8, branch: 8, fuse: 8 };
+    let mut network = LifterNetwork::new(&size, &Device::flex());
+    let mut bias = vec![0.0_f32; LOOKAHEADS.len() * crate::network::HEAD_VALUES];
+    // Every joint at its own height, the left wrist 16 mm out to the side.
+    for joint in 0..17 {
+        bias[joint * 3 + 1] = 0.1 * joint as f32;
+    }
+    let wrist = stridepose::skeleton::Joint::LWrist.index();
+    bias[wrist * 3] = 0.016;
+    let bias = Tensor::from_data(TensorData::from(bias.as_slice()), &Device::flex());
+    network.head.bias = Some(burn::module::Param::from_tensor(bias));
+    let own = own(&network, &size, &recording(200).sequences).unwrap();
+    assert!(own.constancy_mm.abs() < 1e-2, "{own:?}");
+    assert!(own.symmetry_mm > 0.0 && own.reprojection_mm > 1.0 && own.reprojection_mm < 2000.0, "{own:?}");
+    assert!(super::own(&network, &size, &recording(WARM_UP).sequences).is_none());
+}

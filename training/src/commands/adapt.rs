@@ -1,0 +1,78 @@
+//! `stridepose-train adapt`.
+
+use std::path::PathBuf;
+
+use stridepose_train::adapt::{self, AdaptData, AdaptSettings};
+use stridepose_train::adapt_table;
+use stridepose_train::bag_keypoints;
+use stridepose_train::batch::BatchSettings;
+use stridepose_train::corpus::KeypointsOnly;
+
+use super::data::DataArguments;
+use super::export::golden_features;
+use super::training_draw;
+
+#[derive(clap::Args)]
+pub struct AdaptArguments {
+    /// What half of each batch, and all that is measured against the truth, is drawn from.
+    #[command(flatten)]
+    data: DataArguments,
+    /// Model folder of the lifter to tune, e.g. models/lifter.
+    #[arg(long)]
+    lifter: PathBuf,
+    /// Recordings without 3D truth: bags with a keypoints topic, or what `stridepose replay` made of images.
+    #[arg(long, num_args = 1.., required = true, value_name = "BAG")]
+    unlabelled: Vec<PathBuf>,
+    /// Folder for the run; the model is written into FOLDER/lifter.
+    #[arg(long, short, value_name = "FOLDER")]
+    output: PathBuf,
+    /// Steps.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+    /// Samples a batch (30 a second).
+    #[arg(long, default_value_t = 3072)]
+    samples: usize,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 2e-4)]
+    learning_rate: f64,
+    /// Seed of everything that is drawn.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Scenes (cameras) drawn for each validation clip.
+    #[arg(long, default_value_t = 2)]
+    scenes: usize,
+}
+
+/// Tunes a lifter.
+pub fn adapt(arguments: &AdaptArguments) -> anyhow::Result<()> {
+    let rate = arguments.learning_rate;
+    anyhow::ensure!(rate > 0.0 && rate.is_finite(), "--learning-rate {rate}: must be above 0");
+    anyhow::ensure!(arguments.scenes > 0, "--scenes 0: nothing would be measured");
+    let mut recordings = KeypointsOnly::default();
+    for path in &arguments.unlabelled {
+        let bag = bag_keypoints::read(path)?;
+        bag.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        let samples: usize = bag.sequences.iter().map(|sequence| sequence.samples.len()).sum();
+        println!("{}: {} people, {:.0} s", path.display(), bag.sequences.len(), samples as f64 / 30.0);
+        recordings.sequences.extend(bag.sequences);
+    }
+    let (clips, noise) = arguments.data.load()?;
+    let settings = AdaptSettings {
+        lifter: arguments.lifter.clone(),
+        folder: arguments.output.clone(),
+        batch: BatchSettings { samples: arguments.samples, lengths: vec![96, 96, 96, 228], ..training_draw() },
+        steps: arguments.steps,
+        learning_rate: rate,
+        seed: arguments.seed,
+        scenes_per_clip: arguments.scenes,
+    };
+    let golden_features = golden_features(&clips, &noise);
+    let data = AdaptData { clips: &clips, noise: &noise, recordings: &recordings, golden_features: &golden_features };
+    let adapted = adapt::adapt(&settings, &data)?;
+    print!("{}", adapt_table::table(&adapted.figures));
+    match adapted.outcome {
+        Ok(folder) => println!("wrote {}", folder.display()),
+        Err(reason) => anyhow::bail!(reason),
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! From a model folder back to a network that can be trained: the other way of [`crate::export`].
+//!
+//! The contract is read as the program reads it; the graph must have its checksum. The weights are those of
+//! `streaming.onnx`, bit by bit, and the sizes are those that their shapes say.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use burn::module::Param;
+use burn::nn::Linear;
+use burn::prelude::*;
+use sha2::{Digest, Sha256};
+use stridepose::model::{ModelContract, ModelTask};
+
+use crate::export::hexadecimal;
+use crate::network::{DILATIONS, LOOKAHEADS, LifterNetwork, LifterSize};
+use crate::onnx_reader::{self, Constant};
+
+/// A lifter out of a model folder.
+pub struct ImportedLifter {
+    /// Weights, on the device that was asked for.
+    pub network: LifterNetwork,
+    /// Its sizes.
+    pub size: LifterSize,
+    /// How the weights were made, as the contract says.
+    pub origin: String,
+    /// SHA-256 of the graph.
+    pub sha256: String,
+}
+
+/// Reads the lifter in `folder`.
+///
+/// # Errors
+/// When the contract is missing, of another kind or of another network than this trainer's; when the graph is not the
+/// contract's, is damaged, or has other shapes.
+pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> {
+    let path = folder.join("model.yaml");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} is no model folder: cannot read {}", folder.display(), path.display()))?;
+    let contract = ModelContract::parse(&text, &path.display().to_string())?;
+    let ModelTask::Lifter(facts) = &contract.task else {
+        anyhow::bail!("{}: {} is no lifter", path.display(), contract.name);
+    };
+    anyhow::ensure!(
+        facts.dilations == DILATIONS && facts.lookaheads == LOOKAHEADS,
+        "{}: dilations {:?} and look-aheads {:?} of the weights, {DILATIONS:?} and {LOOKAHEADS:?} of this trainer",
+        path.display(),
+        facts.dilations,
+        facts.lookaheads
+    );
+    let path = folder.join(&contract.file);
+    let graph = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let sha256 = hexadecimal(&Sha256::digest(&graph));
+    anyhow::ensure!(
+        contract.sha256.as_ref().is_none_or(|wanted| *wanted == sha256),
+        "{}: sha256 is {sha256}, the contract wants {}",
+        path.display(),
+        contract.sha256.as_deref().unwrap_or_default()
+    );
+    let constants = onnx_reader::float_constants(&graph).with_context(|| path.display().to_string())?;
+    let network = network(&constants, &facts.image_strides, device).with_context(|| path.display().to_string());
+    let (network, size) = network?;
+    anyhow::ensure!(
+        size.branch == facts.branch_channels,
+        "{}: branches of {} channels, the contract says {}",
+        path.display(),
+        size.branch,
+        facts.branch_channels
+    );
+    Ok(ImportedLifter { network, size, origin: contract.origin, sha256 })
+}
+
+type Constants = BTreeMap<String, Constant>;
+
+fn network(
+    constants: &Constants,
+    image_strides: &[usize],
+    device: &Device,
+) -> anyhow::Result<(LifterNetwork, LifterSize)> {
+    let size = LifterSize {
+        image_strides: image_strides.to_vec(),
+        encoder: columns(constants, "encode")?,
+        branch: image_strides.first().map_or(Ok(0), |stride| columns(constants, &format!("project_{stride}")))?,
+        fuse: columns(constants, "join")?,
+    };
+    // Sizes are taken from shapes whose values are there: nothing larger than the file is made.
+    let mut network = LifterNetwork::new(&size, device);
+    let mut used = 0;
+    network.for_each_linear(image_strides, &mut |name, linear| {
+        used += 2;
+        replace(linear, constants, name)
+    })?;
+    anyhow::ensure!(
+        used == constants.len(),
+        "the graph has {} float constants, a network of sizes {size:?} has {used}",
+        constants.len()
+    );
+    Ok((network, size))
+}
+
+/// Width of what the matrix `name` gives.
+fn columns(constants: &Constants, name: &str) -> anyhow::Result<usize> {
+    let weight = constant(constants, &format!("{name}_weight"))?;
+    match weight.shape.as_slice() {
+        [_, columns] if *columns > 0 => Ok(*columns),
+        shape => anyhow::bail!("{name}_weight has shape {shape:?}, a matrix is needed"),
+    }
+}
+
+fn constant<'a>(constants: &'a Constants, name: &str) -> anyhow::Result<&'a Constant> {
+    constants.get(name).with_context(|| format!("the graph has no {name}: it is none of this trainer's lifters"))
+}
+
+fn replace(linear: &mut Linear, constants: &Constants, name: &str) -> anyhow::Result<()> {
+    let [input, output] = linear.weight.dims();
+    let checked = |part: &str, wanted: &[usize]| {
+        let name = format!("{name}_{part}");
+        let constant = constant(constants, &name)?;
+        anyhow::ensure!(constant.shape == wanted, "{name} has shape {:?}, {wanted:?} is needed", constant.shape);
+        anyhow::ensure!(constant.values.iter().all(|value| value.is_finite()), "{name} has values that are not finite");
+        Ok(TensorData::new(constant.values.clone(), wanted.to_vec()))
+    };
+    let device = linear.weight.val().device();
+    let weight = checked("weight", &[input, output])?;
+    let bias = checked("bias", &[output])?;
+    linear.weight = Param::from_tensor(Tensor::from_data(weight, &device));
+    linear.bias = Some(Param::from_tensor(Tensor::from_data(bias, &device)));
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "import_tests.rs"]
+mod tests;

@@ -1,0 +1,143 @@
+//! Out of the folder comes what went in; what does not fit is refused with both sides.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::calibrate::HeadCalibration;
+use crate::export;
+use crate::network::Rows;
+use serde::Deserialize;
+use stridepose::stages::window::FEATURE_COUNT;
+
+fn size() -> LifterSize {
+    LifterSize { image_strides: vec![1, 3], encoder: 24, branch: 8, fuse: 16 }
+}
+
+fn calibration() -> Vec<HeadCalibration> {
+    let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
+    LOOKAHEADS.into_iter().map(head).collect()
+}
+
+/// A network in which no matrix is zero.
+fn network() -> LifterNetwork {
+    let device = Device::flex();
+    let mut network = LifterNetwork::new(&size(), &device);
+    let mut seed = 0.0_f32;
+    let fill = &mut |_: &str, linear: &mut Linear| -> anyhow::Result<()> {
+        seed += 1.0;
+        let [input, output] = linear.weight.dims();
+        let values: Vec<f32> = (0..input * output).map(|index| 0.2 * (index as f32 * 0.77 + seed).sin()).collect();
+        linear.weight = Param::from_tensor(Tensor::from_data(TensorData::new(values, [input, output]), &device));
+        Ok(())
+    };
+    network.for_each_linear(&size().image_strides, fill).unwrap();
+    network
+}
+
+fn answers(network: &LifterNetwork, image_strides: &[usize], features: &[f32]) -> Vec<f32> {
+    let samples = features.len() / FEATURE_COUNT;
+    let features = Tensor::<1>::from_data(TensorData::from(features), &Device::flex());
+    export::floats(network.forward(features.reshape([samples, FEATURE_COUNT]), image_strides, 1, Rows::All))
+}
+
+fn features() -> Vec<f32> {
+    (0..40 * FEATURE_COUNT).map(|index| (index as f32 * 0.31).sin()).collect()
+}
+
+fn exported() -> (tempfile::TempDir, LifterNetwork) {
+    let folder = tempfile::tempdir().unwrap();
+    let network = network();
+    export::export(&network, &size(), &calibration(), "a test", &features(), folder.path()).unwrap();
+    (folder, network)
+}
+
+/// Writes `graph` with a contract that fits it.
+fn replace_graph(folder: &Path, graph: &[u8]) {
+    std::fs::write(folder.join("streaming.onnx"), graph).unwrap();
+    let path = folder.join("model.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let checksum = format!("sha256: {}", hexadecimal(&Sha256::digest(graph)));
+    let lines = text.lines().map(|line| if line.starts_with("sha256") { &checksum } else { line });
+    let lines = lines.map(|line| format!("{line}\n"));
+    std::fs::write(&path, lines.collect::<String>()).unwrap();
+}
+
+fn refusal(folder: &Path) -> String {
+    format!("{:#}", lifter(folder, &Device::flex()).err().unwrap())
+}
+
+#[test]
+fn what_was_exported_answers_bit_by_bit_as_before() {
+    let (folder, network) = exported();
+    let imported = lifter(folder.path(), &Device::flex()).unwrap();
+    assert_eq!((imported.size, imported.origin.as_str()), (size(), "a test"));
+    let strides = &size().image_strides;
+    assert_eq!(answers(&imported.network, strides, &features()), answers(&network, strides, &features()));
+    // The same graph again.
+    let again = export::streaming(&imported.network, &size());
+    assert_eq!(again, std::fs::read(folder.path().join("streaming.onnx")).unwrap());
+}
+
+#[test]
+fn the_shipped_lifter_gives_its_golden_answers() {
+    #[derive(Deserialize)]
+    struct Golden {
+        features: Vec<f32>,
+        answers: Vec<f32>,
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/lifter");
+    let imported = lifter(&folder, &Device::flex()).unwrap();
+    assert_eq!(imported.size, LifterSize::default());
+    let golden: Golden = serde_json::from_str(&std::fs::read_to_string(folder.join("golden.json")).unwrap()).unwrap();
+    let found = answers(&imported.network, &imported.size.image_strides, &golden.features);
+    assert_eq!(found.len(), golden.answers.len());
+    // Another processor sums in another order.
+    for (found, wanted) in found.iter().zip(&golden.answers) {
+        assert!((found - wanted).abs() < 1e-4, "{found} against {wanted}");
+    }
+}
+
+#[test]
+fn another_contract_is_refused_with_both_sides() {
+    let (folder, _) = exported();
+    let path = folder.path().join("model.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (from, to, words) in [
+        ("- 9", "- 10", ["[1, 3, 10]", "[1, 3, 9]"]),
+        ("lookahead: 4", "lookahead: 5", ["[0, 5, 12]", "[0, 4, 12]"]),
+        ("feature_count: 106", "feature_count: 105", ["105", "106"]),
+        ("branch_channels: 8", "branch_channels: 9", ["8 channels", "says 9"]),
+        ("joint_set: h36m_17", "joint_set: coco_17", ["coco_17", "h36m_17"]),
+    ] {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        let error = refusal(folder.path());
+        assert!(words.iter().all(|word| error.contains(word)), "{from}: {error}");
+    }
+    let keypoints = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/movenet_lightning");
+    assert!(refusal(&keypoints).contains("no lifter"));
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(refusal(nothing.path()).contains("no model folder"));
+}
+
+#[test]
+fn another_graph_is_refused_with_the_reason() {
+    let (folder, network) = exported();
+    let graph = std::fs::read(folder.path().join("streaming.onnx")).unwrap();
+    std::fs::write(folder.path().join("streaming.onnx"), &graph[..graph.len() / 2]).unwrap();
+    assert!(refusal(folder.path()).contains("sha256"));
+    // A checksum made from the damaged file.
+    replace_graph(folder.path(), &graph[..graph.len() / 2]);
+    assert!(refusal(folder.path()).contains("not a whole ONNX file"));
+    // Another branch: its matrices are missing, and others are left over.
+    let other = LifterSize { image_strides: vec![1, 4], ..size() };
+    replace_graph(folder.path(), &export::streaming(&network, &other));
+    assert!(refusal(folder.path()).contains("no project_3_weight"));
+    let wider = LifterSize { image_strides: vec![1, 3, 5], ..size() };
+    let wider_network = LifterNetwork::new(&wider, &Device::flex());
+    replace_graph(folder.path(), &export::streaming(&wider_network, &wider));
+    assert!(refusal(folder.path()).contains("join_weight has shape"));
+    let mut broken = network;
+    broken.head.weight = broken.head.weight.map(|weight| weight.mul_scalar(f32::NAN));
+    replace_graph(folder.path(), &export::streaming(&broken, &size()));
+    assert!(refusal(folder.path()).contains("head_weight has values that are not finite"));
+}
