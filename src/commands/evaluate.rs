@@ -202,6 +202,12 @@ pub fn compare_with_truth(result_path: &Path, truth_path: &Path, args: &Comparis
     let evaluation = evaluate(&result.sequence, &truth, args.tolerance_ns())
         .map_err(Refused::because)
         .with_context(|| format!("{} and {}", result_path.display(), truth_path.display()))?;
+    if evaluation.matched_images == 0 && result.sequence.images.iter().any(|image| !image.people.is_empty()) {
+        warn!(
+            "{}: nobody in it is where the result has somebody: is it of this recording, and in the camera's optical frame?",
+            truth_path.display()
+        );
+    }
     let summary = Summary::of(&evaluation);
     Ok(Compared { evaluation, summary, sequence: result.sequence, truth, truth_lines_left_out, outcome })
 }

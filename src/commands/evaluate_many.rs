@@ -80,9 +80,9 @@ fn results_of_batch(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
 fn path_under(folder: &Path, result: &Path) -> PathBuf {
     let parts: Vec<_> = result.components().collect();
     let ends = (0..parts.len()).map(|start| parts[start..].iter().collect::<PathBuf>());
-    let relative = ends.filter(|end| end.is_relative());
+    let mut relative = ends.filter(|end| end.is_relative());
     let found = relative.clone().find(|end| folder.join(end).exists());
-    found.or_else(|| relative.last()).unwrap_or_else(|| result.to_owned())
+    found.or_else(|| relative.next_back()).unwrap_or_else(|| result.to_owned())
 }
 
 fn find_truth(folder: &Path, name: &str) -> Result<PathBuf, String> {

@@ -23,6 +23,7 @@ use crate::adapters::truth::json::read_truth_json;
 use crate::adapters::truth::npy::read_truth_npy;
 use crate::adapters::truth::tf::{FrameChoice, has_transforms, parse_mapping, read_truth_tf};
 use crate::data::Stamp;
+use crate::geometry::CameraModel;
 use crate::geometry::camera::Intrinsics;
 use crate::metrics::TruthSequence;
 use crate::skeleton::DatasetLayout;
@@ -306,7 +307,7 @@ fn intrinsics_of_recording(result: &Path) -> Option<Intrinsics> {
         Ok(if is_known { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
     read.ok()?;
-    camera.last().map(|camera| camera.intrinsics())
+    camera.last().map(CameraModel::intrinsics)
 }
 
 /// Directories and what is called like a file of a bag.

@@ -190,7 +190,7 @@ type Yardstick = (&'static str, [Joint; 2], [f64; 2]);
 const YARDSTICKS: [Yardstick; 3] = [
     ("thigh", [Joint::LHip, Joint::LKnee], [0.12, 0.65]),
     ("thigh", [Joint::RHip, Joint::RKnee], [0.12, 0.65]),
-    ("trunk (pelvis to thorax)", [Joint::Pelvis, Joint::Thorax], [0.15, 0.85]),
+    ("trunk (pelvis to thorax)", [Joint::Pelvis, Joint::Thorax], [0.15, 0.95]),
 ];
 
 /// Makes truth of `array`.

@@ -225,11 +225,12 @@ fn published_people(buffer: &TransformBuffer, prefix: Option<&str>) -> Result<Ve
     }
     if people.is_empty() {
         let prefix = prefix.unwrap_or("<prefix>");
-        let mut found = names.iter().take(NAMED_FRAMES).copied().collect::<Vec<_>>().join(", ");
-        if names.len() > NAMED_FRAMES {
-            found += &format!(" and {} more", names.len() - NAMED_FRAMES);
-        }
-        let found = if names.is_empty() { "none at all".to_owned() } else { found };
+        let some = names.iter().take(NAMED_FRAMES).copied().collect::<Vec<_>>().join(", ");
+        let found = match names.len() {
+            0 => "none at all".to_owned(),
+            all if all > NAMED_FRAMES => format!("{some} and {} more", all - NAMED_FRAMES),
+            _ => some,
+        };
         let expected = format!("{prefix}body_<id> with {prefix}<joint>_<id> beside it");
         return Err(TruthTfError::NoPeople { expected, found });
     }
