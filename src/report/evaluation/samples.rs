@@ -76,9 +76,10 @@ impl Samples {
             image_index: samples.iter().map(|sample| sample.image_index).collect(),
             stamp_ns: samples.iter().map(|sample| sample.stamp.nanoseconds()).collect(),
             person: samples.iter().map(|sample| sample.person.clone()).collect(),
-            action: match samples.iter().any(|sample| sample.action.is_some()) {
-                true => samples.iter().map(|sample| sample.action.clone()).collect(),
-                false => Vec::new(),
+            action: if samples.iter().any(|sample| sample.action.is_some()) {
+                samples.iter().map(|sample| sample.action.clone()).collect()
+            } else {
+                Vec::new()
             },
             track_id: samples.iter().map(|sample| sample.track_id.0).collect(),
             true_distance_m: samples.iter().map(|sample| sample.true_distance.map(|value| value as f32)).collect(),
