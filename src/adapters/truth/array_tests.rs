@@ -114,7 +114,9 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
     let relative = with(&|array| {
         for pose in &mut array.poses {
             let root = pose[0];
-            pose.iter_mut().for_each(|joint| (0..3).for_each(|axis| joint[axis] -= root[axis]));
+            for (axis, joint) in pose.iter_mut().flat_map(|joint| joint.iter_mut().enumerate()) {
+                *joint -= root[axis];
+            }
         }
     });
     assert!(relative.contains("relative to it"), "{relative}");
