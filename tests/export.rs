@@ -11,7 +11,7 @@ use nalgebra::{Matrix3, Point3, Rotation3, Vector3};
 use serde_json::Value;
 use stridepose::adapters::bag::writer::{BagWriter, Qos};
 use stridepose::adapters::messages::stridepose::SkeletonArray;
-use stridepose::adapters::truth_csv::parse_truth_csv;
+use stridepose::adapters::truth::csv::parse_truth_csv;
 use stridepose::data::{
     BoundingBox, Covariance, JointEstimate, JointState, PersonEstimate, PoseEstimate, Stamp, TrackId,
 };

@@ -73,7 +73,7 @@ fn sequence(golden: &Value) -> (ResultSequence, TruthSequence) {
             })
         });
         result.images.push(ResultImage { stamp, people: vec![ResultPerson { track_id: TrackId(1), joints }] });
-        let person = TruthPerson { person: "a".to_owned(), joints: positions(&golden["truth"][index]) };
+        let person = TruthPerson { person: "a".to_owned(), action: None, joints: positions(&golden["truth"][index]) };
         truth.images.insert(ImageReference::Stamp(stamp), vec![person]);
     }
     (result, truth)

@@ -55,6 +55,7 @@ fn evaluation(golden: &Value) -> Evaluation {
         result.images.push(ResultImage { stamp, people: people.collect() });
         let people = list(&image["truth"]).iter().map(|person| TruthPerson {
             person: person[0].as_str().unwrap().to_owned(),
+            action: None,
             joints: positions(&person[1]),
         });
         truth.images.insert(ImageReference::Stamp(stamp), people.collect());

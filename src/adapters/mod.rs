@@ -5,7 +5,8 @@ pub mod cdr;
 pub mod known_camera;
 pub mod messages;
 pub mod ros;
-pub mod truth_csv;
+pub mod tf;
+pub mod truth;
 
 #[cfg(feature = "replay")]
 pub mod bag;

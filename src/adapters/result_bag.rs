@@ -61,12 +61,11 @@ pub fn truth_from_result(result: ResultSequence) -> TruthSequence {
     let mut truth = TruthSequence::default();
     for image in result.images {
         let people = truth.images.entry(ImageReference::Stamp(image.stamp)).or_default();
-        people.extend(
-            image
-                .people
-                .iter()
-                .map(|person| TruthPerson { person: person.track_id.0.to_string(), joints: person.positions() }),
-        );
+        people.extend(image.people.iter().map(|person| TruthPerson {
+            person: person.track_id.0.to_string(),
+            action: None,
+            joints: person.positions(),
+        }));
     }
     truth
 }

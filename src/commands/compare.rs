@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
-use super::evaluate::{Compared, ComparisonArgs, compare_with_truth, is_bag};
+use super::evaluate::{Compared, ComparisonArgs, compare_with_truth};
+use super::truth::is_bag;
 use super::{Outcome, Refused, print};
 use crate::report::comparison::rule::{Rule, Verdict};
 use crate::report::comparison::{Side, known_metrics, paired_differences, to_json, to_table};
@@ -28,7 +29,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Truth of A and B where they are bags
-    #[arg(long, value_name = "CSV|BAG")]
+    #[arg(long, value_name = "FILE|BAG")]
     pub truth: Option<PathBuf>,
     /// How bags are compared with the truth.
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::evaluate::{self, ComparisonArgs, EvaluateArgs};
 use super::replay::{self, SHEET_FILE, SUMMARY_FILE};
+use super::truth::TruthArgs;
 use super::{ConsoleArgs, Outcome, SetupArgs, print, refuse_bag};
 use crate::adapters::scene_bag::{TRUTH_TOPIC, write_scene_bag};
 use crate::scene::SceneSettings;
@@ -63,7 +64,10 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         json: Some(report.clone()),
         samples: None,
         report: Some(page.clone()),
-        comparison: ComparisonArgs { truth_topic: Some(TRUTH_TOPIC.to_owned()), ..ComparisonArgs::default() },
+        comparison: ComparisonArgs {
+            truth_options: TruthArgs { truth_topic: Some(TRUTH_TOPIC.to_owned()), ..TruthArgs::default() },
+            ..ComparisonArgs::default()
+        },
     })?;
     print(&format!(
         "\nscene    {}\nresult   {}\nsummary  {}\nreport   {}\n         {}\npicture  {}\n",

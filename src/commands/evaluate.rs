@@ -1,4 +1,4 @@
-//! `stridepose evaluate DIR --truth CSV|BAG`: how far the skeletons of a run are from a truth.
+//! `stridepose evaluate DIR --truth FILE|BAG`: how far the skeletons of a run are from a truth.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::replay::SUMMARY_FILE;
+use super::truth::{TruthArgs, read_truth};
 use super::{Outcome, Refused, evaluate_many, print, refuse_bag};
 use crate::adapters::bag::Completeness;
 use crate::adapters::overlay_bag::{overlay_stamps, read_overlays};
-use crate::adapters::result_bag::{ResultBag, ResultBagError, read_result_bag, truth_from_result};
-use crate::adapters::truth_csv::read_truth_csv;
+use crate::adapters::result_bag::{ResultBagError, read_result_bag};
 use crate::metrics::{Evaluation, ResultSequence, Summary, TruthSequence, evaluate, pair_images};
 use crate::report::evaluation::{Samples, to_json, to_table};
 use crate::report::html::{Report, Strips};
@@ -25,10 +25,11 @@ pub struct EvaluateArgs {
     /// all together
     #[arg(value_name = "DIR", required = true, num_args = 1..)]
     pub results: Vec<PathBuf>,
-    /// The truth: a bag with skeletons, or a CSV file with the columns `image_index` (or stamp, or `stamp_ns`), joint,
-    /// `x_m`, `y_m`, `z_m` in the camera's optical frame, and person where there are several. Of several results: a
-    /// folder with a truth of the name of each, NAME.csv, NAME.mcap or a bag folder NAME
-    #[arg(long, value_name = "CSV|BAG|FOLDER")]
+    /// The truth: a bag with skeletons, or with people's joints as TF frames; a CSV file with the columns `image_index` (or
+    /// stamp, or `stamp_ns`), joint, `x_m`, `y_m`, `z_m` in the camera's optical frame, and person where there are several;
+    /// an array of 17 joints as .npy, .npz or .json. Of several results: a folder with a truth of the name of each, NAME.csv,
+    /// .mcap, .json, .npy, .npz or a bag folder NAME
+    #[arg(long, value_name = "FILE|BAG|FOLDER")]
     pub truth: PathBuf,
     /// Write all numbers to this file
     #[arg(long, value_name = "FILE")]
@@ -50,15 +51,12 @@ pub struct ComparisonArgs {
     /// Topic of the skeletons in the result [default: /stridepose/skeletons, or the only one]
     #[arg(long, value_name = "TOPIC")]
     pub topic: Option<String>,
-    /// Topic of the skeletons in a truth bag [default: /stridepose/skeletons, or the only one]
-    #[arg(long, value_name = "TOPIC")]
-    pub truth_topic: Option<String>,
     /// How far the stamps of truth and image may be apart
     #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = tolerance_ms)]
     pub stamp_tolerance_ms: f64,
-    /// Leave out lines of a truth CSV whose `reprojection_px` is larger
-    #[arg(long, value_name = "PX", value_parser = reprojection_px)]
-    pub max_truth_reprojection: Option<f64>,
+    /// What the truth does not say itself.
+    #[command(flatten)]
+    pub truth_options: TruthArgs,
 }
 
 impl ComparisonArgs {
@@ -68,31 +66,21 @@ impl ComparisonArgs {
 
     /// Each option with its value, for people.
     fn named(&self) -> Vec<(&'static str, String)> {
-        let topic = |topic: &Option<String>| topic.clone().unwrap_or_else(|| "chosen by type".to_owned());
-        let limit = |limit: f64| format!("{limit} px");
-        vec![
-            ("topic", topic(&self.topic)),
-            ("truth topic", topic(&self.truth_topic)),
-            ("stamp tolerance", format!("{} ms", self.stamp_tolerance_ms)),
-            ("largest reprojection of the truth", self.max_truth_reprojection.map_or_else(|| "any".to_owned(), limit)),
-        ]
+        let topic = self.topic.clone().unwrap_or_else(|| "chosen by type".to_owned());
+        let own = [("topic", topic), ("stamp tolerance", format!("{} ms", self.stamp_tolerance_ms))];
+        own.into_iter().chain(self.truth_options.named()).collect()
     }
 }
 
 impl Default for ComparisonArgs {
     fn default() -> Self {
-        Self { topic: None, truth_topic: None, stamp_tolerance_ms: 5.0, max_truth_reprojection: None }
+        Self { topic: None, stamp_tolerance_ms: 5.0, truth_options: TruthArgs::default() }
     }
 }
 
 fn tolerance_ms(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=60_000.0).contains(&value) { Ok(value) } else { Err("must be 0 to 60000 ms".to_owned()) }
-}
-
-fn reprojection_px(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err("must be a number of pixels".to_owned()) }
 }
 
 /// Evaluates, prints the table, writes the JSON.
@@ -116,7 +104,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
     if let Some(path) = &args.report {
         write_file(path, &report(args, result, &compared)?)?;
     }
-    if let Some(limit) = args.comparison.max_truth_reprojection {
+    if let Some(limit) = args.comparison.truth_options.max_truth_reprojection {
         print(&format!("Truth    {truth_lines_left_out} lines left out, more than {limit} px beside the image\n"))?;
     }
     print(&to_table(evaluation, summary))?;
@@ -196,7 +184,7 @@ impl Compared {
 /// A refusal when result and truth cannot be compared.
 pub fn compare_with_truth(result_path: &Path, truth_path: &Path, args: &ComparisonArgs) -> anyhow::Result<Compared> {
     let result = read_result_bag(result_path, args.topic.as_deref()).map_err(refuse_result)?;
-    let truth = read_truth(truth_path, args)?;
+    let truth = read_truth(truth_path, &args.truth_options, &result, result_path)?;
     let truth_lines_left_out = truth.left_out;
     check_frames(&result.frames, &truth.frames)?;
     let damage =
@@ -214,47 +202,14 @@ pub fn compare_with_truth(result_path: &Path, truth_path: &Path, args: &Comparis
     let evaluation = evaluate(&result.sequence, &truth, args.tolerance_ns())
         .map_err(Refused::because)
         .with_context(|| format!("{} and {}", result_path.display(), truth_path.display()))?;
+    if evaluation.matched_images == 0 && result.sequence.images.iter().any(|image| !image.people.is_empty()) {
+        warn!(
+            "{}: nobody in it is where the result has somebody: is it of this recording, and in the camera's optical frame?",
+            truth_path.display()
+        );
+    }
     let summary = Summary::of(&evaluation);
     Ok(Compared { evaluation, summary, sequence: result.sequence, truth, truth_lines_left_out, outcome })
-}
-
-/// A truth from either source.
-struct Truth {
-    sequence: TruthSequence,
-    frames: BTreeSet<String>,
-    problems: Vec<String>,
-    completeness: Completeness,
-    left_out: usize,
-}
-
-fn read_truth(path: &Path, args: &ComparisonArgs) -> anyhow::Result<Truth> {
-    if !path.exists() {
-        return Err(Refused::because(format!("the truth {} does not exist", path.display())));
-    }
-    if !is_bag(path) {
-        let csv = read_truth_csv(path, args.max_truth_reprojection)
-            .map_err(|error| Refused::because(format!("{}: {error}", path.display())))?;
-        if !csv.foreign_joints.is_empty() {
-            warn!("{}: {csv}", path.display());
-        }
-        let (frames, problems, completeness) = (BTreeSet::new(), Vec::new(), Completeness::Whole);
-        return Ok(Truth { sequence: csv.truth, frames, problems, completeness, left_out: csv.left_out });
-    }
-    if args.max_truth_reprojection.is_some() {
-        let path = path.display();
-        return Err(Refused::because(format!(
-            "--max-truth-reprojection is for a truth in CSV with the column reprojection_px; {path} is a bag"
-        )));
-    }
-    let ResultBag { sequence, frames, problems, completeness, .. } =
-        read_result_bag(path, args.truth_topic.as_deref()).map_err(refuse_result)?;
-    Ok(Truth { sequence: truth_from_result(sequence), frames, problems, completeness, left_out: 0 })
-}
-
-/// Directories and what is called like a file of a bag.
-pub(super) fn is_bag(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    path.is_dir() || extension.is_some_and(|extension| ["mcap", "db3", "zstd"].contains(&extension.as_str()))
 }
 
 /// Positions in different frames cannot be compared.

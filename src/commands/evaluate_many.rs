@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::evaluate::{EvaluateArgs, compare_with_truth, write_file};
 use super::replay_many::BATCH_FILE;
+use super::truth::TRUTH_ENDINGS;
 use super::{Outcome, Refused, print};
 use crate::metrics::{Evaluation, NamedEvaluation, Summary};
 use crate::report::evaluation::{Samples, to_json, to_table};
@@ -47,10 +48,10 @@ pub fn recordings(results: &[PathBuf], truth: &Path) -> anyhow::Result<Option<Ve
     }
     if !truth.is_dir() || truth.join("metadata.yaml").exists() {
         return Err(Refused::because(format!(
-            "--truth {} is one truth for {} results: name a folder with a truth for each, NAME.csv, NAME.mcap or a bag \
-             folder NAME",
+            "--truth {} is one truth for {} results: name a folder with a truth for each, NAME{} or a bag folder NAME",
             truth.display(),
-            named.len()
+            named.len(),
+            TRUTH_ENDINGS.join(", NAME")
         )));
     }
     let recordings =
@@ -85,7 +86,8 @@ fn path_under(folder: &Path, result: &Path) -> PathBuf {
 }
 
 fn find_truth(folder: &Path, name: &str) -> Result<PathBuf, String> {
-    let candidates = [format!("{name}.csv"), format!("{name}.mcap"), name.to_owned()];
+    let files = TRUTH_ENDINGS.iter().map(|ending| format!("{name}{ending}"));
+    let candidates: Vec<String> = files.chain([name.to_owned()]).collect();
     let found = candidates.iter().map(|candidate| folder.join(candidate)).find(|path| path.exists());
     found.ok_or_else(|| format!("{} has no {}", folder.display(), candidates.join(", no ")))
 }

@@ -16,6 +16,7 @@ pub mod parameters;
 pub mod replay;
 pub mod replay_many;
 mod setup;
+pub mod truth;
 
 use std::process::ExitCode;
 

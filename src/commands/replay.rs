@@ -238,7 +238,10 @@ impl<'a> Run<'a> {
         work: &mut Work<'_>,
     ) -> anyhow::Result<()> {
         let estimates = match self.camera.of(camera_info) {
-            Ok(camera) => work(&mut self.engine.pipeline, camera, &mut self.timer)?,
+            Ok(camera) => {
+                self.summary.camera.get_or_insert_with(|| camera.intrinsics().into());
+                work(&mut self.engine.pipeline, camera, &mut self.timer)?
+            }
             Err(reason) => Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason)),
         };
         self.timer.end_image();

@@ -50,6 +50,7 @@ mod tests {
             image_index: 0,
             stamp: Stamp::default(),
             person: String::new(),
+            action: None,
             track_id: TrackId(1),
             error: PoseError { mpjpe_mm: nothing, n_mpjpe_mm: nothing, pa_mpjpe_mm: nothing, root_mm: None },
             squared_mahalanobis: nothing,

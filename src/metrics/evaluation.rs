@@ -58,6 +58,8 @@ pub struct PersonSample {
     pub stamp: Stamp,
     /// Who it is in truth.
     pub person: String,
+    /// What they do, where the truth says.
+    pub action: Option<String>,
     /// Who it is in the result.
     pub track_id: TrackId,
     /// Errors of the pose.
@@ -280,6 +282,7 @@ impl Evaluation {
                 image_index,
                 stamp: image.stamp,
                 person: person.person.clone(),
+                action: person.action.clone(),
                 track_id,
                 error: PoseError::of(&predicted[index], &person.joints),
                 squared_mahalanobis,

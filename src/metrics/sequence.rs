@@ -74,6 +74,8 @@ pub enum ImageReference {
 pub struct TruthPerson {
     /// Who, the same in every image.
     pub person: String,
+    /// What they do, where the truth says.
+    pub action: Option<String>,
     /// Joints; `None` where there is no truth.
     pub joints: JointPositions,
 }

@@ -1,5 +1,5 @@
 //! An [`Evaluation`] in numbers: means over all joints of all matched people (every joint counts the same), the same
-//! for each joint, person, band of distance and band of hidden share, and how sure the means are. Misses and false
+//! for each joint, person, action, band of distance and band of hidden share, and how sure the means are. Misses and false
 //! people are counted, they are in no mean.
 
 use crate::metrics::accuracy::{PCK_THRESHOLD_MM, auc, mean, pck};
@@ -84,6 +84,8 @@ pub struct Summary {
     pub grouped: JointMetrics,
     /// Person by person, by name.
     pub per_person: Vec<GroupSummary>,
+    /// Action by action, by name; people whose action the truth does not tell are in none.
+    pub per_action: Vec<GroupSummary>,
     /// By distance from the camera, bands without anybody left out.
     pub by_distance: Vec<GroupSummary>,
     /// By share of hidden joints, bands without anybody left out.
@@ -107,6 +109,9 @@ impl Summary {
         let mut names: Vec<&str> = evaluation.samples.iter().map(|sample| sample.person.as_str()).collect();
         names.sort_unstable();
         names.dedup();
+        let mut actions: Vec<&str> = evaluation.samples.iter().filter_map(|sample| sample.action.as_deref()).collect();
+        actions.sort_unstable();
+        actions.dedup();
         let by_distance = DISTANCE_BANDS.iter().enumerate();
         let by_hidden_share = HIDDEN_BANDS.iter().enumerate();
         Self {
@@ -116,6 +121,10 @@ impl Summary {
             per_joint_group: JOINT_GROUPS.map(|group| pool.metrics(group.joints)),
             grouped: pool.metrics(&grouped_joints()),
             per_person: names.into_iter().map(|name| group(name, &|sample| sample.person == name)).collect(),
+            per_action: actions
+                .into_iter()
+                .map(|action| group(action, &|sample| sample.action.as_deref() == Some(action)))
+                .collect(),
             by_distance: filled(
                 by_distance
                     .map(|(band, (_, name))| group(name, &|sample| distance_band(sample) == Some(band)))

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::adapters::engine::LoadedModel;
 use crate::adapters::stage_timer::Percentiles;
 use crate::data::PoseEstimate;
+use crate::geometry::camera::Intrinsics;
 use crate::report::machine::Machine;
 use crate::warning::{Warning, WarningCount, WarningCounts, WarningKind, count_warning};
 
@@ -21,6 +22,8 @@ pub struct Summary {
     pub input: PathBuf,
     /// Topic of the images or keypoints.
     pub topic: String,
+    /// The first calibration that was used.
+    pub camera: Option<CameraSummary>,
     /// Messages of that topic, good or bad.
     pub images: u64,
     /// Images with at least one skeleton.
@@ -51,6 +54,22 @@ pub struct Summary {
     pub parameters: serde_json::Value,
     /// What it ran on.
     pub machine: Machine,
+}
+
+/// Intrinsics of the images, after binning and cutting, px.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the field's own names")]
+pub struct CameraSummary {
+    pub fx: f64,
+    pub fy: f64,
+    pub cx: f64,
+    pub cy: f64,
+}
+
+impl From<Intrinsics> for CameraSummary {
+    fn from(Intrinsics { fx, fy, cx, cy }: Intrinsics) -> Self {
+        Self { fx, fy, cx, cy }
+    }
 }
 
 /// One model of the pipeline.

@@ -14,7 +14,6 @@ pub mod lifecycle;
 pub mod names;
 pub mod parameters;
 pub mod stamp_gaps;
-pub mod tf;
 
 #[cfg(feature = "replay")]
 pub mod worker;

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion};
+use nalgebra::Isometry3;
 
 use super::diagnostics::WorkerFacts;
 use super::humans;
 use super::inbox::{Inbox, Parcel};
-use super::tf::{TfError, TransformBuffer};
 use crate::adapters::bag::{image_source, keypoint_source};
 use crate::adapters::engine::{Engine, Feed};
 use crate::adapters::known_camera::KnownCamera;
@@ -25,6 +24,7 @@ use crate::adapters::messages::stridepose::SkeletonArray;
 use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::{Encode, from_cdr, to_cdr};
 use crate::adapters::stage_timer::StageTimer;
+use crate::adapters::tf::{TfError, TransformBuffer};
 use crate::config::{Config, NodeConfig, Transport};
 use crate::data::{PersonEstimate, PoseEstimate, Stamp};
 use crate::geometry::CameraModel;
@@ -126,16 +126,7 @@ impl Frames {
     /// Takes in a message of /tf or /tf_static; one that cannot be read is left out.
     pub fn take_in(&self, data: &[u8], is_static: bool) {
         let Ok(message) = from_cdr::<TfMessage<'_>>(data) else { return };
-        let mut buffer = locked(&self.buffer);
-        for transform in &message.transforms {
-            let geometry_msgs::Quaternion { x, y, z, w } = transform.rotation;
-            let Point { x: tx, y: ty, z: tz } = transform.translation;
-            let Some(rotation) = UnitQuaternion::try_new(Quaternion::new(w, x, y, z), 1e-6) else { continue };
-            let pose = Isometry3::from_parts(Translation3::new(tx, ty, tz), rotation);
-            let header = transform.header;
-            buffer.insert(header.frame_id, &transform.child_frame_id, header.stamp, pose, is_static);
-        }
-        drop(buffer);
+        locked(&self.buffer).take_in(&message, is_static);
         self.changed.notify_all();
     }
 

@@ -30,6 +30,7 @@ pub fn to_json(evaluation: &Evaluation, summary: &Summary) -> Value {
         ("calibration", summary.calibration.as_ref().map_or(Value::Null, calibration_json)),
         ("mpi_inf_3dhp", joint_groups_json(summary)),
         ("per_person", groups_json(&summary.per_person)),
+        ("per_action", groups_json(&summary.per_action)),
         ("by_distance", groups_json(&summary.by_distance)),
         ("by_hidden_share", groups_json(&summary.by_hidden_share)),
         (

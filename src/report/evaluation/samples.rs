@@ -24,6 +24,9 @@ pub struct Samples {
     pub stamp_ns: Vec<i64>,
     /// Who it is in truth.
     pub person: Vec<String>,
+    /// What they do, where the truth says; files of before this was told have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub action: Vec<Option<String>>,
     /// Who it is in the result.
     pub track_id: Vec<u32>,
     /// Distance of the true root from the camera, m.
@@ -73,6 +76,11 @@ impl Samples {
             image_index: samples.iter().map(|sample| sample.image_index).collect(),
             stamp_ns: samples.iter().map(|sample| sample.stamp.nanoseconds()).collect(),
             person: samples.iter().map(|sample| sample.person.clone()).collect(),
+            action: if samples.iter().any(|sample| sample.action.is_some()) {
+                samples.iter().map(|sample| sample.action.clone()).collect()
+            } else {
+                Vec::new()
+            },
             track_id: samples.iter().map(|sample| sample.track_id.0).collect(),
             true_distance_m: samples.iter().map(|sample| sample.true_distance.map(|value| value as f32)).collect(),
             root_mm: samples
@@ -101,6 +109,7 @@ impl Samples {
         let single = [
             ("stamp_ns", self.stamp_ns.len()),
             ("person", self.person.len()),
+            ("action", if self.action.is_empty() { samples } else { self.action.len() }),
             ("track_id", self.track_id.len()),
             ("true_distance_m", self.true_distance_m.len()),
             ("root_mm", self.root_mm.len()),
@@ -154,6 +163,7 @@ mod tests {
             image_index: vec![3],
             stamp_ns: vec![7],
             person: vec!["a".to_owned()],
+            action: Vec::new(),
             track_id: vec![1],
             true_distance_m: vec![None],
             root_mm: vec![Some([1.0, 2.0, 3.0])],
@@ -178,6 +188,7 @@ mod tests {
             samples.checked().unwrap_err()
         };
         assert_eq!(refusal(|samples| samples.person.clear()), "person has 0 entries, image_index 1");
+        assert_eq!(refusal(|samples| samples.action = vec![None; 2]), "action has 2 entries, image_index 1");
         assert_eq!(refusal(|samples| samples.mpjpe_mm[0].clear()), "an entry of mpjpe_mm has 0 values for 1 joints");
         assert!(refusal(|samples| samples.image_index[0] = usize::MAX).contains("is beyond 10000000"));
     }

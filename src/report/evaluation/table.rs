@@ -101,9 +101,12 @@ pub fn to_table(evaluation: &Evaluation, summary: &Summary) -> String {
         );
     }
     joint_groups(&mut text, summary);
-    for (title, groups) in
-        [("person", &summary.per_person), ("distance", &summary.by_distance), ("hidden", &summary.by_hidden_share)]
-    {
+    for (title, groups) in [
+        ("person", &summary.per_person),
+        ("action", &summary.per_action),
+        ("distance", &summary.by_distance),
+        ("hidden", &summary.by_hidden_share),
+    ] {
         parts(&mut text, title, groups);
     }
     text

@@ -2,7 +2,7 @@
 //!
 //! | format | people | frame | unit | time |
 //! |---|---|---|---|---|
-//! | CSV | all | camera optical | m | stamps; what [`crate::adapters::truth_csv`] reads |
+//! | CSV | all | camera optical | m | stamps; what [`crate::adapters::truth::csv`] reads |
 //! | JSON | all | camera optical | m | stamps |
 //! | BVH | one track a file | y up | cm | even steps |
 //! | TRC (OpenSim) | one track a file | y up | mm | seconds since the first image |

@@ -89,8 +89,11 @@ mod tests {
             people: vec![ResultPerson { track_id: TrackId(7), joints }],
         };
         let result = ResultSequence { images: (0..2000).map(image).collect() };
-        let person =
-            TruthPerson { person: "</script>".to_owned(), joints: [Some(Point3::new(0.0, 0.0, 2.0)); JOINT_COUNT] };
+        let person = TruthPerson {
+            person: "</script>".to_owned(),
+            action: None,
+            joints: [Some(Point3::new(0.0, 0.0, 2.0)); JOINT_COUNT],
+        };
         let people = [person];
         let scene = Scene::new(&result, &[(3, &people)]);
         assert_eq!((scene.step, scene.images.len()), (3, 667));

@@ -105,7 +105,7 @@ fn metrics(metrics: &JointMetrics) -> Vec<String> {
     lengths.into_iter().map(|value| number(value, 1)).chain(shares.into_iter().map(percent)).collect()
 }
 
-/// Per joint, joint group, person, distance, hidden share.
+/// Per joint, joint group, person, action, distance, hidden share.
 pub(super) fn parts(evaluation: &Evaluation, summary: &Summary) -> String {
     if evaluation.samples.is_empty() {
         return String::new();
@@ -123,6 +123,7 @@ pub(super) fn parts(evaluation: &Evaluation, summary: &Summary) -> String {
     html += &section("joint-groups", "Joint groups of MPI-INF-3DHP", &scroll(table));
     for (id, title, first, groups) in [
         ("per-person", "Each person", "person", &summary.per_person),
+        ("per-action", "Each action", "action", &summary.per_action),
         ("by-distance", "By distance from the camera", "distance", &summary.by_distance),
         ("by-hidden-share", "By share of joints that are not measured", "hidden", &summary.by_hidden_share),
     ] {

@@ -1,11 +1,13 @@
-//! Coordinate frames over time, as tf2's buffer keeps them: transforms of the last [`HISTORY_SECS`] s for each frame,
-//! static ones for ever, looked up at one stamp with interpolation. r2r has none. What is not known is an error with
-//! its reason, never a guess: nothing is extrapolated.
+//! Coordinate frames over time, as tf2's buffer keeps them: transforms of the last [`HISTORY_SECS`] s for each frame (of a
+//! whole recording: all), static ones for ever, looked up at one stamp with interpolation. r2r has none. What is not known is an
+//! error with its reason, never a guess: nothing is extrapolated.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use nalgebra::Isometry3;
+use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion};
 
+use crate::adapters::messages::geometry_msgs;
+use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::data::Stamp;
 
 /// How long transforms are kept, s.
@@ -14,6 +16,8 @@ pub const HISTORY_SECS: f64 = 10.0;
 const DEEPEST: usize = 100;
 /// Frames that are kept at most: nobody fills the memory with names.
 const MOST_FRAMES: usize = 2000;
+/// The same in a recording, where each new person brings new ones.
+const MOST_FRAMES_OF_RECORDING: usize = 200_000;
 
 /// A transform that cannot be told.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -41,6 +45,14 @@ pub enum TfError {
         /// What that means.
         hint: &'static str,
     },
+    /// Nobody knows what happened in between.
+    #[error("frame \"{frame}\" was not published for {secs:.3} s around the image")]
+    Gap {
+        /// The frame.
+        frame: String,
+        /// Time between the transforms on both sides of the image, s.
+        secs: f64,
+    },
     /// The tree bites its tail.
     #[error("the frames above \"{0}\" form a loop")]
     Loop(String),
@@ -52,7 +64,7 @@ impl TfError {
         match self {
             Self::Unknown(_) | Self::Unconnected { .. } => true,
             Self::NoTime { last, .. } => *last < 0.0,
-            Self::Loop(_) => false,
+            Self::Gap { .. } | Self::Loop(_) => false,
         }
     }
 }
@@ -67,12 +79,46 @@ struct Frame {
 }
 
 /// All frames.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TransformBuffer {
     frames: BTreeMap<String, Frame>,
+    history_secs: f64,
+    most_frames: usize,
+    longest_gap_secs: f64,
+}
+
+impl Default for TransformBuffer {
+    /// For live use: as long as tf2's.
+    fn default() -> Self {
+        let (history_secs, most_frames) = (HISTORY_SECS, MOST_FRAMES);
+        Self { frames: BTreeMap::new(), history_secs, most_frames, longest_gap_secs: f64::INFINITY }
+    }
 }
 
 impl TransformBuffer {
+    /// For a whole recording: nothing is forgotten. Between transforms more than `longest_gap_secs` apart there is none.
+    pub const fn of_recording(longest_gap_secs: f64) -> Self {
+        let (history_secs, most_frames) = (f64::INFINITY, MOST_FRAMES_OF_RECORDING);
+        Self { frames: BTreeMap::new(), history_secs, most_frames, longest_gap_secs }
+    }
+
+    /// Names of all frames that have a parent.
+    pub fn frame_names(&self) -> impl Iterator<Item = &str> {
+        self.frames.keys().map(String::as_str)
+    }
+
+    /// Takes in a message of /tf or /tf_static; a rotation that is none is left out with its transform.
+    pub fn take_in(&mut self, message: &TfMessage<'_>, is_static: bool) {
+        for transform in &message.transforms {
+            let geometry_msgs::Quaternion { x, y, z, w } = transform.rotation;
+            let geometry_msgs::Point { x: tx, y: ty, z: tz } = transform.translation;
+            let Some(rotation) = UnitQuaternion::try_new(Quaternion::new(w, x, y, z), 1e-6) else { continue };
+            let pose = Isometry3::from_parts(Translation3::new(tx, ty, tz), rotation);
+            let header = transform.header;
+            self.insert(header.frame_id, &transform.child_frame_id, header.stamp, pose, is_static);
+        }
+    }
+
     /// Takes in where `child` is in `parent` at `stamp`. What is not finite or names no frames is left out.
     pub fn insert(
         &mut self,
@@ -84,7 +130,7 @@ impl TransformBuffer {
     ) {
         let is_finite = parent_from_child.to_homogeneous().iter().all(|value| value.is_finite());
         let (parent, child) = (parent.trim_start_matches('/'), child.trim_start_matches('/'));
-        let is_room = self.frames.len() < MOST_FRAMES || self.frames.contains_key(child);
+        let is_room = self.frames.len() < self.most_frames || self.frames.contains_key(child);
         if !is_finite || parent.is_empty() || child.is_empty() || parent == child || !is_room {
             return;
         }
@@ -99,7 +145,7 @@ impl TransformBuffer {
         frame.is_static = is_static;
         parent.clone_into(&mut frame.parent);
         // Time that goes back by more than the history is a restarted bag: what was known is of another run.
-        if frame.transforms.back().is_some_and(|(last, _)| last.seconds_since(stamp) > HISTORY_SECS) {
+        if frame.transforms.back().is_some_and(|(last, _)| last.seconds_since(stamp) > self.history_secs) {
             frame.transforms.clear();
         }
         let at = frame.transforms.partition_point(|(known, _)| *known < stamp);
@@ -109,7 +155,7 @@ impl TransformBuffer {
             frame.transforms.insert(at, (stamp, parent_from_child));
         }
         while let (Some((first, _)), Some((last, _))) = (frame.transforms.front(), frame.transforms.back()) {
-            if last.seconds_since(*first) <= HISTORY_SECS {
+            if last.seconds_since(*first) <= self.history_secs {
                 break;
             }
             frame.transforms.pop_front();
@@ -179,7 +225,11 @@ impl TransformBuffer {
             return Ok(to);
         }
         let (before, from) = frame.transforms[at - 1];
-        let share = stamp.seconds_since(before) / after.seconds_since(before);
+        let secs = after.seconds_since(before);
+        if secs > self.longest_gap_secs {
+            return Err(TfError::Gap { frame: name.to_owned(), secs });
+        }
+        let share = stamp.seconds_since(before) / secs;
         let turned = from.rotation.try_slerp(&to.rotation, share, 1e-9).unwrap_or(to.rotation);
         Ok(Isometry3::from_parts(from.translation.vector.lerp(&to.translation.vector, share).into(), turned))
     }
@@ -189,7 +239,7 @@ impl TransformBuffer {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
+    use nalgebra::{Point3, Vector3};
 
     fn stamp(secs: f64) -> Stamp {
         Stamp::from_nanoseconds((1e9 * secs) as i64)
@@ -244,6 +294,19 @@ mod tests {
         two.insert("camera", "odom", stamp(100.0), moved(1.0, 0.0), true);
         let looped = two.target_from_source("tower", "camera", stamp(100.5)).unwrap_err();
         assert!(matches!(looped, TfError::Loop(_)), "{looped}");
+    }
+
+    #[test]
+    fn a_recording_forgets_nothing_and_bridges_no_gap() {
+        let mut buffer = TransformBuffer::of_recording(0.5);
+        for at in [0.0, 0.4, 60.0, 60.4] {
+            buffer.insert("odom", "base", stamp(at), moved(at, 0.0), false);
+        }
+        let at = |secs| buffer.target_from_source("odom", "base", stamp(secs)).map(|found| found.translation.x);
+        assert!((at(0.2).unwrap() - 0.2).abs() < 1e-9 && (at(60.4).unwrap() - 60.4).abs() < 1e-9);
+        let gap = at(30.0).unwrap_err();
+        assert!(!gap.may_come() && gap.to_string().contains("not published for 59.600 s"), "{gap}");
+        assert_eq!(buffer.frame_names().collect::<Vec<_>>(), ["base"]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The first line names the columns, in any order. Needed: `joint` (name in the internal set), `x_m`, `y_m`, `z_m`, and
 //! which image it is: `stamp_ns` (integer), `stamp` (seconds, decimal, exact to the nanosecond) or `image_index` (place
 //! in the recording, from 0); where several are there, the first of these counts. `person` tells people apart; without
-//! it there is one. Other columns are not used. A line with x, y and z all empty is a joint without truth.
+//! it there is one. `action` says what the person does in that image, the same in all its lines; empty is unknown. Other
+//! columns are not used. A line with x, y and z all empty is a joint without truth.
 //!
 //! `reprojection_px` may say how far the point, projected, lies from what its maker saw in the image. Where the caller
 //! sets a limit, lines above it, or without a value, are joints without truth, and counted.
@@ -63,7 +64,7 @@ pub enum TruthCsvError {
     },
 }
 
-const COLUMNS: &str = "image_index or stamp or stamp_ns, joint, x_m, y_m, z_m; person where there are several";
+const COLUMNS: &str = "image_index or stamp or stamp_ns, joint, x_m, y_m, z_m; person where there are several, action";
 
 fn ours() -> String {
     Joint::ALL.map(Joint::name).join(", ")
@@ -129,6 +130,7 @@ struct Columns {
     joint: usize,
     xyz: [usize; 3],
     person: Option<usize>,
+    action: Option<usize>,
     /// Column and limit.
     max_reprojection_px: Option<(usize, f64)>,
 }
@@ -156,6 +158,7 @@ impl Columns {
             joint: need("joint")?,
             xyz: [need("x_m")?, need("y_m")?, need("z_m")?],
             person: find("person"),
+            action: find("action"),
             max_reprojection_px: match max_reprojection_px {
                 Some(limit) => Some((need("reprojection_px")?, limit)),
                 None => None,
@@ -170,6 +173,7 @@ impl Columns {
         }
         let image = self.image(&fields)?;
         let person = self.person.map_or("", |at| fields[at]);
+        let action = self.action.map(|at| fields[at]).filter(|action| !action.is_empty());
         let name = fields[self.joint];
         let point = self.point(&fields)?;
         let Some(joint) = Joint::from_name(name) else {
@@ -186,9 +190,20 @@ impl Columns {
         }
         let people = read.truth.images.entry(image).or_default();
         let known = people.iter().position(|known| known.person == person).unwrap_or_else(|| {
-            people.push(TruthPerson { person: person.to_owned(), joints: [None; JOINT_COUNT] });
+            people.push(TruthPerson {
+                person: person.to_owned(),
+                action: action.map(str::to_owned),
+                joints: [None; JOINT_COUNT],
+            });
             people.len() - 1
         });
+        if people[known].action.as_deref() != action {
+            let before = people[known].action.as_deref().unwrap_or_default();
+            return Err(format!(
+                "action \"{}\", but \"{before}\" before, of the same person and image",
+                action.unwrap_or_default()
+            ));
+        }
         let slot = &mut people[known].joints[joint.index()];
         if slot.replace(point).is_some() {
             return Err(format!("{name} is there twice for this image and person"));
@@ -290,6 +305,22 @@ mod tests {
         assert_eq!(anna.joints[Joint::LHip.index()], Some(Point3::new(-0.1, 0.5, 3.0)));
         assert_eq!(anna.joints.iter().flatten().count(), 1);
         assert_eq!(read.to_string(), "3 joints in 2 images; not ours and left out: tail");
+    }
+
+    #[test]
+    fn an_action_is_of_a_person_in_an_image() {
+        let header = "image_index,person,action,joint,x_m,y_m,z_m\n";
+        let read = parse_truth_csv(
+            &format!("{header}0,a,sit,nose,0,0,1\n0,a,sit,head,0,0,1\n1,a,,nose,0,0,1\n0,b,walk,nose,0,0,1"),
+            None,
+        );
+        let images = read.unwrap().truth.images;
+        let actions = |index| {
+            images[&ImageReference::Index(index)].iter().map(|person| person.action.as_deref()).collect::<Vec<_>>()
+        };
+        assert_eq!((actions(0), actions(1)), (vec![Some("sit"), Some("walk")], vec![None]));
+        let mixed = refusal(&format!("{header}0,a,sit,nose,0,0,1\n0,a,walk,head,0,0,1"));
+        assert_eq!(mixed, "line 3: action \"walk\", but \"sit\" before, of the same person and image");
     }
 
     #[test]
