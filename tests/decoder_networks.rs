@@ -1,5 +1,6 @@
 //! Decoders behind ONNX Runtime: tiny networks of `tests/goldens/tiny_networks.py` with the contracts that
 //! [`judge_styles`] drafts for them, through the model store, the engine, the people stage and the pipeline.
+#![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::path::Path;

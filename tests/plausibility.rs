@@ -1,5 +1,6 @@
 //! The discriminator that ships with the lifter: the trainer's scores, the order of true and broken movements, and what the
 //! pipeline makes of them.
+#![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! Truth arrays in the layouts of Human3.6M and MPI-INF-3DHP against NumPy and SciPy (`tests/goldens/truth_arrays.py`: versions,
 //! tolerance, its reason). The `.npz` is NumPy's own.
+#![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::path::Path;

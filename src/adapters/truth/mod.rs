@@ -7,7 +7,7 @@
 //! | `.npy`, `.npz` | [`npy`]: an array alone; layout and unit are told beside it |
 //! | bag with TF | [`tf`]: people's joints, or the markers on them, are coordinate frames |
 //!
-//! [`array`] makes truth of an array, whichever file it is of; [`camera`] is the camera that belongs to one.
+//! [`mod@array`] makes truth of an array, whichever file it is of; [`camera`] is the camera that belongs to one.
 
 pub mod array;
 pub mod camera;
