@@ -27,7 +27,7 @@ pub struct DiscriminatorArguments {
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
     /// Steps.
-    #[arg(long, default_value_t = 800, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     steps: u64,
     /// Samples a batch (30 a second).
     #[arg(long, default_value_t = 3072)]
