@@ -1,6 +1,9 @@
 //! Whoever is not seen for a while: carried on behind an obstacle, let go where the image ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/standing_person.rs"]
+mod standing_person;
+
 use stridepose::adapters::engine::{self, Feed};
 use stridepose::adapters::model_store::ModelStore;
 use stridepose::config::Config;
@@ -13,24 +16,8 @@ const WIDTH: f32 = 640.0;
 
 /// A standing person around column `u`, without what lies outside the image.
 fn standing(u: f32) -> Vec<PersonKeypoints> {
-    let at = |joint: Joint| match joint {
-        Joint::Nose => Some((0.0, 110.0)),
-        Joint::LShoulder => Some((32.0, 155.0)),
-        Joint::RShoulder => Some((-32.0, 155.0)),
-        Joint::LElbow => Some((42.0, 205.0)),
-        Joint::RElbow => Some((-42.0, 205.0)),
-        Joint::LWrist => Some((45.0, 250.0)),
-        Joint::RWrist => Some((-45.0, 250.0)),
-        Joint::LHip => Some((20.0, 255.0)),
-        Joint::RHip => Some((-20.0, 255.0)),
-        Joint::LKnee => Some((22.0, 335.0)),
-        Joint::RKnee => Some((-22.0, 335.0)),
-        Joint::LAnkle => Some((23.0, 410.0)),
-        Joint::RAnkle => Some((-23.0, 410.0)),
-        _ => None,
-    };
     let keypoints: JointArray<Option<Keypoint>> = Joint::ALL.map(|joint| {
-        let (offset, y) = at(joint)?;
+        let (offset, y) = standing_person::standing(joint)?;
         let x = u + offset;
         (x < WIDTH).then_some(Keypoint { x, y, score: 0.9, spread: None })
     });

@@ -3,6 +3,9 @@
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/standing_person.rs"]
+mod standing_person;
+
 use std::path::Path;
 
 use ndarray::ArrayView2;
@@ -80,24 +83,8 @@ fn scores_are_the_trainer_s_and_broken_movements_are_less_plausible_than_true_on
 
 /// Keypoints of a standing person who sways.
 fn swaying(image: usize) -> Vec<PersonKeypoints> {
-    let at = |joint: Joint| match joint {
-        Joint::Nose => Some((0.0, 110.0)),
-        Joint::LShoulder => Some((32.0, 155.0)),
-        Joint::RShoulder => Some((-32.0, 155.0)),
-        Joint::LElbow => Some((42.0, 205.0)),
-        Joint::RElbow => Some((-42.0, 205.0)),
-        Joint::LWrist => Some((45.0, 250.0)),
-        Joint::RWrist => Some((-45.0, 250.0)),
-        Joint::LHip => Some((20.0, 255.0)),
-        Joint::RHip => Some((-20.0, 255.0)),
-        Joint::LKnee => Some((22.0, 335.0)),
-        Joint::RKnee => Some((-22.0, 335.0)),
-        Joint::LAnkle => Some((23.0, 410.0)),
-        Joint::RAnkle => Some((-23.0, 410.0)),
-        _ => None,
-    };
     let keypoints = Joint::ALL.map(|joint| {
-        let (x, y) = at(joint)?;
+        let (x, y) = standing_person::standing(joint)?;
         let sway = (image as f32 * 0.1).sin() * (410.0 - y) * 0.02;
         Some(Keypoint { x: 320.0 + x + sway, y, score: 0.9, spread: None })
     });

@@ -254,7 +254,7 @@ pub fn load_discriminator(lifter: &Model) -> Result<Option<Model>, ModelError> {
 }
 
 /// Bytes in lower-case hexadecimal.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+pub fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -5,11 +5,10 @@ use super::*;
 use crate::ablate_table;
 use crate::batch::BatchSettings;
 use crate::corpus::KeypointsOnly;
-use crate::mocap::Split;
-use crate::noise::{DetectorNoise, NoiseSettings};
+use crate::noise::NoiseSettings;
 use crate::scene::SceneSettings;
+use crate::test_people::{clips, noise};
 use crate::trainer::LearnSettings;
-use nalgebra::Vector3;
 
 fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings {
     let scene =
@@ -50,31 +49,6 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
     }
 }
 
-fn clips() -> Vec<Clip> {
-    (0..6)
-        .map(|index| Clip {
-            source: "test".to_owned(),
-            subject: format!("p{index}"),
-            split: if index == 0 { Split::Validation } else { Split::Train },
-            poses: (0..80)
-                .map(|time| {
-                    std::array::from_fn(|joint| {
-                        let swing = 0.1 * (f64::from(time) * 0.1 + joint as f64).sin();
-                        Vector3::new(swing, 0.05 * joint as f64, 0.1 * joint as f64 + 0.2)
-                    })
-                })
-                .collect(),
-        })
-        .collect()
-}
-
-fn noise(folder: &Path) -> DetectorNoise {
-    let path = folder.join("noise.json");
-    let text = r#"{"joints":{"thorax":{"median":0.03,"outlier_gt_half_torso":0.0},"leg_left_right_swap_rate":0.0}}"#;
-    std::fs::write(&path, text).unwrap();
-    DetectorNoise::load(&path).unwrap()
-}
-
 #[test]
 fn every_variant_is_known_and_every_column_is_measured() {
     let folder = tempfile::tempdir().unwrap();
@@ -105,7 +79,7 @@ fn other_strides_have_as_many_parameters() {
 #[test]
 fn a_study_goes_on_where_it_was_and_refuses_to_become_another() {
     let folder = tempfile::tempdir().unwrap();
-    let (clips, noise) = (clips(), noise(folder.path()));
+    let (clips, noise) = (clips(80), noise(folder.path()));
     let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &KeypointsOnly::default(), noise: &noise };
     let settings = |seeds: &[u64]| settings(folder.path(), seeds, &["occlusion", "semi-supervised"]);
     let first = ablate(&settings(&[1]), &data).unwrap();

@@ -5,33 +5,9 @@ use super::*;
 use crate::calibrate::HeadCalibration;
 use crate::noise::NoiseSettings;
 use crate::scene::SceneSettings;
-use nalgebra::{Point2, Vector3};
+use crate::test_people::{clips, noise};
+use nalgebra::Point2;
 use stridepose::stages::window::KeypointOnPlane;
-
-fn clips() -> Vec<Clip> {
-    (0..6)
-        .map(|index| Clip {
-            source: "test".to_owned(),
-            subject: format!("p{index}"),
-            split: if index == 0 { Split::Validation } else { Split::Train },
-            poses: (0..160)
-                .map(|time| {
-                    std::array::from_fn(|joint| {
-                        let swing = 0.1 * (f64::from(time) * 0.1 + joint as f64).sin();
-                        Vector3::new(swing, 0.05 * joint as f64, 0.1 * joint as f64 + 0.2)
-                    })
-                })
-                .collect(),
-        })
-        .collect()
-}
-
-fn noise(folder: &Path) -> DetectorNoise {
-    let path = folder.join("noise.json");
-    let text = r#"{"joints":{"thorax":{"median":0.03,"outlier_gt_half_torso":0.0},"leg_left_right_swap_rate":0.0}}"#;
-    std::fs::write(&path, text).unwrap();
-    DetectorNoise::load(&path).unwrap()
-}
 
 fn recording(samples: usize) -> KeypointsOnly {
     let keypoints = |time: usize| {
@@ -81,7 +57,7 @@ fn what_got_better_is_written_whole_and_what_got_worse_is_not() {
     let temporary = tempfile::tempdir().unwrap();
     let (lifter, folder) = (temporary.path().join("before"), temporary.path().join("out"));
     write_lifter(&lifter);
-    let (clips, noise, recordings) = (clips(), noise(temporary.path()), recording(90));
+    let (clips, noise, recordings) = (clips(160), noise(temporary.path()), recording(90));
     let features = vec![0.5; 3 * FEATURE_COUNT];
     let data = AdaptData { clips: &clips, noise: &noise, recordings: &recordings, golden_features: &features };
     let adapted = adapt(&settings(&folder, &lifter), &data).unwrap();
@@ -117,7 +93,7 @@ fn without_validation_persons_nothing_begins() {
     let temporary = tempfile::tempdir().unwrap();
     let lifter = temporary.path().join("before");
     write_lifter(&lifter);
-    let mut clips = clips();
+    let mut clips = clips(160);
     clips.retain(|clip| clip.split == Split::Train);
     let (noise, recordings) = (noise(temporary.path()), recording(90));
     let data = AdaptData { clips: &clips, noise: &noise, recordings: &recordings, golden_features: &[] };

@@ -15,6 +15,7 @@ use burn::nn::Linear;
 use burn::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use stridepose::adapters::model_store::hexadecimal;
 use stridepose::skeleton::Joint;
 use stridepose::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
 
@@ -142,14 +143,6 @@ pub fn export_variant(variant: &Variant<'_>, contract: &str, model: &Path) -> an
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     write(&folder.join(variant.file), variant.graph)?;
     write(&folder.join(CONTRACT_FILE), serde_yaml::to_string(&contract)?.as_bytes())
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
 }
 
 /// Writes the whole file or nothing.

@@ -14,12 +14,13 @@ use anyhow::Context;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use stridepose::adapters::model_store::hexadecimal;
 
 use crate::batch::POSE_VALUES;
 use crate::discriminator::{
     self, CHANGE_GAIN, Discriminator, DiscriminatorKind, KinematicChain, LEAK, LENGTH_FLOOR, Mlp, WINDOW_AGES,
 };
-use crate::export::{CONTRACT_FILE, floats, gemm, hexadecimal, write};
+use crate::export::{CONTRACT_FILE, floats, gemm, write};
 use crate::judge::Logistic;
 use crate::onnx::{Attribute, Dimension, Graph};
 

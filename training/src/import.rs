@@ -11,9 +11,9 @@ use burn::module::Param;
 use burn::nn::Linear;
 use burn::prelude::*;
 use sha2::{Digest, Sha256};
+use stridepose::adapters::model_store::hexadecimal;
 use stridepose::model::{ModelContract, ModelTask};
 
-use crate::export::hexadecimal;
 use crate::network::{DILATIONS, LOOKAHEADS, LifterNetwork, LifterSize};
 use crate::onnx_reader::{self, Constant};
 

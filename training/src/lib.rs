@@ -67,6 +67,8 @@ mod progress;
 pub mod runtime;
 pub mod scene;
 pub mod semi_supervised;
+#[cfg(test)]
+mod test_people;
 pub mod train;
 pub mod trainer;
 pub mod validate;
