@@ -252,6 +252,7 @@ impl<'a> Run<'a> {
         self.writer.write_camera(stamp, camera_info)?;
         self.writer.write(&estimates, frame_id)?;
         self.draw(&estimates.now, frame_id)?;
+        self.engine.pipeline.recycle(estimates);
         self.bar.inc(1);
         Ok(())
     }
