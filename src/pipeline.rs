@@ -222,7 +222,24 @@ impl Pipeline {
         if let Err(error) = decoded {
             return Ok(Estimates::nobody(stamp, Warning::new(WarningKind::ImageRefused, error.to_string())));
         }
-        let (width, height) = self.rgb.dimensions();
+        let picture = std::mem::take(&mut self.rgb);
+        let estimates = self.process_picture(stamp, &picture, camera, observer);
+        self.rgb = picture;
+        estimates
+    }
+
+    /// The way of one image that is decoded already.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when an engine fails.
+    pub fn process_picture(
+        &mut self,
+        stamp: Stamp,
+        picture: &RgbImage,
+        camera: &CameraModel,
+        observer: &mut dyn StageObserver,
+    ) -> Result<Estimates, PipelineError> {
+        let (width, height) = picture.dimensions();
         if let Err(error) = camera.check_image_size(width, height) {
             return Ok(Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, error.to_string())));
         }
@@ -238,12 +255,12 @@ impl Pipeline {
                 // 3. Where everybody should be by now; on some images, who else is there.
                 if self.tracker.wants_detector() {
                     let detections =
-                        timed(observer, Stage::Detect, || detector.detect(&self.rgb, &self.settings.detect))?;
+                        timed(observer, Stage::Detect, || detector.detect(picture, &self.settings.detect))?;
                     self.tracker.add_detections(&detections);
                 }
                 // 4. Keypoints of each, and with them who is who.
                 let searches: Vec<_> = self.tracker.searches().collect();
-                let findings = timed(observer, Stage::Keypoints, || keypoints.find(&self.rgb, &searches))?;
+                let findings = timed(observer, Stage::Keypoints, || keypoints.find(picture, &searches))?;
                 timed(observer, Stage::Track, || {
                     self.tracker.update(&findings);
                     self.tracker.write_people(&mut self.tracked);
@@ -251,7 +268,7 @@ impl Pipeline {
             }
             TwoDStages::SingleStage(network) => {
                 // 3. and 4. Everybody with their keypoints, then who is who.
-                let people = timed(observer, Stage::Keypoints, || network.find(&self.rgb, &self.settings.detect))?;
+                let people = timed(observer, Stage::Keypoints, || network.find(picture, &self.settings.detect))?;
                 timed(observer, Stage::Track, || {
                     self.tracker.associate(&people);
                     self.tracker.write_people(&mut self.tracked);
