@@ -13,7 +13,7 @@ FUZZ_SECS ?= 60
 export STRIDEPOSE_PYTHON ?= $(CURDIR)/.cache/python/bin/python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench fuzz parameters clean-cache
+.PHONY: help setup demo test check bench audit fuzz parameters clean-cache
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ bench: setup ## measure speed and memory on this machine, beside MediaPipe where
 	else \
 		echo "SKIP peers: $(BENCH_BAG) is not there; name a bag of JPEG images with BENCH_BAG, its networks with BENCH_MODELS"; \
 	fi
+
+audit: ## known flaws, licences and sources of every dependency (needs cargo-deny)
+	$(CARGO) deny --all-features check
 
 fuzz: ## every reader with broken inputs, FUZZ_SECS each (needs nightly Rust and cargo-fuzz)
 	scripts/fuzz.sh $(FUZZ_SECS)
