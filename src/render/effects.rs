@@ -60,11 +60,10 @@ impl CameraEffects {
         }
     }
 
-    /// The picture as the camera gives it. Noise differs between seeds, all else is the camera's.
-    ///
-    /// # Errors
-    /// What the JPEG encoder says about a picture that is too large for it.
-    pub fn apply(&self, picture: RgbImage, seed: u64) -> Result<RgbImage, ImageError> {
+    /// The picture as the camera gives it. Noise differs between seeds, all else is the camera's. A side above 65 535 px
+    /// has no JPEG: such a picture stays without.
+    #[must_use]
+    pub fn apply(&self, picture: RgbImage, seed: u64) -> RgbImage {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let mut pixels = picture.into_raw();
         if let Some((angle, length)) = self.motion {
@@ -84,9 +83,10 @@ impl CameraEffects {
         self.expose(&mut pixels, width, height, seed);
         // The buffer kept its size.
         let picture = RgbImage::from_raw(width as u32, height as u32, pixels).unwrap_or_default();
-        let Some(quality) = self.jpeg_quality else { return Ok(picture) };
-        let bytes = encode_jpeg(&picture, quality)?;
-        Ok(image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)?.into_rgb8())
+        let Some(quality) = self.jpeg_quality else { return picture };
+        let decoded = encode_jpeg(&picture, quality)
+            .and_then(|bytes| image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg));
+        decoded.map_or(picture, image::DynamicImage::into_rgb8)
     }
 
     fn expose(&self, pixels: &mut [u8], width: usize, height: usize, seed: u64) {

@@ -6,7 +6,7 @@ use nalgebra::{Matrix3, Vector3};
 use rand::{Rng, RngExt};
 
 use super::head::Face;
-use super::noise::{hash, noise};
+use super::noise::{hash, noise, split};
 
 /// Linear light, red, green, blue.
 pub(super) type Colour = Vector3<f32>;
@@ -125,7 +125,7 @@ impl Cloth {
                 first.lerp(&second, 0.5 * (a + b)).lerp(&third, 0.7 * thin)
             }
             Pattern::Dots { period, share } => {
-                let (a, b) = ((x / period).fract().abs() - 0.5, (y / period).fract().abs() - 0.5);
+                let (a, b) = (split(x / period).1 - 0.5, split(y / period).1 - 0.5);
                 let radius = (a * a + b * b).sqrt() - 0.5 * share;
                 let edge = (footprint / period).max(0.02);
                 let inside = (0.5 - radius / edge).clamp(0.0, 1.0);
@@ -149,10 +149,9 @@ impl Cloth {
                 first.lerp(&second, (0.5 + (height - v) / footprint.max(1e-3)).clamp(0.0, 1.0))
             }
             Pattern::Bricks { width, height, joint, shift } => {
-                let row = (y / height).floor();
-                let along = x / width + shift * row;
-                let (fx, fy) = (along - along.floor(), y / height - row);
-                let shade = hash(along.floor() as i32, row as i32, self.salt);
+                let (row, fy) = split(y / height);
+                let (brick, fx) = split(x / width + shift * row as f32);
+                let shade = hash(brick, row, self.salt);
                 let edge = footprint.max(1e-3);
                 let to_joint = (fx.min(1.0 - fx) * width).min(fy.min(1.0 - fy) * height);
                 let is_joint = (0.5 + (joint - to_joint) / edge).clamp(0.0, 1.0);
@@ -160,7 +159,7 @@ impl Cloth {
                 first.lerp(&second, fade(shade, 0.5, height, footprint)).lerp(&third, is_joint)
             }
             Pattern::Cells { width, height } => {
-                let (column, row) = ((x / width).floor() as i32, (y / height).floor() as i32);
+                let (column, row) = (split(x / width).0, split(y / height).0);
                 let shade = hash(column, row, self.salt);
                 let which = hash(column, row, self.salt ^ 0x55);
                 first.lerp(&second, shade).lerp(&third, fade(f32::from(which > 0.7), 0.3, width, footprint))
@@ -185,7 +184,7 @@ impl Cloth {
 #[inline]
 fn band(at: f32, period: f32, share: f32, footprint: f32) -> f32 {
     let phase = at / period;
-    let from_middle = (phase - phase.floor() - 0.5).abs();
+    let from_middle = (split(phase).1 - 0.5).abs();
     let inside = (0.5 + (0.5 * share - from_middle) * period / footprint.max(1e-4)).clamp(0.0, 1.0);
     fade(inside, share, period, footprint)
 }
@@ -291,7 +290,7 @@ impl Print {
                 base.lerp(&self.colour, edge.clamp(0.0, 1.0))
             }
             PrintKind::Buttons => {
-                let down = (v / 0.09).fract().abs() - 0.5;
+                let down = split(v / 0.09).1 - 0.5;
                 if across.abs() < 0.004 || (across.hypot(down * 0.09) < 0.012) { self.colour } else { base }
             }
         }
