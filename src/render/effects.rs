@@ -164,15 +164,19 @@ fn gaussian(pixels: &[u8], width: usize, height: usize, sigma: f32) -> Vec<u8> {
     let weights: Vec<(isize, f32)> = (-radius..=radius).zip(weights.iter().map(|weight| weight / total)).collect();
     let mut rows = vec![0.0_f32; pixels.len()];
     let mut line = vec![0.0_f32; 3 * width];
+    let margin = 3 * radius as usize;
+    let mut wide = vec![0.0_f32; 3 * width + 2 * margin];
     for row in 0..height {
         let source = &pixels[3 * row * width..][..3 * width];
+        for (at, value) in wide.iter_mut().enumerate() {
+            let column = (at / 3).saturating_sub(radius as usize).min(width - 1);
+            *value = f32::from(source[3 * column + at % 3]);
+        }
         line.fill(0.0);
         for &(offset, weight) in &weights {
-            for column in 0..width {
-                let from = (column as isize + offset).clamp(0, width as isize - 1) as usize;
-                for channel in 0..3 {
-                    line[3 * column + channel] += weight * f32::from(source[3 * from + channel]);
-                }
+            let from = (3 * (offset + radius)) as usize;
+            for (sum, value) in line.iter_mut().zip(&wide[from..]) {
+                *sum += weight * value;
             }
         }
         rows[3 * row * width..][..3 * width].copy_from_slice(&line);

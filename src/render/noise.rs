@@ -9,12 +9,40 @@ const CELL: usize = 4;
 /// Cells per tile.
 pub(super) const PERIOD: f32 = (SIZE / CELL) as f32;
 
-static TABLE: LazyLock<Vec<f32>> = LazyLock::new(make_table);
+static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let smooth = make_table();
+    let rough = (0..SIZE * SIZE)
+        .map(|index| {
+            let (row, column) = (index / SIZE, index % SIZE);
+            let fine = smooth[(4 * row) % SIZE * SIZE + (4 * column) % SIZE];
+            (0.75 * smooth[index] + 0.5 * fine).clamp(-1.0, 1.0)
+        })
+        .collect();
+    Tables { smooth, rough }
+});
+
+/// The table and one of two octaves.
+struct Tables {
+    smooth: Vec<f32>,
+    rough: Vec<f32>,
+}
 
 /// Noise in [-1, 1] at (u, v), one cell of the lattice per unit.
 #[inline]
 pub(super) fn noise(u: f32, v: f32) -> f32 {
-    let table: &[f32] = &TABLE;
+    at(&TABLES.smooth, u, v)
+}
+
+/// The same with a second octave four times as fine on it, for what is seen from near.
+#[inline]
+pub(super) fn rough_noise(u: f32, v: f32) -> f32 {
+    at(&TABLES.rough, u, v)
+}
+
+#[inline]
+fn at(table: &[f32], u: f32, v: f32) -> f32 {
+    // So that the compiler knows that every index below is inside.
+    let Some(table) = table.first_chunk::<{ SIZE * SIZE }>() else { return 0.0 };
     let (x, y) = (u * CELL as f32, v * CELL as f32);
     let ((left, fx), (top, fy)) = (split(x), split(y));
     let mask = SIZE - 1;

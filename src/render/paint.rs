@@ -6,7 +6,7 @@ use nalgebra::{Matrix3, Vector3};
 use rand::{Rng, RngExt};
 
 use super::head::Face;
-use super::noise::{hash, noise, split};
+use super::noise::{hash, noise, rough_noise, split};
 
 /// Linear light, red, green, blue.
 pub(super) type Colour = Vector3<f32>;
@@ -64,9 +64,9 @@ pub(super) struct Cloth {
     pub(super) turn: (f32, f32),
     /// Where the pattern starts.
     pub(super) offset: (f32, f32),
-    /// Unevenness of the brightness, as a share, and its size.
+    /// Unevenness of the brightness, as a share, and how often it changes per m.
     pub(super) grain: f32,
-    pub(super) grain_period: f32,
+    pub(super) grain_rate: f32,
     pub(super) salt: u32,
 }
 
@@ -78,13 +78,14 @@ impl Cloth {
             turn: (1.0, 0.0),
             offset: (0.0, 0.0),
             grain: 0.0,
-            grain_period: 0.05,
+            grain_rate: 20.0,
             salt: 0,
         }
     }
 
-    pub(super) fn with_grain(self, grain: f32, grain_period: f32) -> Self {
-        Self { grain, grain_period, ..self }
+    /// With uneven brightness, in patches of about `period` m.
+    pub(super) fn with_grain(self, grain: f32, period: f32) -> Self {
+        Self { grain, grain_rate: 1.0 / period, ..self }
     }
 
     /// A pattern with any direction and start.
@@ -96,7 +97,7 @@ impl Cloth {
             turn: (angle.cos(), angle.sin()),
             offset: (rng.random_range(0.0..10.0), rng.random_range(0.0..10.0)),
             grain: rng.random_range(0.0..0.25),
-            grain_period: 10.0_f32.powf(rng.random_range(-1.7..0.0)),
+            grain_rate: 10.0_f32.powf(rng.random_range(0.0..1.7)),
             salt: rng.random(),
         }
     }
@@ -166,14 +167,10 @@ impl Cloth {
             }
         };
         if self.grain > 0.0 {
-            let coarse = noise(x / self.grain_period, y / self.grain_period);
-            let visible = (1.5 - 4.0 * footprint / self.grain_period).clamp(0.0, 1.0);
-            let fine = if visible > 0.0 {
-                visible * noise(4.3 * y / self.grain_period, 4.3 * x / self.grain_period)
-            } else {
-                0.0
-            };
-            let grain = 1.0 + self.grain * (0.7 * coarse + 0.5 * fine);
+            let (along, across) = (x * self.grain_rate, y * self.grain_rate);
+            let value =
+                if footprint * self.grain_rate < 0.3 { rough_noise(along, across) } else { noise(along, across) };
+            let grain = 1.0 + self.grain * value;
             return colour * grain.max(0.05);
         }
         colour
