@@ -10,6 +10,7 @@
 //! occlusion  keypoints hidden from minor to severe
 //! corpus     who is drawn, with labels and without; keypoint_sequence  people of whom there is no truth;
 //!            bag_keypoints  those of a bag
+//! pictures   whole rendered pictures with known people, for the 2D networks
 //! batch      all of these -> tensors, through the very `window` stage that the pipeline uses
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
@@ -62,6 +63,7 @@ pub mod noise;
 pub mod occlusion;
 pub mod onnx;
 pub mod onnx_reader;
+pub mod pictures;
 pub mod posture;
 mod progress;
 pub mod runtime;
