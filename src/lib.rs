@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod model;
 pub mod network;
 pub mod pipeline;
+pub mod render;
 #[cfg(feature = "replay")]
 pub mod report;
 pub mod scene;

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | data, skeleton, warning, network | each other |
 //! | 1 | geometry, config | 0 |
-//! | 2 | stages, metrics, model, scene | 0, 1; stages and model each other, nobody else |
+//! | 2 | stages, metrics, model, scene, render | 0, 1; stages and model each other, nobody else |
 //! | 3 | pipeline | 0 to 2 |
 //! | – | adapters, report, commands, bin | the core uses none of them |
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
@@ -64,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("network", &[]),
     ("geometry", &["data", "skeleton", "geometry"]),
     ("config", &["data", "skeleton", "config"]),
+    ("render", &["data", "skeleton", "geometry", "render"]),
     ("scene", &["data", "skeleton", "geometry", "scene"]),
     ("stages", &["data", "skeleton", "warning", "network", "geometry", "config", "model", "stages"]),
     ("model", &["data", "skeleton", "network", "geometry", "stages", "model"]),
