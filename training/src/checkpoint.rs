@@ -129,7 +129,8 @@ pub enum Weights {
 /// # Errors
 /// When the folder holds no checkpoint or a damaged one.
 pub fn load(run: &Path, weights: Weights) -> anyhow::Result<(LifterNetwork, CheckpointState)> {
-    let state: CheckpointState = read_state(run)?.with_context(|| format!("{} holds no checkpoint (no {STATE_FILE})", run.display()))?;
+    let state: CheckpointState =
+        read_state(run)?.with_context(|| format!("{} holds no checkpoint (no {STATE_FILE})", run.display()))?;
     let name = match (weights, state.average_updates) {
         (Weights::Averaged, Some(_)) => "average",
         _ => "network",

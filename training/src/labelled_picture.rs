@@ -5,6 +5,8 @@ use nalgebra::Point2;
 use stridepose::data::BoundingBox;
 use stridepose::skeleton::{JOINT_COUNT, Joint, JointArray};
 
+use crate::pictures::PictureSampler;
+
 /// A picture and everybody in it.
 pub struct LabelledPicture {
     /// The picture.
@@ -62,3 +64,26 @@ pub const OKS_SIGMAS: JointArray<f64> = {
     }
     sigmas
 };
+
+impl PictureSource for PictureSampler<'_> {
+    fn draw(&self, seed: u64) -> LabelledPicture {
+        let picture = Self::draw(self, seed);
+        let people = picture.people.iter().map(|person| LabelledPerson {
+            joints_in_image_px: person.joints_in_image_px,
+            is_visible: person.is_visible,
+            bbox_in_image_px: within(&person.whole_bbox_in_image_px, picture.image.dimensions()),
+        });
+        LabelledPicture { people: people.collect(), image: picture.image }
+    }
+}
+
+/// The part of a box that lies in a picture of this size.
+fn within(bbox: &BoundingBox, (width, height): (u32, u32)) -> BoundingBox {
+    let clip = |value: f32, size: u32| value.clamp(-0.5, size as f32 - 0.5);
+    BoundingBox {
+        x_min: clip(bbox.x_min, width),
+        y_min: clip(bbox.y_min, height),
+        x_max: clip(bbox.x_max, width),
+        y_max: clip(bbox.y_max, height),
+    }
+}

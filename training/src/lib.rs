@@ -10,6 +10,7 @@
 //! occlusion  keypoints hidden from minor to severe
 //! corpus     who is drawn, with labels and without; keypoint_sequence  people of whom there is no truth;
 //!            bag_keypoints  those of a bag
+//! pictures   whole rendered pictures with known people, for the 2D networks
 //! batch      all of these -> tensors, through the very `window` stage that the pipeline uses
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
@@ -50,10 +51,13 @@ pub mod discriminator;
 pub mod export;
 pub mod export_discriminator;
 pub mod export_int8;
+pub mod export_model;
+pub mod export_multi_scale;
 pub mod implausible;
 pub mod import;
 pub mod judge;
 pub mod keypoint_crop;
+pub mod keypoint_score;
 pub mod keypoint_sequence;
 pub mod keypoint_task;
 pub mod labelled_picture;
@@ -66,11 +70,17 @@ pub mod noise;
 pub mod occlusion;
 pub mod onnx;
 pub mod onnx_reader;
+pub mod person_score;
+pub mod person_task;
+pub mod picture_log;
+pub mod picture_train;
 pub mod picture_trainer;
+pub mod pictures;
 pub mod posture;
 mod progress;
 pub mod runtime;
 pub mod scene;
+pub mod score_calibration;
 pub mod semi_supervised;
 #[cfg(test)]
 mod test_people;

@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use stridepose::model::PictureSize;
 use stridepose::skeleton::JOINT_COUNT;
 
+use crate::person_task::PERSON_MAPS;
+
 /// Pixels of the picture per cell of the finest branch and of the maps.
 pub const STRIDE_PX: usize = 4;
 /// Colours.
@@ -82,9 +84,19 @@ impl MultiScaleSize {
         }
     }
 
+    /// People in a whole picture, with the branches of [`Self::small`], whose weights it can start from.
+    pub fn person() -> Self {
+        Self { width_px: 256, height_px: 192, outputs: PERSON_MAPS, ..Self::small() }
+    }
+
     /// Size of the picture.
     pub fn picture(&self) -> PictureSize {
         PictureSize { width_px: self.width_px, height_px: self.height_px }
+    }
+
+    /// Standard deviation of the Gaussians that keypoints are trained on, cells: 6 px of the picture.
+    pub fn target_sigma(&self) -> f64 {
+        1.5
     }
 
     /// Columns and rows of the maps.
@@ -293,11 +305,7 @@ fn fuse(branches: &[Tensor<4>], fusions: &[Fusion]) -> Vec<Tensor<4>> {
             for (from, conv) in fusion.from_finer.iter().enumerate() {
                 let mean_over = 1 << (to - from - 1);
                 let x = active[from].clone();
-                let x = if mean_over > 1 {
-                    avg_pool2d(x, AvgPoolOptions::new([mean_over; 2]))
-                } else {
-                    x
-                };
+                let x = if mean_over > 1 { avg_pool2d(x, AvgPoolOptions::new([mean_over; 2])) } else { x };
                 sum = sum + conv.forward(x);
             }
             sum
@@ -316,5 +324,4 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use burn::tensor::Distribution;
-
 }

@@ -28,6 +28,14 @@ pub trait PictureTask: Sync {
     /// The pictures, `[n, 3, H, W]`.
     fn pictures(&self, batch: &Self::Batch, device: &Device) -> Tensor<4>;
 
+    /// A new network, made ready for this task.
+    ///
+    /// # Errors
+    /// When weights to start from do not fit.
+    fn prepare(&self, network: MultiScaleNetwork, _device: &Device) -> anyhow::Result<MultiScaleNetwork> {
+        Ok(network)
+    }
+
     /// The loss, a scalar.
     fn loss(&self, answers: Answers, batch: &Self::Batch) -> Tensor<1>;
 }
@@ -76,10 +84,16 @@ const AVERAGE_DECAY: f64 = 0.998;
 
 impl PictureTrainer {
     /// Goes on from the checkpoint in `folder`; without one, starts from weights drawn with `seed`.
-    pub(crate) fn resume(folder: &Path, size: &MultiScaleSize, workers: usize, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) fn resume<T: PictureTask>(
+        folder: &Path,
+        size: &MultiScaleSize,
+        task: &T,
+        workers: usize,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
         let device = Device::flex().autodiff();
         device.seed(seed);
-        let network = MultiScaleNetwork::new(size, &device);
+        let network = task.prepare(MultiScaleNetwork::new(size, &device), &device)?;
         let one_thread = || rayon::ThreadPoolBuilder::new().num_threads(1).build();
         let mut trainer = Self {
             size: size.clone(),
@@ -125,7 +139,10 @@ impl PictureTrainer {
                     scope.spawn(move || pool.install(|| gradient(task, &network, samples, seed, share)))
                 })
                 .collect();
-            threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a worker ended"))).collect::<Result<_, _>>()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a worker ended")))
+                .collect::<Result<_, _>>()
         })?;
         let loss = parts.iter().map(|(_, loss)| loss * share).sum::<f32>();
         anyhow::ensure!(loss.is_finite(), "the loss of step {step} is not finite");
@@ -166,11 +183,17 @@ impl PictureTrainer {
 /// # Errors
 /// When the folder holds no checkpoint or a damaged one.
 pub fn load(run: &Path) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> {
+    let (network, state) = load_on(run, &Device::flex())?;
+    Ok((network.valid(), state))
+}
+
+/// The same on a device of the caller's choice.
+pub(crate) fn load_on(run: &Path, device: &Device) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> {
     let state = checkpoint::read_state::<PictureRunState>(run)?
         .with_context(|| format!("{} holds no checkpoint", run.display()))?;
-    let network = MultiScaleNetwork::new(&state.size, &Device::flex());
+    let network = MultiScaleNetwork::new(&state.size, device);
     let network = checkpoint::load_module(network, &checkpoint::files(&state, run), "average")?;
-    Ok((network.valid(), state))
+    Ok((network, state))
 }
 
 /// Gradient of `share` of the mean loss over samples that are drawn, and the loss.
