@@ -246,8 +246,8 @@ pub(super) fn draw_cloth(rng: &mut impl Rng, plain: f64) -> Cloth {
         _ => (1.0, 0.0),
     };
     let grain = rng.random_range(0.03..0.3);
-    let grain_period = 10.0_f32.powf(rng.random_range(-1.5..-0.8));
-    Cloth { turn, grain, grain_period, ..Cloth::draw(rng, pattern, colours, false) }
+    let grain_rate = 10.0_f32.powf(rng.random_range(0.8..1.5));
+    Cloth { turn, grain, grain_rate, ..Cloth::draw(rng, pattern, colours, false) }
 }
 
 fn draw_top(rng: &mut impl Rng) -> Top {

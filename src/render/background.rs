@@ -290,7 +290,7 @@ fn draw_floor(family: BackgroundFamily, rng: &mut impl Rng) -> Cloth {
         }
         BackgroundFamily::Park => {
             let cloth = draw_green(rng);
-            return Cloth { grain: 0.5, grain_period: rng.random_range(0.05..0.5), ..cloth };
+            return cloth.with_grain(0.5, rng.random_range(0.05..0.5));
         }
         BackgroundFamily::Studio => [draw_colour(rng); 3],
         BackgroundFamily::Abstract => return draw_poster_wall(rng),

@@ -216,8 +216,8 @@ impl Builder<'_> {
         let lower = if bottom.skirt.is_some() && bottom.length < 0.2 { bottom.legs } else { bottom.cloth };
         self.ellipsoid(hips_at, pelvis, (hip_width + 0.004, hip_depth + 0.004, 0.135 * s), &lower);
         for side in [-1.0, 1.0] {
-            let center = at(Joint::Pelvis) + pelvis.at(side * 0.07 * s, -0.05 * girth, -0.03 * s);
-            self.ellipsoid(center, pelvis, (0.085 * girth, 0.085 * girth, 0.095 * s), &lower);
+            let center = at(Joint::Pelvis) + pelvis.at(side * 0.065 * s, -0.042 * girth, -0.03 * s);
+            self.ellipsoid(center, pelvis, (0.08 * girth, 0.078 * girth, 0.095 * s), &lower);
         }
         // The abdomen: from the hips to the waist to the chest.
         let trunk_cloth = top.cloth;
@@ -260,7 +260,7 @@ impl Builder<'_> {
             let (ra, rb) = (0.97 * hip_width + loose, hip_width + 0.008 + 1.3 * loose);
             let axis = to - from;
             if let Some(frame) = Frame::new(-pelvis.left, axis) {
-                let deep = (hip_depth + 0.018 + loose) / (hip_width + loose);
+                let deep = (hip_depth + 0.03 + loose) / (hip_width + loose);
                 let axes = Matrix3::from_columns(&[frame.left, frame.forward * deep, frame.up]);
                 let shape = Shape::RoundCone { length: axis.norm(), ra, rb };
                 let clip = Some((Vector3::z(), axis.norm()));

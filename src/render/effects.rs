@@ -60,11 +60,10 @@ impl CameraEffects {
         }
     }
 
-    /// The picture as the camera gives it. Noise differs between seeds, all else is the camera's.
-    ///
-    /// # Errors
-    /// What the JPEG encoder says about a picture that is too large for it.
-    pub fn apply(&self, picture: RgbImage, seed: u64) -> Result<RgbImage, ImageError> {
+    /// The picture as the camera gives it. Noise differs between seeds, all else is the camera's. A side above 65 535 px
+    /// has no JPEG: such a picture stays without.
+    #[must_use]
+    pub fn apply(&self, picture: RgbImage, seed: u64) -> RgbImage {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let mut pixels = picture.into_raw();
         if let Some((angle, length)) = self.motion {
@@ -84,9 +83,10 @@ impl CameraEffects {
         self.expose(&mut pixels, width, height, seed);
         // The buffer kept its size.
         let picture = RgbImage::from_raw(width as u32, height as u32, pixels).unwrap_or_default();
-        let Some(quality) = self.jpeg_quality else { return Ok(picture) };
-        let bytes = encode_jpeg(&picture, quality)?;
-        Ok(image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)?.into_rgb8())
+        let Some(quality) = self.jpeg_quality else { return picture };
+        let decoded = encode_jpeg(&picture, quality)
+            .and_then(|bytes| image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg));
+        decoded.map_or(picture, image::DynamicImage::into_rgb8)
     }
 
     fn expose(&self, pixels: &mut [u8], width: usize, height: usize, seed: u64) {
@@ -164,15 +164,19 @@ fn gaussian(pixels: &[u8], width: usize, height: usize, sigma: f32) -> Vec<u8> {
     let weights: Vec<(isize, f32)> = (-radius..=radius).zip(weights.iter().map(|weight| weight / total)).collect();
     let mut rows = vec![0.0_f32; pixels.len()];
     let mut line = vec![0.0_f32; 3 * width];
+    let margin = 3 * radius as usize;
+    let mut wide = vec![0.0_f32; 3 * width + 2 * margin];
     for row in 0..height {
         let source = &pixels[3 * row * width..][..3 * width];
+        for (at, value) in wide.iter_mut().enumerate() {
+            let column = (at / 3).saturating_sub(radius as usize).min(width - 1);
+            *value = f32::from(source[3 * column + at % 3]);
+        }
         line.fill(0.0);
         for &(offset, weight) in &weights {
-            for column in 0..width {
-                let from = (column as isize + offset).clamp(0, width as isize - 1) as usize;
-                for channel in 0..3 {
-                    line[3 * column + channel] += weight * f32::from(source[3 * from + channel]);
-                }
+            let from = (3 * (offset + radius)) as usize;
+            for (sum, value) in line.iter_mut().zip(&wide[from..]) {
+                *sum += weight * value;
             }
         }
         rows[3 * row * width..][..3 * width].copy_from_slice(&line);

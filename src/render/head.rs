@@ -37,33 +37,33 @@ impl Face {
         let mut colour = self.skin;
         if behind < 0.62 {
             // Cheeks a little redder.
-            let cheek = (1.0 - (x - 0.32).hypot(z + 0.05) * 3.0).clamp(0.0, 1.0);
+            let cheek = (1.0 - length(x - 0.32, z + 0.05) * 3.0).clamp(0.0, 1.0);
             colour = colour.lerp(&self.lips, 0.25 * cheek);
             if let Some(height) = self.beard
                 && z < height
             {
-                let around_mouth = inside(0.17 - (x * 0.8).hypot(z + 0.30));
+                let around_mouth = inside(0.17 - length(x * 0.8, z + 0.30));
                 colour = colour.lerp(&self.brows, 0.85 * around_mouth);
             }
-            let mouth = ((x / 0.22).hypot((z + 0.32) / self.mouth) - 1.0) * self.mouth;
+            let mouth = (length(x / 0.22, (z + 0.32) / self.mouth) - 1.0) * self.mouth;
             colour = colour.lerp(&self.lips, inside(mouth));
             if z > -0.34 && z < -0.30 && x < 0.2 {
                 colour *= 0.55;
             }
             // Eye sockets, eyes, brows.
-            let socket = (1.0 - ((x - 0.27) / 0.2).hypot((z - 0.28) / 0.16)).clamp(0.0, 1.0);
+            let socket = (1.0 - length((x - 0.27) / 0.2, (z - 0.28) / 0.16)).clamp(0.0, 1.0);
             colour *= 1.0 - 0.35 * socket;
-            let eye = (((x - 0.27) / 0.12).hypot((z - 0.27) / 0.06) - 1.0) * 0.06;
+            let eye = (length((x - 0.27) / 0.12, (z - 0.27) / 0.06) - 1.0) * 0.06;
             colour = colour.lerp(&Colour::new(0.75, 0.75, 0.75), inside(eye));
-            let iris = (x - 0.27).hypot(z - 0.27) - 0.055;
+            let iris = length(x - 0.27, z - 0.27) - 0.055;
             colour = colour.lerp(&self.iris, inside(iris) * inside(eye));
             let brow = ((x - 0.28).abs() - 0.15).max((z - 0.46 + 0.25 * (x - 0.28).abs()).abs() - 0.035);
             colour = colour.lerp(&self.brows, 0.9 * inside(brow));
             // Nostrils and the shade under the nose.
-            let nostril = (x - 0.06).hypot((z + 0.10) * 1.5) - 0.045;
+            let nostril = length(x - 0.06, (z + 0.10) * 1.5) - 0.045;
             colour *= 1.0 - 0.6 * inside(nostril);
             if let Some(frame) = self.glasses {
-                let rim = (((x - 0.27) / 0.20).hypot((z - 0.26) / 0.17) - 1.0).abs() * 0.18 - 0.035;
+                let rim = (length((x - 0.27) / 0.20, (z - 0.26) / 0.17) - 1.0).abs() * 0.18 - 0.035;
                 let bridge = (x - 0.07).max((z - 0.28).abs() - 0.03);
                 colour = colour.lerp(&frame, inside(rim.min(bridge)));
             }
@@ -74,4 +74,9 @@ impl Face {
         let streaks = 1.0 + 0.25 * noise(14.0 * at.x, 3.0 * at.z);
         colour.lerp(&(self.hair * streaks), hair)
     }
+}
+
+#[inline]
+fn length(x: f32, y: f32) -> f32 {
+    (x * x + y * y).sqrt()
 }

@@ -37,15 +37,15 @@ impl Light {
             ground: sky.component_mul(&tint(rng.random_range(-0.3..0.8))) * rng.random_range(0.35..0.8),
             softness: rng.random_range(0.05..0.6),
             shadow: rng.random_range(0.3..0.95),
-            exposure: 2.0_f32.powf(rng.random_range(-0.9..0.7)),
+            exposure: 2.0_f32.powf(rng.random_range(-0.45..0.8)),
         }
     }
 
     /// Light on a surface, before its colour; `up` is the world's in the frame of the normal.
     #[inline]
-    pub(super) fn on(&self, normal: &Vector3<f32>, towards: &Vector3<f32>, up: &Vector3<f32>, shade: f32) -> Colour {
+    pub(super) fn on(&self, normal: &Vector3<f32>, towards: &Vector3<f32>, up: &Vector3<f32>) -> Colour {
         let facing = ((normal.dot(towards) + self.softness) / (1.0 + self.softness)).max(0.0);
         let upward = 0.5 + 0.5 * normal.dot(up);
-        self.ground.lerp(&self.sky, upward) + self.lamp * (facing * (1.0 - self.shadow * shade))
+        self.ground.lerp(&self.sky, upward) + self.lamp * facing
     }
 }

@@ -9,22 +9,57 @@ const CELL: usize = 4;
 /// Cells per tile.
 pub(super) const PERIOD: f32 = (SIZE / CELL) as f32;
 
-static TABLE: LazyLock<Vec<f32>> = LazyLock::new(make_table);
+static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let smooth = make_table();
+    let rough = (0..SIZE * SIZE)
+        .map(|index| {
+            let (row, column) = (index / SIZE, index % SIZE);
+            let fine = smooth[(4 * row) % SIZE * SIZE + (4 * column) % SIZE];
+            (0.75 * smooth[index] + 0.5 * fine).clamp(-1.0, 1.0)
+        })
+        .collect();
+    Tables { smooth, rough }
+});
+
+/// The table and one of two octaves.
+struct Tables {
+    smooth: Vec<f32>,
+    rough: Vec<f32>,
+}
 
 /// Noise in [-1, 1] at (u, v), one cell of the lattice per unit.
 #[inline]
 pub(super) fn noise(u: f32, v: f32) -> f32 {
-    let table: &[f32] = &TABLE;
+    at(&TABLES.smooth, u, v)
+}
+
+/// The same with a second octave four times as fine on it, for what is seen from near.
+#[inline]
+pub(super) fn rough_noise(u: f32, v: f32) -> f32 {
+    at(&TABLES.rough, u, v)
+}
+
+#[inline]
+fn at(table: &[f32], u: f32, v: f32) -> f32 {
+    // So that the compiler knows that every index below is inside.
+    let Some(table) = table.first_chunk::<{ SIZE * SIZE }>() else { return 0.0 };
     let (x, y) = (u * CELL as f32, v * CELL as f32);
-    let (left, top) = (x.floor(), y.floor());
-    let (fx, fy) = (x - left, y - top);
+    let ((left, fx), (top, fy)) = (split(x), split(y));
     let mask = SIZE - 1;
-    let (column, row) = (left as i32 as usize & mask, top as i32 as usize & mask);
+    let (column, row) = (left as usize & mask, top as usize & mask);
     let (next_column, next_row) = ((column + 1) & mask, (row + 1) & mask);
     let at = |row: usize, column: usize| table[row * SIZE + column];
     let above = at(row, column) + (at(row, next_column) - at(row, column)) * fx;
     let below = at(next_row, column) + (at(next_row, next_column) - at(next_row, column)) * fx;
     above + (below - above) * fy
+}
+
+/// Whole part, rounded down, and the rest. `f32::floor` is a call on a plain x86-64.
+#[inline]
+pub(super) fn split(value: f32) -> (i32, f32) {
+    let toward_zero = value as i32;
+    let whole = toward_zero - i32::from((toward_zero as f32) > value);
+    (whole, value - whole as f32)
 }
 
 /// A number in [0, 1) that depends on the cell and `salt` alone.

@@ -6,7 +6,7 @@ use nalgebra::{Matrix3, Vector3};
 use rand::{Rng, RngExt};
 
 use super::head::Face;
-use super::noise::{hash, noise};
+use super::noise::{hash, noise, rough_noise, split};
 
 /// Linear light, red, green, blue.
 pub(super) type Colour = Vector3<f32>;
@@ -64,9 +64,9 @@ pub(super) struct Cloth {
     pub(super) turn: (f32, f32),
     /// Where the pattern starts.
     pub(super) offset: (f32, f32),
-    /// Unevenness of the brightness, as a share, and its size.
+    /// Unevenness of the brightness, as a share, and how often it changes per m.
     pub(super) grain: f32,
-    pub(super) grain_period: f32,
+    pub(super) grain_rate: f32,
     pub(super) salt: u32,
 }
 
@@ -78,13 +78,14 @@ impl Cloth {
             turn: (1.0, 0.0),
             offset: (0.0, 0.0),
             grain: 0.0,
-            grain_period: 0.05,
+            grain_rate: 20.0,
             salt: 0,
         }
     }
 
-    pub(super) fn with_grain(self, grain: f32, grain_period: f32) -> Self {
-        Self { grain, grain_period, ..self }
+    /// With uneven brightness, in patches of about `period` m.
+    pub(super) fn with_grain(self, grain: f32, period: f32) -> Self {
+        Self { grain, grain_rate: 1.0 / period, ..self }
     }
 
     /// A pattern with any direction and start.
@@ -96,7 +97,7 @@ impl Cloth {
             turn: (angle.cos(), angle.sin()),
             offset: (rng.random_range(0.0..10.0), rng.random_range(0.0..10.0)),
             grain: rng.random_range(0.0..0.25),
-            grain_period: 10.0_f32.powf(rng.random_range(-1.7..0.0)),
+            grain_rate: 10.0_f32.powf(rng.random_range(0.0..1.7)),
             salt: rng.random(),
         }
     }
@@ -125,7 +126,7 @@ impl Cloth {
                 first.lerp(&second, 0.5 * (a + b)).lerp(&third, 0.7 * thin)
             }
             Pattern::Dots { period, share } => {
-                let (a, b) = ((x / period).fract().abs() - 0.5, (y / period).fract().abs() - 0.5);
+                let (a, b) = (split(x / period).1 - 0.5, split(y / period).1 - 0.5);
                 let radius = (a * a + b * b).sqrt() - 0.5 * share;
                 let edge = (footprint / period).max(0.02);
                 let inside = (0.5 - radius / edge).clamp(0.0, 1.0);
@@ -149,10 +150,9 @@ impl Cloth {
                 first.lerp(&second, (0.5 + (height - v) / footprint.max(1e-3)).clamp(0.0, 1.0))
             }
             Pattern::Bricks { width, height, joint, shift } => {
-                let row = (y / height).floor();
-                let along = x / width + shift * row;
-                let (fx, fy) = (along - along.floor(), y / height - row);
-                let shade = hash(along.floor() as i32, row as i32, self.salt);
+                let (row, fy) = split(y / height);
+                let (brick, fx) = split(x / width + shift * row as f32);
+                let shade = hash(brick, row, self.salt);
                 let edge = footprint.max(1e-3);
                 let to_joint = (fx.min(1.0 - fx) * width).min(fy.min(1.0 - fy) * height);
                 let is_joint = (0.5 + (joint - to_joint) / edge).clamp(0.0, 1.0);
@@ -160,21 +160,17 @@ impl Cloth {
                 first.lerp(&second, fade(shade, 0.5, height, footprint)).lerp(&third, is_joint)
             }
             Pattern::Cells { width, height } => {
-                let (column, row) = ((x / width).floor() as i32, (y / height).floor() as i32);
+                let (column, row) = (split(x / width).0, split(y / height).0);
                 let shade = hash(column, row, self.salt);
                 let which = hash(column, row, self.salt ^ 0x55);
                 first.lerp(&second, shade).lerp(&third, fade(f32::from(which > 0.7), 0.3, width, footprint))
             }
         };
         if self.grain > 0.0 {
-            let coarse = noise(x / self.grain_period, y / self.grain_period);
-            let visible = (1.5 - 4.0 * footprint / self.grain_period).clamp(0.0, 1.0);
-            let fine = if visible > 0.0 {
-                visible * noise(4.3 * y / self.grain_period, 4.3 * x / self.grain_period)
-            } else {
-                0.0
-            };
-            let grain = 1.0 + self.grain * (0.7 * coarse + 0.5 * fine);
+            let (along, across) = (x * self.grain_rate, y * self.grain_rate);
+            let value =
+                if footprint * self.grain_rate < 0.3 { rough_noise(along, across) } else { noise(along, across) };
+            let grain = 1.0 + self.grain * value;
             return colour * grain.max(0.05);
         }
         colour
@@ -185,7 +181,7 @@ impl Cloth {
 #[inline]
 fn band(at: f32, period: f32, share: f32, footprint: f32) -> f32 {
     let phase = at / period;
-    let from_middle = (phase - phase.floor() - 0.5).abs();
+    let from_middle = (split(phase).1 - 0.5).abs();
     let inside = (0.5 + (0.5 * share - from_middle) * period / footprint.max(1e-4)).clamp(0.0, 1.0);
     fade(inside, share, period, footprint)
 }
@@ -291,7 +287,7 @@ impl Print {
                 base.lerp(&self.colour, edge.clamp(0.0, 1.0))
             }
             PrintKind::Buttons => {
-                let down = (v / 0.09).fract().abs() - 0.5;
+                let down = split(v / 0.09).1 - 0.5;
                 if across.abs() < 0.004 || (across.hypot(down * 0.09) < 0.012) { self.colour } else { base }
             }
         }

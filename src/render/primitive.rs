@@ -86,6 +86,48 @@ impl Primitive {
         Some(depth)
     }
 
+    /// Columns (low, high) of a row between which the ray `base + step * column` may hit, when that is known: the rays
+    /// for which the discriminant, a quadratic in the column, is positive. `None` where none does.
+    #[inline]
+    pub(super) fn span(&self, base: &Vector3<f32>, step: &Vector3<f32>) -> Option<(f32, f32)> {
+        let (base, step) = (self.local_from_camera * base, self.local_from_camera * step);
+        // under(column) = linear² − constant * quadratic
+        let (linear, constant, quadratic) = match self.shape {
+            Shape::Cube => return Some(EVERYWHERE),
+            Shape::Sphere => {
+                let linear = (self.eye.dot(&base), self.eye.dot(&step));
+                let quadratic = (base.norm_squared(), 2.0 * base.dot(&step), step.norm_squared());
+                (linear, self.eye.norm_squared() - 1.0, quadratic)
+            }
+            Shape::RoundCone { length, ra, rb } => {
+                let slope = ra - rb;
+                let (m0, m1) = (length * length, length * self.eye.z);
+                let d2 = m0 - slope * slope;
+                if !(d2 > 0.0) {
+                    return Some(EVERYWHERE);
+                }
+                let along = |ray: &Vector3<f32>| d2 * self.eye.dot(ray) + length * ray.z * (slope * ra - m1);
+                let square = |one: &Vector3<f32>, other: &Vector3<f32>| d2 * one.dot(other) - m0 * one.z * other.z;
+                let constant = d2 * self.eye.norm_squared() - m1 * m1 + m1 * slope * ra * 2.0 - m0 * ra * ra;
+                let quadratic = (square(&base, &base), 2.0 * square(&base, &step), square(&step, &step));
+                ((along(&base), along(&step)), constant, quadratic)
+            }
+        };
+        let a = linear.1 * linear.1 - constant * quadratic.2;
+        let b = 2.0 * linear.0 * linear.1 - constant * quadratic.1;
+        let c = linear.0 * linear.0 - constant * quadratic.0;
+        if !(a < 0.0) {
+            return Some(EVERYWHERE);
+        }
+        let under = b * b - 4.0 * a * c;
+        if under < 0.0 {
+            // Rounding may hide a sliver of a pixel.
+            return None;
+        }
+        let root = under.sqrt();
+        Some(((-b + root) / (2.0 * a), (-b - root) / (2.0 * a)))
+    }
+
     /// The local point seen at `depth` along `direction`.
     #[inline]
     pub(super) fn local_point(&self, direction: &Vector3<f32>, depth: f32) -> Vector3<f32> {
@@ -165,6 +207,7 @@ impl Primitive {
     }
 }
 
+const EVERYWHERE: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
 const BOUNDLESS: [f32; 4] = [f32::NEG_INFINITY, f32::NEG_INFINITY, f32::INFINITY, f32::INFINITY];
 
 /// Bounds of the ellipsoid `center + radius * axes * unit sphere`: the tangent planes through the camera, from the dual

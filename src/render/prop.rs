@@ -144,7 +144,7 @@ impl Prop {
             }
             PropKind::Pole => {
                 let (radius, height) = (rng.random_range(0.02..0.1), rng.random_range(1.5..4.5));
-                made.rod([0.0; 3], [0.0, 0.0, height], (radius, radius), cloth);
+                made.rod([0.0, 0.0, -radius], [0.0, 0.0, height], (radius, radius), cloth);
                 if rng.random_bool(0.5) {
                     let half = [rng.random_range(0.15..0.4), 0.02, rng.random_range(0.15..0.4)];
                     made.cuboid([0.0, radius + 0.02, height - half[2]], half, other);
@@ -153,7 +153,7 @@ impl Prop {
             PropKind::Pillar => {
                 let radius = rng.random_range(0.12..0.35);
                 if rng.random_bool(0.5) {
-                    made.rod([0.0; 3], [0.0, 0.0, 6.0], (radius, radius), cloth);
+                    made.rod([0.0, 0.0, -radius], [0.0, 0.0, 6.0], (radius, radius), cloth);
                 } else {
                     made.cuboid([0.0, 0.0, 3.0], [radius, radius, 3.0], cloth);
                 }
@@ -266,7 +266,7 @@ impl Prop {
                 let height = rng.random_range(2.0..4.5);
                 let bark = Cloth { grain: 0.4, ..draw_wood(rng) };
                 let radius = rng.random_range(0.08..0.25);
-                made.rod([0.0, 0.0, -0.1], [0.1, 0.0, height], (radius, 0.6 * radius), bark);
+                made.rod([0.0, 0.0, -radius], [0.1, 0.0, height], (radius, 0.6 * radius), bark);
                 for _ in 0..rng.random_range(4..10) {
                     let size = rng.random_range(0.5..1.3);
                     let at = [
@@ -286,7 +286,7 @@ impl Prop {
             }
             PropKind::Bin => {
                 let (radius, height) = (rng.random_range(0.15..0.35), rng.random_range(0.4..1.0));
-                made.rod([0.0, 0.0, radius], [0.0, 0.0, height], (radius, radius), cloth);
+                made.rod([0.0, 0.0, -radius], [0.0, 0.0, height], (radius, radius), cloth);
                 made.ball([0.0, 0.0, height + 0.6 * radius], [1.05 * radius, 1.05 * radius, 0.1], other);
             }
             PropKind::Bench => {
@@ -349,7 +349,7 @@ impl Prop {
         Self { parts: made.parts }
     }
 
-    /// A plain upright cylinder: a pillar of the made-up scene.
+    /// A plain upright cylinder, rounded at the top: a pillar of the made-up scene.
     pub fn cylinder(foot: Point3<f64>, radius: f64, height: f64, rng: &mut impl Rng) -> Self {
         let mut made = Assembly { foot, turn: Rotation3::identity(), parts: Vec::new() };
         made.rod([0.0; 3], [0.0, 0.0, height], (radius, radius), draw_cloth(rng, 0.5));
@@ -399,7 +399,11 @@ impl Prop {
             let axes = rotation.matrix() * part.axes;
             let center = (camera_from_world * part.center).coords;
             let narrow = |value: f64| value as f32;
-            let primitive = Primitive::new(part.shape, axes.map(narrow), center.map(narrow));
+            let primitive = Primitive::new(part.shape, axes.map(narrow), center.map(narrow)).map(|primitive| {
+                // Nothing shows below the floor.
+                let down = -part.axes.row(2).transpose();
+                Primitive { clip: Some((down.map(narrow), part.center.z as f32)), ..primitive }
+            });
             // Lengths of the pattern are metres: unit axes.
             let mut unit = axes;
             for mut column in unit.column_iter_mut() {
@@ -438,7 +442,7 @@ pub(super) fn draw_green(rng: &mut impl Rng) -> Cloth {
     let mut green = || from_hsv(rng.random_range(0.18..0.42), rng.random_range(0.3..0.8), rng.random_range(0.15..0.6));
     let colours: [Colour; 3] = [green(), green(), green()];
     let pattern = Pattern::Mottled { period: rng.random_range(0.05..0.3), contrast: 0.6 };
-    Cloth { grain: 0.5, grain_period: 0.1, ..Cloth::draw(rng, pattern, colours, true) }
+    Cloth::draw(rng, pattern, colours, true).with_grain(0.5, 0.1)
 }
 
 pub(super) fn draw_poster(rng: &mut impl Rng) -> Cloth {

@@ -91,9 +91,20 @@ impl Buffers {
             low.min(high)..high
         };
         let columns = range(bounds[0], bounds[2], self.width);
+        if columns.is_empty() {
+            return Some(bounds);
+        }
+        let middle = f32::midpoint(columns.start as f32, columns.end as f32);
         for row in range(bounds[1], bounds[3], self.height) {
+            let mut columns = columns.clone();
+            if let Some((base, step)) = rays.line(middle, row) {
+                let Some((low, high)) = primitive.span(&base, &step) else { continue };
+                // A pixel more on each side for rounding.
+                let span = range(low + middle - 1.0, high + middle + 1.0, self.width);
+                columns = columns.start.max(span.start)..columns.end.min(span.end);
+            }
             let start = row * self.width;
-            for column in columns.clone() {
+            for column in columns {
                 let direction = rays.direction(column, row);
                 let at = start + column;
                 if let Some(depth) = primitive.depth_along(&direction) {

@@ -65,6 +65,14 @@ impl<'a> Rays<'a> {
         }
     }
 
+    /// The rays of a row are `base + step * (column - middle)`, for a pinhole.
+    #[inline]
+    pub(super) fn line(&self, middle: f32, row: usize) -> Option<(Vector3<f32>, Vector3<f32>)> {
+        let Lens::Pinhole { x, y, scale_x, scale_y } = self.lens else { return None };
+        let base = Vector3::new(x + scale_x * middle, y + scale_y * row as f32, 1.0);
+        Some((base, Vector3::new(scale_x, 0.0, 0.0)))
+    }
+
     /// Where (x_min, y_min, x_max, y_max) of the z = 1 plane lies in the image, px, not cut to it.
     pub(super) fn rectangle_px(&self, bounds: [f32; 4]) -> [f32; 4] {
         let whole = [f32::NEG_INFINITY, f32::NEG_INFINITY, f32::INFINITY, f32::INFINITY];

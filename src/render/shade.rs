@@ -44,6 +44,7 @@ impl Shading<'_> {
         let (towards_in_camera, up_in_camera) = (rotation * towards, rotation * Vector3::z());
         let world_from_camera = rotation.transpose();
         let table: &[u8] = &ENCODED;
+        let lit = LitPlanes::new(self.light);
         let mut pixels = vec![0_u8; buffers.width * buffers.height * 3];
         for row in 0..buffers.height {
             for column in 0..buffers.width {
@@ -54,7 +55,7 @@ impl Shading<'_> {
                 }
                 let shown = buffers.shown[at];
                 let colour = if shown == NOTHING {
-                    self.behind(&eye, &(world_from_camera * direction), rays.focal_px, &towards)
+                    self.behind(&lit, &eye, &(world_from_camera * direction), rays.focal_px)
                 } else {
                     let depth = buffers.depth[at];
                     let primitive = &self.geometry.primitives[shown as usize];
@@ -63,7 +64,7 @@ impl Shading<'_> {
                     let normal = primitive.normal_in_camera(&primitive.local_normal(&local));
                     let point = direction * depth;
                     let colour = paint.colour(&point, &normal, depth / rays.focal_px);
-                    let light = self.light.on(&normal, &towards_in_camera, &up_in_camera, 0.0);
+                    let light = self.light.on(&normal, &towards_in_camera, &up_in_camera);
                     let mut shaded = colour.component_mul(&light) + colour * paint.glow;
                     if paint.gloss > 0.0 {
                         let half = (towards_in_camera - direction * (1.0 / direction.norm())).normalize();
@@ -85,8 +86,7 @@ impl Shading<'_> {
 
     /// Floor, wall or sky along `direction` of the world from `eye`.
     #[inline]
-    fn behind(&self, eye: &Vector3<f32>, direction: &Vector3<f32>, focal_px: f32, towards: &Vector3<f32>) -> Colour {
-        let up = Vector3::z();
+    fn behind(&self, lit: &LitPlanes, eye: &Vector3<f32>, direction: &Vector3<f32>, focal_px: f32) -> Colour {
         let mut reach = f32::INFINITY;
         let mut side = 5;
         if let Some(walls) = &self.background.walls {
@@ -97,47 +97,77 @@ impl Shading<'_> {
                     (reach, side) = (depth, 2 * axis + usize::from(direction[axis] > 0.0));
                 }
             }
+        }
+        if direction.z < 0.0 {
+            let floor = -eye.z / direction.z;
+            if floor > 0.0 && floor < reach {
+                return self.floor(lit, eye, direction, floor, focal_px);
+            }
+        } else if let Some(walls) = &self.background.walls {
             let depth = (walls.high.z - eye.z) / direction.z;
-            if direction.z > 0.0 && depth > 0.0 && depth < reach {
+            if depth > 0.0 && depth < reach {
                 (reach, side) = (depth, 4);
             }
         }
-        let floor = -eye.z / direction.z;
-        if direction.z < 0.0 && floor > 0.0 && floor < reach {
-            let (x, y) = (eye.x + direction.x * floor, eye.y + direction.y * floor);
-            let grazing = (-direction.z / direction.norm()).max(0.02);
-            let footprint = floor / focal_px / grazing.sqrt();
-            let shade = self.shadow.as_ref().map_or(0.0, |shadow| shadow.at(x, y));
-            let light = self.light.on(&up, towards, &up, shade) * (1.0 - 0.25 * shade);
-            let colour = self.background.floor.colour(x, y, footprint).component_mul(&light);
-            if self.background.walls.is_some() {
-                return colour;
-            }
-            let haze = (floor * direction.norm() / 120.0).min(1.0);
-            return colour.lerp(&self.background.sky.horizon, haze * haze);
+        let Some(walls) = self.background.walls.as_ref().filter(|_| side < 5) else {
+            return self.background.sky.colour(direction);
+        };
+        let at = eye + direction * reach;
+        let (u, v) = match side {
+            0 | 1 => (at.y, at.z),
+            2 | 3 => (at.x, at.z),
+            _ => (at.x, at.y),
+        };
+        // Corners are darker.
+        let near = (at - walls.low).inf(&(walls.high - at)).map(|distance| distance.max(0.0));
+        let corner = match side {
+            0 | 1 => near.y.min(near.z),
+            2 | 3 => near.x.min(near.z),
+            _ => near.x.min(near.y),
+        };
+        let dark = 1.0 - 0.35 / (1.0 + 6.0 * corner);
+        walls.cloths[side].colour(u, v, reach / focal_px).component_mul(&lit.walls[side]) * dark
+    }
+
+    #[inline]
+    fn floor(
+        &self,
+        lit: &LitPlanes,
+        eye: &Vector3<f32>,
+        direction: &Vector3<f32>,
+        depth: f32,
+        focal_px: f32,
+    ) -> Colour {
+        let (x, y) = (eye.x + direction.x * depth, eye.y + direction.y * depth);
+        // Between the short and the long side of what a pixel covers: the longer the flatter the ray.
+        let footprint = depth / focal_px * (depth / eye.z).max(1.0).sqrt();
+        let shade = self.shadow.as_ref().map_or(0.0, |shadow| shadow.at(x, y));
+        let light = (lit.floor_ambient + lit.floor_lamp * (1.0 - self.light.shadow * shade)) * (1.0 - 0.25 * shade);
+        let colour = self.background.floor.colour(x, y, footprint).component_mul(&light);
+        if self.background.walls.is_some() {
+            return colour;
         }
-        match (&self.background.walls, side) {
-            (Some(walls), 0..=4) => {
-                let at = eye + direction * reach;
-                let (u, v, normal) = match side {
-                    0 => (at.y, at.z, Vector3::x()),
-                    1 => (at.y, at.z, -Vector3::x()),
-                    2 => (at.x, at.z, Vector3::y()),
-                    3 => (at.x, at.z, -Vector3::y()),
-                    _ => (at.x, at.y, -Vector3::z()),
-                };
-                let mut light = self.light.on(&normal, towards, &up, 0.0);
-                // Corners are darker.
-                let near = (at - walls.low).inf(&(walls.high - at)).map(|distance| distance.max(0.0));
-                let corner = match side {
-                    0 | 1 => near.y.min(near.z),
-                    2 | 3 => near.x.min(near.z),
-                    _ => near.x.min(near.y),
-                };
-                light *= 1.0 - 0.35 / (1.0 + 6.0 * corner);
-                walls.cloths[side].colour(u, v, reach / focal_px).component_mul(&light)
-            }
-            _ => self.background.sky.colour(direction),
+        let haze = (depth / 100.0).min(1.0);
+        colour.lerp(&self.background.sky.horizon, haze * haze)
+    }
+}
+
+/// Light on floor and walls, the same all over each.
+struct LitPlanes {
+    floor_ambient: Colour,
+    floor_lamp: Colour,
+    walls: [Colour; 5],
+}
+
+impl LitPlanes {
+    fn new(light: &Light) -> Self {
+        let (towards, up) = (light.towards.into_inner().map(|value| value as f32), Vector3::z());
+        let on = |normal: Vector3<f32>| light.on(&normal, &towards, &up);
+        let floor = on(up);
+        Self {
+            floor_ambient: light.sky,
+            floor_lamp: floor - light.sky,
+            walls: [on(Vector3::x()), on(-Vector3::x()), on(Vector3::y()), on(-Vector3::y()), on(-up)],
         }
     }
 }

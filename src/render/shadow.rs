@@ -105,7 +105,7 @@ impl FloorShadow {
             for column in columns.clone() {
                 let (x, y) = (column as f32 + 0.5 - a.0, row as f32 + 0.5 - a.1);
                 let share = ((x * along.0 + y * along.1) / length).clamp(0.0, 1.0);
-                let distance = (x - along.0 * share).hypot(y - along.1 * share);
+                let distance = ((x - along.0 * share).powi(2) + (y - along.1 * share).powi(2)).sqrt();
                 let dark = strength * ((reach - distance) / (2.0 * soft)).clamp(0.0, 1.0);
                 let value = &mut self.values[row * CELLS + column];
                 *value = value.max(dark);

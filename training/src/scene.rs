@@ -90,7 +90,8 @@ fn pose_at(clip: &Clip, at: f64) -> WorldPose {
     std::array::from_fn(|joint| clip.poses[index][joint].lerp(&clip.poses[next][joint], fraction))
 }
 
-fn mirrored(pose: &WorldPose) -> WorldPose {
+/// The pose seen in a mirror: left is right.
+pub(crate) fn mirrored(pose: &WorldPose) -> WorldPose {
     std::array::from_fn(|joint| {
         let other = pose[Joint::ALL[joint].mirrored().index()];
         Vector3::new(-other.x, other.y, other.z)

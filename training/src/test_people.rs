@@ -5,7 +5,9 @@ use std::path::Path;
 
 use nalgebra::Vector3;
 
-use crate::mocap::{Clip, Split};
+use stridepose::skeleton::{JOINT_COUNT, Joint};
+
+use crate::mocap::{Clip, Split, WorldPose};
 use crate::noise::DetectorNoise;
 
 /// Six persons of `poses` poses each, the first of them for validation.
@@ -33,4 +35,28 @@ pub(crate) fn noise(folder: &Path) -> DetectorNoise {
     let text = r#"{"joints":{"thorax":{"median":0.03,"outlier_gt_half_torso":0.0},"leg_left_right_swap_rate":0.0}}"#;
     std::fs::write(&path, text).unwrap();
     DetectorNoise::load(&path).unwrap()
+}
+
+/// Somebody who stands and faces +y, the arms swung out by `swing` m.
+pub(crate) fn standing(swing: f64) -> WorldPose {
+    let mut pose = [Vector3::zeros(); JOINT_COUNT];
+    let mut put = |joint: Joint, x: f64, y: f64, z: f64| pose[joint.index()] = Vector3::new(x, y, z);
+    put(Joint::Pelvis, 0.0, 0.0, 0.94);
+    put(Joint::Spine, 0.0, 0.0, 1.16);
+    put(Joint::Thorax, 0.0, 0.0, 1.41);
+    put(Joint::Nose, 0.0, 0.09, 1.55);
+    put(Joint::Head, 0.0, 0.03, 1.67);
+    for (side, joints) in [
+        (-1.0, [Joint::LHip, Joint::LKnee, Joint::LAnkle, Joint::LShoulder, Joint::LElbow, Joint::LWrist]),
+        (1.0, [Joint::RHip, Joint::RKnee, Joint::RAnkle, Joint::RShoulder, Joint::RElbow, Joint::RWrist]),
+    ] {
+        let [hip, knee, ankle, shoulder, elbow, wrist] = joints;
+        put(hip, side * 0.11, 0.0, 0.93);
+        put(knee, side * 0.12, 0.03, 0.50);
+        put(ankle, side * 0.12, 0.0, 0.09);
+        put(shoulder, side * 0.17, 0.0, 1.41);
+        put(elbow, side * (0.21 + swing), 0.0, 1.14);
+        put(wrist, side * (0.23 + swing), 0.1, 0.92);
+    }
+    pose
 }
