@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 pub use self::decode::{
     DetectorContract, DetectorDecode, HeatmapAlignment, HeatmapDecode, HeatmapRefinement, KeypointsContract,
-    KeypointsDecode,
+    KeypointsDecode, SCORE_KNOTS, calibrated_score,
 };
 pub use self::fit::{DraftContract, StyleFit, judge_styles, templates};
 pub use self::image_input::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
@@ -90,6 +90,7 @@ enum Kind {
 #[serde(deny_unknown_fields)]
 struct KeypointsSection {
     layout: String,
+    confidence: Option<[f32; SCORE_KNOTS]>,
     decode: KeypointsDecode,
 }
 
@@ -144,7 +145,8 @@ impl ModelContract {
             }
             (Kind::Keypoints, Some(input), None, Some(section), None) => {
                 let layout = KeypointLayout::from_name(&section.layout).map_err(|error| refuse(error.to_string()))?;
-                let contract = KeypointsContract { input, layout, decode: section.decode };
+                let contract =
+                    KeypointsContract { input, layout, confidence: section.confidence, decode: section.decode };
                 contract.check().map_err(refuse)?;
                 ModelTask::Keypoints(contract)
             }

@@ -43,6 +43,18 @@ pub enum DetectorDecode {
         /// Name of the output with the classes.
         labels: String,
     },
+    /// `[1, 1, rows, columns]`: probability that a box has its middle in the cell; `[1, 2, rows, columns]` twice: width and
+    /// height, and the middle's x and y from the cell's corner, in cells (CenterNet).
+    CenterHeatmap {
+        /// Name of the output with the probabilities.
+        heatmap: String,
+        /// Name of the output with width and height.
+        size: String,
+        /// Name of the output with the middle's place in the cell.
+        offset: String,
+        /// Pixels of the picture per cell.
+        stride_px: usize,
+    },
     /// The boxes of [`KeypointsDecode::YoloPose`].
     YoloPose {
         /// Name of the output.
@@ -57,6 +69,16 @@ pub enum DetectorDecode {
     },
 }
 
+/// Raw scores at which a contract states the probability: 0, 0.1, … 1.
+pub const SCORE_KNOTS: usize = 11;
+
+/// The probability that belongs to a raw score, by interpolation between the knots.
+pub fn calibrated_score(confidence: &[f32; SCORE_KNOTS], score: f32) -> f32 {
+    let at = score.clamp(0.0, 1.0) * (SCORE_KNOTS - 1) as f32;
+    let low = (at as usize).min(SCORE_KNOTS - 2);
+    confidence[low] + (confidence[low + 1] - confidence[low]) * (at - low as f32)
+}
+
 /// A 2D keypoint network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeypointsContract {
@@ -64,6 +86,9 @@ pub struct KeypointsContract {
     pub input: ImageInput,
     /// Order of the keypoints.
     pub layout: KeypointLayout,
+    /// Probability that a keypoint is where it should be, at raw scores that rise evenly from 0 to 1; absent where nobody
+    /// measured it: then the raw score is the confidence.
+    pub confidence: Option<[f32; SCORE_KNOTS]>,
     /// How the output is read.
     pub decode: KeypointsDecode,
 }
@@ -82,6 +107,12 @@ impl DetectorContract {
                 open(boxes, &[Some(1), None, Some(5)]),
                 TensorSpec { element_type: ElementType::I64, ..open(labels, &[Some(1), None]) },
             ],
+            DetectorDecode::CenterHeatmap { heatmap, size, offset, stride_px } => {
+                let (rows, columns) = (height_px / stride_px, width_px / stride_px);
+                [(heatmap, 1), (size, 2), (offset, 2)]
+                    .map(|(name, maps)| floats(name, &[1, maps, rows, columns]))
+                    .into()
+            }
             DetectorDecode::YoloPose { output, keypoints } => vec![yolo_pose(output, *keypoints)],
             DetectorDecode::MovenetMultipose { output } => vec![floats(output, &[1, 6, 56])],
         }
@@ -95,6 +126,9 @@ impl DetectorContract {
         match &self.decode {
             DetectorDecode::Yolox { strides, .. } if strides.is_empty() || !strides.iter().all(divides) => {
                 Err(format!("strides {strides:?} must divide the input's {}", self.input.size))
+            }
+            DetectorDecode::CenterHeatmap { stride_px, .. } if !divides(stride_px) => {
+                Err(format!("stride_px {stride_px} must divide the input's {}", self.input.size))
             }
             DetectorDecode::Yolox { classes: 0, .. } | DetectorDecode::Yolov8 { classes: 0, .. } => {
                 Err("a detector without classes cannot find people".to_owned())
@@ -211,6 +245,11 @@ impl KeypointsContract {
     /// Whether the parts fit each other; the error says what does not.
     pub(super) fn check(&self) -> Result<(), String> {
         let PictureSize { width_px, height_px } = self.input.size;
+        if let Some(confidence) = &self.confidence
+            && !(confidence.is_sorted() && confidence.iter().all(|probability| (0.0..=1.0).contains(probability)))
+        {
+            return Err(format!("keypoints.confidence {confidence:?} must rise and lie between 0 and 1"));
+        }
         match &self.decode {
             KeypointsDecode::Movenet { .. } | KeypointsDecode::MovenetMultipose { .. } => {
                 self.has_layout(KeypointLayout::Coco17)

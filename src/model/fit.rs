@@ -33,12 +33,13 @@ macro_rules! style {
 }
 
 /// Likelier styles first: a graph that fits two (a pose network of one class has the shape of a detector) fits the earlier.
-const STYLES: [Style; 9] = [
+const STYLES: [Style; 10] = [
     style!("blazepose", blazepose),
     style!("movenet", movenet),
     style!("movenet_multipose", movenet_multipose),
     style!("simcc", simcc),
     style!("heatmap", heatmap),
+    style!("center_heatmap", center_heatmap),
     style!("yolo_pose", yolo_pose),
     style!("rtmdet", rtmdet),
     style!("yolox", yolox),

@@ -118,11 +118,12 @@ pub(super) fn build(person: &Body3d, owner: usize, camera_from_world: &Isometry3
     builder.head(&joints, &chest);
 }
 
-impl Builder<'_> {
-    fn paint(&self, frame: &Frame, origin: Vector3<f32>, what: What, gloss: f32) -> Paint {
-        Paint { texture_from_camera: frame.matrix().transpose(), texture_origin: origin, what, glow: 0.0, gloss }
-    }
+/// What a surface looks like, its texture fixed to `frame` at `origin`.
+fn paint_on(frame: &Frame, origin: Vector3<f32>, what: What, gloss: f32) -> Paint {
+    Paint { texture_from_camera: frame.matrix().transpose(), texture_origin: origin, what, glow: 0.0, gloss }
+}
 
+impl Builder<'_> {
     fn add(&mut self, primitive: Option<Primitive>, paint: Paint) {
         let owned = primitive.map(|primitive| Primitive { owner: self.owner, ..primitive });
         self.geometry.add(owned, paint);
@@ -161,7 +162,7 @@ impl Builder<'_> {
         if cut && let Some(primitive) = &mut primitive {
             primitive.clip = Some((Vector3::z(), length));
         }
-        let paint = self.paint(&frame, from, what, gloss);
+        let paint = paint_on(&frame, from, what, gloss);
         self.add(primitive, paint);
     }
 
@@ -182,7 +183,7 @@ impl Builder<'_> {
     ) {
         let axes = Matrix3::from_columns(&[frame.left * half.0, frame.forward * half.1, frame.up * half.2]);
         let primitive = Primitive::new(Shape::Sphere, axes, center).map(|primitive| Primitive { clip, ..primitive });
-        let paint = self.paint(frame, center, what, gloss);
+        let paint = paint_on(frame, center, what, gloss);
         self.add(primitive, paint);
     }
 
@@ -226,7 +227,7 @@ impl Builder<'_> {
             let Some(frame) = Frame::new(chest.left + pelvis.left, axis) else { return };
             let axes = Matrix3::from_columns(&[frame.left, frame.forward * deep, frame.up]);
             let shape = Shape::RoundCone { length: axis.norm(), ra: wide.0, rb: wide.1 };
-            let paint = builder.paint(chest, chest_origin, printed(&trunk_cloth, wide.1), 0.0);
+            let paint = paint_on(chest, chest_origin, printed(&trunk_cloth, wide.1), 0.0);
             builder.add(Primitive::new(shape, axes, from), paint);
         };
         let low = hips_at + pelvis.up * (0.06 * s);
@@ -239,7 +240,7 @@ impl Builder<'_> {
         if looks.belly > 0.0 {
             let center = waist_at.lerp(&hips_at, 0.45) + pelvis.forward * (0.02 + 0.5 * looks.belly);
             let half = (waist_width * 0.85, waist_depth * 0.85 + looks.belly * 0.4, 0.13 * s);
-            let paint = self.paint(chest, chest_origin, printed(&trunk_cloth, waist_width), 0.0);
+            let paint = paint_on(chest, chest_origin, printed(&trunk_cloth, waist_width), 0.0);
             let axes = Matrix3::from_columns(&[pelvis.left * half.0, pelvis.forward * half.1, pelvis.up * half.2]);
             self.add(Primitive::new(Shape::Sphere, axes, center), paint);
         }
@@ -249,7 +250,7 @@ impl Builder<'_> {
                 let size = 0.05 * s + 0.6 * looks.breasts;
                 let half = (size, 0.04 + looks.breasts + loose, size);
                 let axes = Matrix3::from_columns(&[chest.left * half.0, chest.forward * half.1, chest.up * half.2]);
-                let paint = self.paint(chest, chest_origin, printed(&trunk_cloth, chest_width), 0.0);
+                let paint = paint_on(chest, chest_origin, printed(&trunk_cloth, chest_width), 0.0);
                 self.add(Primitive::new(Shape::Sphere, axes, center), paint);
             }
         }
@@ -264,7 +265,7 @@ impl Builder<'_> {
                 let axes = Matrix3::from_columns(&[frame.left, frame.forward * deep, frame.up]);
                 let shape = Shape::RoundCone { length: axis.norm(), ra, rb };
                 let clip = Some((Vector3::z(), axis.norm()));
-                let paint = self.paint(chest, chest_origin, printed(&trunk_cloth, hip_width), 0.0);
+                let paint = paint_on(chest, chest_origin, printed(&trunk_cloth, hip_width), 0.0);
                 let primitive = Primitive::new(shape, axes, from).map(|primitive| Primitive { clip, ..primitive });
                 self.add(primitive, paint);
             }
@@ -276,7 +277,7 @@ impl Builder<'_> {
             let shape = Shape::RoundCone { length: 0.01, ra: 0.9 * hip_width, rb: 0.9 * hip_width };
             let primitive = Primitive::new(shape, axes, from).map(|primitive| Primitive { clip, ..primitive });
             let what = What::Cloth(belt, Lay::Around { radius: hip_width });
-            let paint = self.paint(pelvis, from, what, 0.0);
+            let paint = paint_on(pelvis, from, what, 0.0);
             self.add(primitive, paint);
         }
         // Shoulders and the slope up to the neck.
@@ -285,7 +286,7 @@ impl Builder<'_> {
         let upper_cloth = top.cloth;
         for joint in [Joint::LShoulder, Joint::RShoulder] {
             let inner = shoulders.lerp(&neck, 0.35) - chest.up * (0.02 * s);
-            let paint = self.paint(chest, chest_origin, printed(&upper_cloth, chest_width), 0.0);
+            let paint = paint_on(chest, chest_origin, printed(&upper_cloth, chest_width), 0.0);
             let axis = at(joint) - inner;
             if let Some(frame) = Frame::new(chest.forward, axis) {
                 let shape =
@@ -392,7 +393,7 @@ impl Builder<'_> {
         let axis = sole_to - sole_from;
         if let Some(frame) = Frame::new(foot.left, axis) {
             let axes = Matrix3::from_columns(&[frame.left, frame.forward * 0.34, frame.up]);
-            let paint = self.paint(&frame, sole_from, What::Cloth(shoes.sole, Lay::Around { radius: 0.04 }), 0.0);
+            let paint = paint_on(&frame, sole_from, What::Cloth(shoes.sole, Lay::Around { radius: 0.04 }), 0.0);
             let shape = Shape::RoundCone { length: axis.norm(), ra: 0.044 * s, rb: 0.042 * s };
             self.add(Primitive::new(shape, axes, sole_from), paint);
         }

@@ -7,7 +7,8 @@ const SIZE: usize = 256;
 /// Texels per cell of the lattice.
 const CELL: usize = 4;
 /// Cells per tile.
-pub(super) const PERIOD: f32 = (SIZE / CELL) as f32;
+#[cfg(test)]
+const PERIOD: f32 = (SIZE / CELL) as f32;
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     let smooth = make_table();

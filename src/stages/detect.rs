@@ -1,14 +1,16 @@
-//! Finding people: a detector's raw output to boxes in the image. Here: YOLOX; below: YOLOv8 and RTMDet.
+//! Finding people: a detector's raw output to boxes in the image. Here: YOLOX; below: CenterNet, YOLOv8 and RTMDet.
 //!
 //! YOLOX (Ge et al. 2021, arXiv 2107.08430): on the grid of each stride s, cell (column, row), the output is
 //! x, y, ln w, ln h in strides, objectness and class scores. Centre = (x + column) s, size = exp(·) s, all in letterbox
 //! px; score = objectness × class. Overlapping boxes are thinned greedily by score (non-maximum suppression).
 
+mod center_heatmap;
 mod rtmdet;
 mod yolov8;
 
 use nalgebra::Point2;
 
+pub use self::center_heatmap::decode_center_heatmap;
 pub use self::rtmdet::decode_rtmdet;
 pub(super) use self::yolov8::centred;
 pub use self::yolov8::decode_yolov8;

@@ -10,8 +10,10 @@ mod runner;
 use image::RgbImage;
 
 use self::runner::{Outputs, Runner};
-use crate::data::{Detection, PersonKeypoints};
-use crate::model::{DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode};
+use crate::data::{Detection, Keypoint, PersonKeypoints};
+use crate::model::{
+    DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode, SCORE_KNOTS, calibrated_score,
+};
 use crate::network::{Network, NetworkError};
 use crate::skeleton::KeypointLayout;
 use crate::stages::crop::Crop;
@@ -76,6 +78,10 @@ impl DetectorStage {
             }
             DetectorDecode::Rtmdet { .. } => {
                 detect::decode_rtmdet(output, outputs.of(0, 1), &letterbox, size, settings)
+            }
+            DetectorDecode::CenterHeatmap { stride_px, .. } => {
+                let (boxes, offset) = (outputs.of(0, 1), outputs.of(0, 2));
+                detect::decode_center_heatmap(output, boxes, offset, *stride_px, &letterbox, size, settings)
             }
             // The rows of a YOLOv8 with one class, then the keypoints' rows.
             DetectorDecode::YoloPose { keypoints, .. } => {
@@ -166,7 +172,20 @@ fn decode(
                 .map_or(PersonKeypoints::NOBODY, |person| person.keypoints)
         }
     };
+    let person = match &contract.confidence {
+        Some(confidence) => calibrated(person, confidence),
+        None => person,
+    };
     Finding { slot: search.slot, person, next_crop }
+}
+
+/// The person with every score turned into the probability that the contract states; the person's own is their mean.
+fn calibrated(person: PersonKeypoints, confidence: &[f32; SCORE_KNOTS]) -> PersonKeypoints {
+    let keypoints = person.keypoints.map(|keypoint| {
+        keypoint.map(|keypoint| Keypoint { score: calibrated_score(confidence, keypoint.score), ..keypoint })
+    });
+    let scores = keypoints.iter().map(|keypoint| keypoint.map_or(0.0, |keypoint| keypoint.score));
+    PersonKeypoints { keypoints, score: scores.sum::<f32>() / keypoints.len() as f32 }
 }
 
 /// Everybody that a single-stage network found; nobody for another style.

@@ -12,7 +12,7 @@ use burn::prelude::*;
 use stridepose::skeleton::JOINT_COUNT;
 
 use crate::batch::{Batch, POSE_VALUES};
-use crate::checkpoint;
+use crate::checkpoint::{self, CheckpointState};
 use crate::discriminator::{Discriminator, DiscriminatorKind, KinematicChain, WINDOW_AGES};
 
 /// Samples at the end of each clip that windows are cut from.
@@ -100,7 +100,7 @@ impl Adversary {
 /// # Errors
 /// When the folder holds no checkpoint or a damaged one.
 pub fn load(run: &Path) -> anyhow::Result<Option<(Discriminator, DiscriminatorKind)>> {
-    let Some(state) = checkpoint::read_state(run)? else {
+    let Some(state) = checkpoint::read_state::<CheckpointState>(run)? else {
         anyhow::bail!("{} holds no checkpoint", run.display());
     };
     let Some(kind) = state.discriminator else { return Ok(None) };

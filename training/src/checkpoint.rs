@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use burn::optim::ModuleOptimizer;
 use burn::prelude::*;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::discriminator::DiscriminatorKind;
@@ -21,11 +22,25 @@ use crate::network::{LifterNetwork, LifterSize};
 use crate::trainer::LearnSettings;
 
 const STATE_FILE: &str = "state.json";
-const FOLDER_PREFIX: &str = "step-";
+pub(crate) const FOLDER_PREFIX: &str = "step-";
 /// Files that earlier versions wrote beside `state.json`.
 const FILES_BESIDE_STATE: [&str; 2] = ["network.bpk", "optimizer.bpk"];
 
-/// What a checkpoint says of itself.
+/// What every kind of run says of its checkpoint.
+pub(crate) trait RunState: Serialize + DeserializeOwned {
+    /// Steps done.
+    fn step(&self) -> u64;
+
+    /// Folder of the files, inside that of the run; `None` is the run's own.
+    fn folder(&self) -> Option<&str>;
+}
+
+/// Where the files of the checkpoint `state` of `run` lie.
+pub(crate) fn files(state: &impl RunState, run: &Path) -> PathBuf {
+    state.folder().map_or_else(|| run.to_owned(), |folder| run.join(folder))
+}
+
+/// What a checkpoint of a lifter says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointState {
     /// Steps done.
@@ -86,7 +101,17 @@ impl CheckpointState {
 
     /// Where the files of this checkpoint of `run` lie.
     pub(crate) fn files(&self, run: &Path) -> PathBuf {
-        self.folder.as_ref().map_or_else(|| run.to_owned(), |folder| run.join(folder))
+        files(self, run)
+    }
+}
+
+impl RunState for CheckpointState {
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn folder(&self) -> Option<&str> {
+        self.folder.as_deref()
     }
 }
 
@@ -104,7 +129,8 @@ pub enum Weights {
 /// # Errors
 /// When the folder holds no checkpoint or a damaged one.
 pub fn load(run: &Path, weights: Weights) -> anyhow::Result<(LifterNetwork, CheckpointState)> {
-    let state = read_state(run)?.with_context(|| format!("{} holds no checkpoint (no {STATE_FILE})", run.display()))?;
+    let state: CheckpointState =
+        read_state(run)?.with_context(|| format!("{} holds no checkpoint (no {STATE_FILE})", run.display()))?;
     let name = match (weights, state.average_updates) {
         (Weights::Averaged, Some(_)) => "average",
         _ => "network",
@@ -143,7 +169,7 @@ pub(crate) fn save_optimizer(optimizer: &ModuleOptimizer, folder: &Path, name: &
 }
 
 /// What the checkpoint in `run` says of itself, if there is one.
-pub(crate) fn read_state(run: &Path) -> anyhow::Result<Option<CheckpointState>> {
+pub(crate) fn read_state<S: RunState>(run: &Path) -> anyhow::Result<Option<S>> {
     let path = run.join(STATE_FILE);
     match fs::read_to_string(&path) {
         Ok(text) => Ok(Some(serde_json::from_str(&text).with_context(|| path.display().to_string())?)),
@@ -156,19 +182,19 @@ pub(crate) fn read_state(run: &Path) -> anyhow::Result<Option<CheckpointState>> 
 ///
 /// # Errors
 /// When a file cannot be written. The previous checkpoint is whole then.
-pub(crate) fn commit(
+pub(crate) fn commit<S: RunState>(
     run: &Path,
-    state: &CheckpointState,
+    state: &S,
     write: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let files = state.files(run);
-    if read_state(run)?.is_some_and(|current| current.files(run) == files) {
+    let files = files(state, run);
+    if read_state::<S>(run)?.is_some_and(|current| self::files(&current, run) == files) {
         return Ok(());
     }
     write_files(&files, write).with_context(|| {
         // What was written so far is of no use and may be what fills the disk; the first error is the one to tell.
         let _ = fs::remove_dir_all(&files);
-        format!("no checkpoint at step {}; the one before is still there", state.step)
+        format!("no checkpoint at step {}; the one before is still there", state.step())
     })?;
     let partial = run.join("state.json.partial");
     let context = || format!("cannot write {}", partial.display());

@@ -10,7 +10,6 @@
 //! occlusion  keypoints hidden from minor to severe
 //! corpus     who is drawn, with labels and without; keypoint_sequence  people of whom there is no truth;
 //!            bag_keypoints  those of a bag
-//! pictures   whole rendered pictures with known people, for the 2D networks
 //! batch      all of these -> tensors, through the very `window` stage that the pipeline uses
 //! network    multi-stride temporal convolutional network
 //! loss       position, velocity and likelihood of the stated scale
@@ -26,6 +25,12 @@
 //! ablate     what each part is worth: runs; ablate_table  their tables
 //! adapt      a shipped lifter tuned to recordings without truth; adapt_table  what it brought
 //! judge      a discriminator trained beside a finished lifter; implausible  movements that no body makes
+//! pictures   whole rendered pictures with known people, for the 2D networks; labelled_picture  what is known of them
+//! multi_scale  multi-scale network: keypoints of a crop, or people of a whole picture
+//! keypoint_crop  pictures -> crops and targets; keypoint_task  the loss; person_task  both for the person detector
+//! picture_trainer  what is trained there, and one step of it; picture_train  the loop; picture_log  its log
+//! keypoint_score, person_score  how good they are; score_calibration  raw score -> probability
+//! export_multi_scale  their graphs; export_model  their model folders
 //! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract;
 //!            export_discriminator  the discriminator's graph
 //! export_int8  the streaming graph in 8 bits; runtime  exported graphs as the program runs them
@@ -51,23 +56,36 @@ pub mod discriminator;
 pub mod export;
 pub mod export_discriminator;
 pub mod export_int8;
+pub mod export_model;
+pub mod export_multi_scale;
 pub mod implausible;
 pub mod import;
 pub mod judge;
+pub mod keypoint_crop;
+pub mod keypoint_score;
 pub mod keypoint_sequence;
+pub mod keypoint_task;
+pub mod labelled_picture;
 pub mod log;
 pub mod loss;
 pub mod mocap;
+pub mod multi_scale;
 pub mod network;
 pub mod noise;
 pub mod occlusion;
 pub mod onnx;
 pub mod onnx_reader;
+pub mod person_score;
+pub mod person_task;
+pub mod picture_log;
+pub mod picture_train;
+pub mod picture_trainer;
 pub mod pictures;
 pub mod posture;
 mod progress;
 pub mod runtime;
 pub mod scene;
+pub mod score_calibration;
 pub mod semi_supervised;
 #[cfg(test)]
 mod test_people;

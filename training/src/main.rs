@@ -4,7 +4,7 @@ mod commands;
 
 use clap::{Parser, Subcommand};
 
-use commands::{ablate, adapt, curves, discriminator, export, lifter, validate};
+use commands::{ablate, adapt, curves, discriminator, export, keypoints, keypoints_export, lifter, person, validate};
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
 #[derive(Parser)]
@@ -18,6 +18,14 @@ struct Arguments {
 enum Command {
     /// Train a lifter; resumes when the folder holds a checkpoint.
     Lifter(lifter::LifterArguments),
+    /// Train a 2D keypoint network on rendered people; resumes when the folder holds a checkpoint.
+    Keypoints(keypoints::KeypointsArguments),
+    /// Measure a 2D keypoint network on rendered people it never saw, and write its model folder.
+    ExportKeypoints(keypoints_export::KeypointsExportArguments),
+    /// Train a person detector on rendered people; resumes when the folder holds a checkpoint.
+    Detector(person::DetectorArguments),
+    /// Measure a person detector on rendered people it never saw, and write its model folder.
+    ExportDetector(person::DetectorExportArguments),
     /// Errors of a checkpoint on persons that training never saw.
     Validate(validate::ValidateArguments),
     /// Calibrate a checkpoint and write its model folder: ONNX graphs and contract.
@@ -35,6 +43,10 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Lifter(arguments) => lifter::lifter(&arguments),
+        Command::Keypoints(arguments) => keypoints::keypoints(&arguments),
+        Command::ExportKeypoints(arguments) => keypoints_export::keypoints_export(&arguments),
+        Command::Detector(arguments) => person::detector(&arguments),
+        Command::ExportDetector(arguments) => person::detector_export(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Discriminator(arguments) => discriminator::discriminator(&arguments),

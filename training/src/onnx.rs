@@ -1,13 +1,18 @@
 //! ONNX files written by hand: the part of the protobuf schema (onnx.proto3, IR version 8, opset 17) that
 //! feed-forward graphs need.
 
+use half::f16;
+
 const IR_VERSION: u64 = 8;
 const OPSET_VERSION: u64 = 17;
 const FLOAT: u64 = 1;
 const INT8: u64 = 3;
+const FLOAT16: u64 = 10;
 const INT64: u64 = 7;
 const FLOAT_ATTRIBUTE: u64 = 1;
 const INT_ATTRIBUTE: u64 = 2;
+const TEXT_ATTRIBUTE: u64 = 3;
+const INTS_ATTRIBUTE: u64 = 7;
 
 /// One dimension of an input or output.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +30,10 @@ pub enum Attribute {
     Int(&'static str, i64),
     /// A number.
     Float(&'static str, f32),
+    /// Integers.
+    Ints(&'static str, &'static [i64]),
+    /// A word.
+    Text(&'static str, &'static str),
 }
 
 /// A graph under construction. Every method that adds a node returns the name of its output.
@@ -56,6 +65,14 @@ impl Graph {
     pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
         let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(name, FLOAT, shape, &raw)
+    }
+
+    /// Adds a constant of floats that is kept in half precision; the values must be exact there.
+    pub fn halves(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
+        let raw: Vec<u8> = values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+        let half = self.constant(&format!("{name}_half"), FLOAT16, shape, &raw);
+        self.named_node("Cast", &[&half], name, &[Attribute::Int("to", FLOAT as i64)]);
+        name.to_owned()
     }
 
     /// Adds an integer vector.
@@ -123,6 +140,18 @@ impl Graph {
                     put_bytes(&mut message, 1, name.as_bytes());
                     put_float(&mut message, 2, *value);
                     put_varint(&mut message, 20, FLOAT_ATTRIBUTE);
+                }
+                Attribute::Ints(name, values) => {
+                    put_bytes(&mut message, 1, name.as_bytes());
+                    for value in *values {
+                        put_varint(&mut message, 8, *value as u64);
+                    }
+                    put_varint(&mut message, 20, INTS_ATTRIBUTE);
+                }
+                Attribute::Text(name, value) => {
+                    put_bytes(&mut message, 1, name.as_bytes());
+                    put_bytes(&mut message, 4, value.as_bytes());
+                    put_varint(&mut message, 20, TEXT_ATTRIBUTE);
                 }
             }
             put_bytes(&mut node, 5, &message);

@@ -71,7 +71,7 @@ impl Trainer {
     pub(crate) fn resume(folder: &Path, settings: &LearnSettings, seed: u64) -> anyhow::Result<Self> {
         let device = Device::flex().autodiff();
         device.seed(seed);
-        let state = checkpoint::read_state(folder)?;
+        let state: Option<CheckpointState> = checkpoint::read_state(folder)?;
         let start =
             settings.start_from.as_ref().map(|start| start_weights(start, &settings.size, &device)).transpose()?;
         let (network, started_from) = match start {

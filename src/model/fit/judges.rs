@@ -140,6 +140,37 @@ pub(super) fn rtmdet(graph: &Graph<'_>) -> Result<Facts, String> {
     Ok(facts)
 }
 
+pub(super) fn center_heatmap(graph: &Graph<'_>) -> Result<Facts, String> {
+    let mut facts = Facts::default();
+    let maps = |count: usize| {
+        move |output: &TensorSpec| {
+            is_shaped(output, ElementType::F32, &[None, Some(count), None, None]) && output.shape[1] == Some(count)
+        }
+    };
+    let heatmap = graph.output("[1, 1, rows, columns]", maps(1))?;
+    let pairs: Vec<&TensorSpec> = graph.outputs.iter().filter(|output| maps(2)(output)).collect();
+    let [a, b] = pairs.as_slice() else {
+        return Err(format!("wants two outputs [1, 2, rows, columns], the graph has {}", pairs.len()));
+    };
+    let (Some((columns, rows)), &[_, _, Some(map_rows), Some(map_columns)]) = (graph.size(), &heatmap.shape[..]) else {
+        return Err(format!("wants fixed sizes of picture and maps, the graph has {} and {heatmap}", graph.input));
+    };
+    let stride = columns / map_columns.max(1);
+    if stride == 0 || (map_columns * stride, map_rows * stride) != (columns, rows) {
+        return Err(format!("{columns} x {rows} px are no whole multiple of maps of {map_columns} x {map_rows} cells"));
+    }
+    // Only their names tell the two apart.
+    let is_offset = |output: &TensorSpec| output.name.contains("off") || output.name.contains("reg");
+    let (size, offset) = if is_offset(a) && !is_offset(b) { (b, a) } else { (a, b) };
+    facts.name("detector.heatmap", heatmap);
+    facts.name("detector.size", size);
+    facts.name("detector.offset", offset);
+    facts.set("detector.stride_px", stride);
+    facts.to_check.push(format!("{size} is taken for width and height in cells, {offset} for the middle in its cell"));
+    facts.to_check.push(format!("{heatmap} is taken for probabilities, not for logits"));
+    Ok(facts)
+}
+
 pub(super) fn yolox(graph: &Graph<'_>) -> Result<Facts, String> {
     let mut facts = Facts::default();
     let output = graph.shaped("[1, anchors, 5 + classes]", &[Some(1), graph.anchors(), None])?;

@@ -44,6 +44,11 @@ fn the_common_graphs_fit_their_styles_and_the_drafts_are_contracts_for_them() {
         (&image(&[1, 3, 384, 640]), vec![floats("output0", &[1, 5, 5040])], "yolov8"),
         (&square, vec![floats("dets", &[1, -1, 5]), i64s("labels", &[1, -1])], "rtmdet"),
         (&person, vec![floats("hm", &[-1, 17, 64, 48])], "heatmap"),
+        (
+            &square,
+            vec![floats("reg", &[1, 2, 160, 160]), floats("hm", &[1, 1, 160, 160]), floats("wh", &[1, 2, 160, 160])],
+            "center_heatmap",
+        ),
         (&image(&[1, 3, 384, 288]), vec![floats("hm", &[1, 17, 96, 72])], "heatmap"),
         (&person, vec![floats("simcc_x", &[-1, 17, 384]), floats("simcc_y", &[-1, 17, 512])], "simcc"),
         (&person, vec![floats("1", &[-1, 26, 512]), floats("0", &[-1, 26, 384])], "simcc"),
@@ -99,6 +104,10 @@ fn what_does_not_fit_says_why_with_both_sides() {
     let of = |shape: &[i64]| [floats("out", shape)];
     assert!(why(&person, &of(&[1, 133, 64, 48]), "heatmap").contains("133"));
     assert!(why(&person, &of(&[1, 17, 60, 48]), "heatmap").contains("48 x 60"));
+    let centers =
+        |rows: i64| [floats("h", &[1, 1, rows, 48]), floats("s", &[1, 2, rows, 48]), floats("o", &[1, 2, rows, 48])];
+    assert!(why(&person, &centers(60), "center_heatmap").contains("48 x 60"));
+    assert!(why(&person, &centers(64)[..2], "center_heatmap").contains("has 1"));
     assert!(why(&person, &of(&[1, 17, 384]), "simcc").contains("384"));
     let two = [floats("x", &[1, 17, 384]), floats("y", &[1, 17, 500])];
     assert!(why(&person, &two, "simcc").contains("500"));

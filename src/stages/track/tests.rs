@@ -33,7 +33,7 @@ fn tracked(tracker: &Tracker) -> Vec<TrackedPerson> {
 fn see(tracker: &mut Tracker, image: i64, people: &[PersonKeypoints]) -> Vec<(u32, bool, f32)> {
     tracker.begin(at(image));
     tracker.associate(people);
-    tracked(&tracker).iter().map(|person| (person.id.0, person.is_seen, person.bbox_in_image_px.center().0)).collect()
+    tracked(tracker).iter().map(|person| (person.id.0, person.is_seen, person.bbox_in_image_px.center().0)).collect()
 }
 
 #[test]

@@ -7,7 +7,10 @@ pub mod data;
 pub mod discriminator;
 pub mod export;
 pub mod int8;
+pub mod keypoints;
+pub mod keypoints_export;
 pub mod lifter;
+pub mod person;
 pub mod validate;
 
 use stridepose_train::batch::BatchSettings;

@@ -1,0 +1,112 @@
+//! `stridepose-train export-keypoints`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use stridepose::metrics::{Calibration, Statement as Stated};
+use stridepose::report::overlay::{contact_sheet, draw_disc, draw_line};
+use stridepose::skeleton::BONES;
+use stridepose_train::bvh_clip::BvhSettings;
+use stridepose_train::export_model;
+use stridepose_train::export_multi_scale;
+use stridepose_train::keypoint_score::{self, Counted, FoundPerson};
+use stridepose_train::labelled_picture::PictureSource;
+use stridepose_train::mocap::{self, Split};
+use stridepose_train::picture_trainer;
+use stridepose_train::pictures::PictureSampler;
+use stridepose_train::score_calibration;
+
+#[derive(clap::Args)]
+pub struct KeypointsExportArguments {
+    /// Run of `stridepose-train keypoints`.
+    run: PathBuf,
+    /// Folder with motion capture.
+    #[arg(long)]
+    mocap: PathBuf,
+    /// Pictures of the measurement; the confidence is calibrated on as many others.
+    #[arg(long, default_value_t = 500)]
+    pictures: usize,
+    /// Model folder to write; nothing is written without one.
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// File for pictures with what was found drawn on them.
+    #[arg(long)]
+    overlay: Option<PathBuf>,
+}
+
+/// Seeds of the pictures that the figures and the calibration come from.
+const MEASURED: u64 = 0x1001;
+const CALIBRATED: u64 = 0x2002;
+
+/// Measures a run, and writes its model folder.
+pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<()> {
+    let clips = mocap::load(&arguments.mocap, &BvhSettings { metres_per_unit: None, up: None, joints: None })?;
+    let source = PictureSampler::new(&clips, Split::Validation)?;
+    let (network, state) = picture_trainer::load(&arguments.run)?;
+    let network = export_multi_scale::rounded(&network);
+    let size = &state.size;
+    println!("step {}, {:.0} s", state.step, state.secs);
+    if let Some(path) = &arguments.overlay {
+        let pictures: Vec<_> = (0..12)
+            .map(|index| {
+                let mut picture = PictureSource::draw(&source, 77 + index);
+                let found = keypoint_score::find_in(&network, size, &picture, 0);
+                found.iter().for_each(|person| draw(&mut picture.image, person));
+                picture.image
+            })
+            .collect();
+        contact_sheet(&pictures, 4, 1800).save(path)?;
+    }
+    let people = keypoint_score::find(&network, size, &source, arguments.pictures, MEASURED);
+    let ap = |counted| keypoint_score::oks_ap(&people, counted);
+    let (visible, in_picture, pck) = (ap(Counted::Visible), ap(Counted::InPicture), keypoint_score::pck(&people));
+    println!(
+        "{} pictures, {} people: OKS-AP {visible:.3} of visible joints, {in_picture:.3} with hidden ones, PCK@0.1 {pck:.3}",
+        arguments.pictures,
+        people.len()
+    );
+    let Some(output) = &arguments.output else { return Ok(()) };
+    let hits = |people: &[FoundPerson]| -> Vec<(f64, bool)> {
+        people.iter().flat_map(FoundPerson::statements).map(|statement| (statement.score, statement.is_hit)).collect()
+    };
+    let others = keypoint_score::find(&network, size, &source, arguments.pictures, CALIBRATED);
+    let confidence = score_calibration::fit(&hits(&others));
+    let stated = |of: &dyn Fn(f64) -> f64| {
+        Calibration::of(hits(&people).into_iter().map(|(score, is_hit)| Stated { confidence: of(score), is_hit }))
+            .context("nobody to measure the confidence on")
+    };
+    let raw = stated(&|score| score)?;
+    let calibrated = stated(&|score| f64::from(stridepose::model::calibrated_score(&confidence, score as f32)))?;
+    println!(
+        "expected calibration error {:.3} raw, {:.3} calibrated; probabilities {confidence:.3?}",
+        raw.expected_error, calibrated.expected_error
+    );
+    let origin = format!(
+        "stridepose-train keypoints, {} steps, {:.0} minutes, {}; OKS-AP {visible:.3}, PCK@0.1 {pck:.3} on rendered people",
+        state.step,
+        state.secs / 60.0,
+        "rendered people alone"
+    );
+    export_model::keypoints(output, &network, size, &confidence, &origin)?;
+    export_model::reliability(output, &raw, &calibrated)
+}
+
+/// Draws what was found; the fainter, the lower the score.
+fn draw(image: &mut image::RgbImage, person: &FoundPerson) {
+    let at = person
+        .found
+        .keypoints
+        .map(|found| found.map(|found| (nalgebra::Point2::new(f64::from(found.x), f64::from(found.y)), found.score)));
+    for (parent, child) in BONES {
+        if let (Some(a), Some(b)) = (at[parent.index()], at[child.index()]) {
+            draw_line(image, a.0, b.0, 1.2, [86, 180, 233], f64::from(a.1.min(b.1)));
+        }
+    }
+    for (index, at) in at.into_iter().enumerate() {
+        let Some((at, score)) = at else { continue };
+        draw_disc(image, at, 2.4, [230, 159, 0], f64::from(score));
+        if person.truth.is_visible[index] {
+            draw_disc(image, person.truth.joints_in_image_px[index], 1.5, [0, 158, 115], 1.0);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `stridepose-train detector` and `export-detector`.
+
+use std::path::PathBuf;
+
+use stridepose_train::bvh_clip::BvhSettings;
+use stridepose_train::mocap::{self, Split};
+use stridepose_train::multi_scale::MultiScaleSize;
+use stridepose_train::person_score;
+use stridepose_train::person_task::PersonTask;
+use stridepose_train::picture_train::{self, PictureTrainSettings};
+use stridepose_train::pictures::PictureSampler;
+use stridepose_train::{export_model, export_multi_scale, picture_trainer};
+
+#[derive(clap::Args)]
+pub struct DetectorArguments {
+    /// Folder with motion capture: mocap17.npy and mocap17.csv, BVH files (with split.csv if wanted), or both.
+    #[arg(long)]
+    mocap: PathBuf,
+    /// Folder for checkpoints and the log.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Run of `stridepose-train keypoints --size small` whose weights a new run starts from.
+    #[arg(long)]
+    start_from: Option<PathBuf>,
+    /// Length of the whole schedule, minutes of training.
+    #[arg(long, default_value_t = 30.0)]
+    minutes: f64,
+    /// Pictures a step.
+    #[arg(long, default_value_t = 16)]
+    samples: usize,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 1.5e-3)]
+    learning_rate: f64,
+    /// Threads, each of which takes the gradient of its share of the pictures.
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Seed of everything that is drawn.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(clap::Args)]
+pub struct DetectorExportArguments {
+    /// Run of `stridepose-train detector`.
+    run: PathBuf,
+    /// Folder with motion capture.
+    #[arg(long)]
+    mocap: PathBuf,
+    /// Pictures of the measurement.
+    #[arg(long, default_value_t = 1000)]
+    pictures: usize,
+    /// Model folder to write; nothing is written without one.
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+}
+
+/// False people a picture at which recall is stated.
+const FALSE_PEOPLE: f64 = 0.01;
+
+/// Trains a person detector.
+pub fn detector(arguments: &DetectorArguments) -> anyhow::Result<()> {
+    let clips = mocap::load(&arguments.mocap, &BvhSettings { metres_per_unit: None, up: None, joints: None })?;
+    let size = MultiScaleSize::person();
+    let task = PersonTask {
+        source: PictureSampler::new(&clips, Split::Train)?,
+        picture: size.picture(),
+        start_from: arguments.start_from.clone(),
+    };
+    let settings = PictureTrainSettings {
+        folder: arguments.output.clone(),
+        size,
+        secs: 60.0 * arguments.minutes,
+        samples: arguments.samples,
+        learning_rate: arguments.learning_rate,
+        workers: arguments.workers,
+        seed: arguments.seed,
+        checkpoint_secs: 120.0,
+    };
+    picture_train::train(&settings, &task)?;
+    Ok(())
+}
+
+/// Measures a run, and writes its model folder.
+pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()> {
+    let clips = mocap::load(&arguments.mocap, &BvhSettings { metres_per_unit: None, up: None, joints: None })?;
+    let source = PictureSampler::new(&clips, Split::Validation)?;
+    let (network, state) = picture_trainer::load(&arguments.run)?;
+    let network = export_multi_scale::rounded(&network);
+    println!("step {}, {:.0} s", state.step, state.secs);
+    let found = person_score::find(&network, &state.size, &source, arguments.pictures, 0x3003);
+    let (threshold, recall) = found.recall_at(FALSE_PEOPLE);
+    let ap = found.average_precision();
+    println!(
+        "{} pictures, {} people: recall {recall:.3} at one false person per 100 pictures (score {threshold:.2}), AP50 {ap:.3}",
+        found.pictures, found.truths
+    );
+    for threshold in [0.2, 0.3, 0.4, 0.5, 0.6] {
+        let (recall, wrong) = found.at(threshold);
+        println!("score {threshold}: recall {recall:.3}, {wrong:.3} false people a picture");
+    }
+    let Some(output) = &arguments.output else { return Ok(()) };
+    let origin = format!(
+        "stridepose-train detector, {} steps, {:.0} minutes, rendered people alone; recall {recall:.3} at 0.01 false people a picture",
+        state.step,
+        state.secs / 60.0
+    );
+    export_model::person(output, &network, &state.size, &origin)
+}

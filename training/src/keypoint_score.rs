@@ -1,0 +1,224 @@
+//! How good a keypoint network is on pictures whose truth is known: OKS-AP and PCK, and the statements its confidence is
+//! calibrated on.
+//!
+//! * **OKS** (COCO): the mean over the labelled joints of `exp(-d² / (2 s² k²))`, k twice the joint's
+//!   [`OKS_SIGMAS`], s² the person's area, 0.53 of its box as MMPose takes it where there are no masks.
+//! * **OKS-AP**: average precision, interpolated at 101 recalls, mean over OKS thresholds 0.50, 0.55, … 0.95. The crops are
+//!   made around true boxes; a finding is matched to whom it fits best, by falling score.
+//! * **PCK**: share of visible joints within a tenth of the longer side of the person's box (Yang and Ramanan 2013).
+
+use burn::prelude::*;
+use rayon::prelude::*;
+use stridepose::data::PersonKeypoints;
+use stridepose::model::{HeatmapAlignment, HeatmapDecode, HeatmapRefinement};
+use stridepose::skeleton::{Joint, KeypointLayout};
+use stridepose::stages::crop::Crop;
+use stridepose::stages::keypoints::decode_heatmap;
+
+use crate::keypoint_crop::{is_useful, plain_crop, sampled};
+use crate::keypoint_task::{self, tensor};
+use crate::labelled_picture::{LabelledPerson, LabelledPicture, OKS_SIGMAS, PictureSource};
+use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize, STRIDE_PX};
+
+/// Share of a box that a person covers.
+const AREA_OF_BOX: f64 = 0.53;
+/// Tolerance of PCK and of the confidence, as a share of the longer side of the box.
+pub const TOLERANCE: f64 = 0.1;
+/// Taps of DARK's smoothing for a target of 1.5 cells.
+pub const DARK_KERNEL: usize = 9;
+
+/// Somebody who was searched for, and what was found.
+pub struct FoundPerson {
+    /// Number of the picture.
+    pub picture: usize,
+    /// Size of the picture, px.
+    pub image_size: (u32, u32),
+    /// The truth.
+    pub truth: LabelledPerson,
+    /// What the network found.
+    pub found: PersonKeypoints,
+}
+
+/// Which joints count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Those that can be seen.
+    Visible,
+    /// Those and the ones that something in the picture hides.
+    InPicture,
+}
+
+/// How the network's maps are read.
+pub fn decode(size: &MultiScaleSize) -> HeatmapDecode {
+    HeatmapDecode {
+        output: "heatmaps".to_owned(),
+        heatmap_stride_px: STRIDE_PX,
+        alignment: HeatmapAlignment::Cells,
+        refine: HeatmapRefinement::Dark { kernel: DARK_KERNEL },
+        target_sigma: size.target_sigma() as f32,
+    }
+}
+
+/// Searches for everybody in `pictures` pictures.
+pub fn find(
+    network: &MultiScaleNetwork,
+    size: &MultiScaleSize,
+    source: &impl PictureSource,
+    pictures: usize,
+    seed: u64,
+) -> Vec<FoundPerson> {
+    let found: Vec<Vec<FoundPerson>> = (0..pictures)
+        .into_par_iter()
+        .map(|index| find_in(network, size, &source.draw(seed ^ ((index as u64) << 20)), index))
+        .collect();
+    found.into_iter().flatten().collect()
+}
+
+/// Searches for everybody in one picture, in crops around the true boxes.
+pub fn find_in(
+    network: &MultiScaleNetwork,
+    size: &MultiScaleSize,
+    picture: &LabelledPicture,
+    index: usize,
+) -> Vec<FoundPerson> {
+    let people: Vec<&LabelledPerson> = picture.people.iter().filter(|person| is_useful(person)).collect();
+    if people.is_empty() {
+        return Vec::new();
+    }
+    let output = size.picture();
+    let crops: Vec<Crop> = people.iter().map(|person| plain_crop(&person.bbox_in_image_px, output)).collect();
+    let inputs: Vec<f32> = crops.iter().flat_map(|crop| sampled(&picture.image, crop)).collect();
+    let inputs: Tensor<4> = tensor(&inputs, [crops.len(), 3, output.height_px, output.width_px], &Device::flex());
+    let maps = keypoint_task::maps(network.forward(inputs), size.target_sigma());
+    let maps: Vec<f32> = crate::export::floats(maps);
+    let decode = decode(size);
+    let of_one = maps.len() / crops.len();
+    people
+        .iter()
+        .zip(&crops)
+        .zip(maps.chunks_exact(of_one))
+        .map(|((person, crop), maps)| FoundPerson {
+            picture: index,
+            image_size: picture.image.dimensions(),
+            truth: (*person).clone(),
+            found: decode_heatmap(maps, &decode, KeypointLayout::H36m17, crop),
+        })
+        .collect()
+}
+
+impl FoundPerson {
+    fn counts(&self, joint: Joint, counted: Counted) -> bool {
+        self.truth.is_visible[joint.index()]
+            || (counted == Counted::InPicture && self.truth.is_inside(joint, self.image_size))
+    }
+
+    fn distance(&self, found: &PersonKeypoints, joint: Joint) -> Option<f64> {
+        let truth = self.truth.joints_in_image_px[joint.index()];
+        let found = found.keypoints[joint.index()]?;
+        Some((f64::from(found.x) - truth.x).hypot(f64::from(found.y) - truth.y))
+    }
+
+    /// OKS of `found` with this person's truth.
+    fn oks(&self, found: &PersonKeypoints, counted: Counted) -> f64 {
+        let area = AREA_OF_BOX * f64::from(self.truth.bbox_in_image_px.area());
+        let (mut sum, mut count) = (0.0, 0_u32);
+        for joint in Joint::ALL.into_iter().filter(|joint| self.counts(*joint, counted)) {
+            let k = 2.0 * OKS_SIGMAS[joint.index()];
+            sum += self.distance(found, joint).map_or(0.0, |d| (-d * d / (2.0 * area * k * k)).exp());
+            count += 1;
+        }
+        if count == 0 { 0.0 } else { sum / f64::from(count) }
+    }
+
+    /// For each joint in the picture: its score, whether it is visible, and whether it is where it should be.
+    pub fn statements(&self) -> impl Iterator<Item = Statement> {
+        let bbox = &self.truth.bbox_in_image_px;
+        let tolerance = TOLERANCE * f64::from(bbox.width().max(bbox.height()));
+        Joint::ALL.into_iter().map(move |joint| Statement {
+            joint,
+            is_visible: self.truth.is_visible[joint.index()],
+            is_inside: self.truth.is_inside(joint, self.image_size),
+            score: self.found.keypoints[joint.index()].map_or(0.0, |found| f64::from(found.score)),
+            is_hit: self.truth.is_inside(joint, self.image_size)
+                && self.distance(&self.found, joint).is_some_and(|distance| distance <= tolerance),
+        })
+    }
+}
+
+/// What the network says of one joint, and whether it is true.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement {
+    /// Which joint.
+    pub joint: Joint,
+    /// Whether it can be seen.
+    pub is_visible: bool,
+    /// Whether it lies in the picture.
+    pub is_inside: bool,
+    /// The network's score.
+    pub score: f64,
+    /// Whether it lies in the picture and was found within the tolerance.
+    pub is_hit: bool,
+}
+
+/// Share of visible joints that were found within the tolerance.
+pub fn pck(people: &[FoundPerson]) -> f64 {
+    let visible: Vec<Statement> =
+        people.iter().flat_map(FoundPerson::statements).filter(|statement| statement.is_visible).collect();
+    visible.iter().filter(|statement| statement.is_hit).count() as f64 / visible.len().max(1) as f64
+}
+
+/// OKS-AP in [0, 1]; `people` in the order of their pictures.
+pub fn oks_ap(people: &[FoundPerson], counted: Counted) -> f64 {
+    let thresholds = (0..10).map(|step| 0.5 + 0.05 * f64::from(step));
+    let pictures: Vec<&[FoundPerson]> = people.chunk_by(|a, b| a.picture == b.picture).collect();
+    let oks: Vec<Vec<Vec<f64>>> = pictures
+        .iter()
+        .map(|people| {
+            let of = |found: &FoundPerson| people.iter().map(|truth| truth.oks(&found.found, counted)).collect();
+            people.iter().map(of).collect()
+        })
+        .collect();
+    let precisions: Vec<f64> = thresholds.map(|threshold| average_precision(&pictures, &oks, threshold)).collect();
+    precisions.iter().sum::<f64>() / precisions.len() as f64
+}
+
+fn average_precision(pictures: &[&[FoundPerson]], oks: &[Vec<Vec<f64>>], threshold: f64) -> f64 {
+    let mut outcomes: Vec<(f32, bool)> = Vec::new();
+    for (people, oks) in pictures.iter().zip(oks) {
+        let mut order: Vec<usize> = (0..people.len()).collect();
+        order.sort_by(|a, b| people[*b].found.score.total_cmp(&people[*a].found.score));
+        let mut is_taken = vec![false; people.len()];
+        for found in order {
+            let free = (0..people.len()).filter(|truth| !is_taken[*truth] && oks[found][*truth] >= threshold);
+            let best = free.max_by(|a, b| oks[found][*a].total_cmp(&oks[found][*b]));
+            if let Some(truth) = best {
+                is_taken[truth] = true;
+            }
+            outcomes.push((people[found].found.score, best.is_some()));
+        }
+    }
+    let truths = outcomes.len();
+    interpolated_precision(outcomes, truths)
+}
+
+/// Average precision, interpolated at 101 recalls, of findings (score, whether it is right) with so many truths.
+pub(crate) fn interpolated_precision(mut outcomes: Vec<(f32, bool)>, truths: usize) -> f64 {
+    outcomes.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut right = 0_usize;
+    let mut curve: Vec<(f64, f64)> = outcomes
+        .iter()
+        .enumerate()
+        .map(|(index, (_, is_right))| {
+            right += usize::from(*is_right);
+            (right as f64 / truths.max(1) as f64, right as f64 / (index + 1) as f64)
+        })
+        .collect();
+    // The precision at a recall is the best at that recall or a higher one.
+    let mut best = 0.0_f64;
+    for (_, precision) in curve.iter_mut().rev() {
+        best = best.max(*precision);
+        *precision = best;
+    }
+    let at = |recall: f64| curve.iter().find(|point| point.0 >= recall - 1e-12).map_or(0.0, |point| point.1);
+    (0..=100).map(|step| at(f64::from(step) / 100.0)).sum::<f64>() / 101.0
+}

@@ -1,0 +1,270 @@
+//! What the person detector learns: where the middles of people's boxes are (CenterNet, Zhou et al. 2019, arXiv 1904.07850)
+//! and how large the boxes (with the Gaussian weights of TTFNet, Liu et al. 2020, arXiv 1909.00700).
+//!
+//! A picture is letterboxed as the program does it, at a size that is drawn. Maps of the network: logit of a middle; the middle's
+//! x and y from the cell's centre, in cells; ln of width and height, in cells. The target of the first is 1 at the cell of
+//! a middle and falls as a Gaussian of 0.09 of the box around it; the others count where that Gaussian is high.
+
+use std::path::PathBuf;
+
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::activation::{log_sigmoid, sigmoid};
+use nalgebra::Point2;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use stridepose::data::BoundingBox;
+use stridepose::model::{PictureSize, Placement};
+use stridepose::stages::crop::Crop;
+
+use crate::keypoint_crop::{change_colours, image_input};
+use crate::keypoint_task::tensor;
+use crate::labelled_picture::{LabelledPerson, LabelledPicture, PictureSource};
+use crate::multi_scale::{Answers, MultiScaleNetwork, STRIDE_PX};
+use crate::picture_trainer::{self, PictureTask};
+
+/// Maps of the detector.
+pub const PERSON_MAPS: usize = 5;
+/// Standard deviation of the target as a share of width and height.
+const SIGMA_OF_BOX: f32 = 0.09;
+/// Least standard deviation of the target, cells.
+const LEAST_SIGMA: f32 = 0.5;
+/// Where the target is lower, the box does not count.
+const BOX_FROM: f32 = 0.3;
+/// Boxes lower than this in the network's picture are neither wanted nor forbidden, px.
+pub const LEAST_HEIGHT_PX: f32 = 14.0;
+/// People of whom less can be seen are neither wanted nor forbidden.
+pub const LEAST_JOINTS: usize = 3;
+/// Logit of a middle that a new network states everywhere: a probability of 0.02.
+const FIRST_LOGIT: f32 = -4.0;
+/// Weight of the boxes in the loss.
+const BOX_WEIGHT: f32 = 1.0;
+
+/// People in pictures of `source`.
+pub struct PersonTask<S> {
+    /// Where pictures come from.
+    pub source: S,
+    /// Size of the network's picture.
+    pub picture: PictureSize,
+    /// Run of a keypoint network whose weights a new run starts from, all but those of the maps.
+    pub start_from: Option<PathBuf>,
+}
+
+/// Samples side by side.
+#[derive(Default)]
+pub struct PersonBatch {
+    count: usize,
+    pictures: Vec<f32>,
+    /// `[n, cells]`: target of the middle.
+    middles: Vec<f32>,
+    /// `[n, cells]`: 0 where nothing is asked.
+    asked: Vec<f32>,
+    /// `[n, 4, cells]`: offset and size.
+    boxes: Vec<f32>,
+    /// `[n, cells]`.
+    box_weights: Vec<f32>,
+    /// Number of people.
+    people: usize,
+}
+
+impl<S: PictureSource> PictureTask for PersonTask<S> {
+    type Batch = PersonBatch;
+
+    fn draw(&self, count: usize, seed: u64) -> PersonBatch {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut batch = PersonBatch::default();
+        for _ in 0..count {
+            let picture = self.source.draw(rng.random());
+            let letterbox = self.jittered_letterbox(picture.image.dimensions(), &mut rng);
+            self.put(&mut batch, &picture, &letterbox);
+            augment(&mut batch, self.picture, &mut rng);
+        }
+        batch
+    }
+
+    fn pictures(&self, batch: &PersonBatch, device: &Device) -> Tensor<4> {
+        tensor(&batch.pictures, [batch.count, 3, self.picture.height_px, self.picture.width_px], device)
+    }
+
+    fn prepare(&self, mut network: MultiScaleNetwork, device: &Device) -> anyhow::Result<MultiScaleNetwork> {
+        if let Some(run) = &self.start_from {
+            let (other, _) = picture_trainer::load_on(run, device)?;
+            let count = |network: &MultiScaleNetwork| {
+                (network.stem.num_params(), network.modules.num_params(), network.gather.num_params())
+            };
+            anyhow::ensure!(
+                count(&other) == count(&network),
+                "the network in {} has other channels or modules than this detector",
+                run.display()
+            );
+            (network.stem, network.modules, network.gather) = (other.stem, other.modules, other.gather);
+        }
+        // Middles are rare: the network begins by knowing that, not by learning it.
+        let bias: Vec<f32> = (0..PERSON_MAPS).map(|map| if map == 0 { FIRST_LOGIT } else { 0.0 }).collect();
+        network.head.bias = Param::from_tensor(tensor(&bias, [PERSON_MAPS], device));
+        Ok(network)
+    }
+
+    fn loss(&self, answers: Answers, batch: &PersonBatch) -> Tensor<1> {
+        let device = answers.maps.device();
+        let [count, maps, rows, columns] = answers.maps.dims();
+        let cells = rows * columns;
+        let answers = answers.maps.reshape([count, maps, cells]);
+        let people = batch.people.max(1) as f32;
+        let logits = answers.clone().slice([0..count, 0..1, 0..cells]).reshape([count, cells]);
+        let target: Tensor<2> = tensor(&batch.middles, [count, cells], &device);
+        let asked: Tensor<2> = tensor(&batch.asked, [count, cells], &device);
+        // Focal loss of CenterNet: alpha 2, beta 4.
+        let probability = sigmoid(logits.clone());
+        let is_middle = target.clone().greater_equal_elem(1.0).float();
+        let at_middles =
+            (probability.clone().neg() + 1.0).powi_scalar(2) * log_sigmoid(logits.clone()) * is_middle.clone();
+        let elsewhere = (target.neg() + 1.0).powi_scalar(4)
+            * probability.powi_scalar(2)
+            * log_sigmoid(logits.neg())
+            * (is_middle.neg() + 1.0)
+            * asked;
+        let middles = (at_middles.sum() + elsewhere.sum()).neg().div_scalar(people);
+        let boxes: Tensor<3> = tensor(&batch.boxes, [count, 4, cells], &device);
+        let weights: Tensor<3> = tensor(&batch.box_weights, [count, 1, cells], &device);
+        let total: f32 = batch.box_weights.iter().sum::<f32>().max(1.0);
+        let wrong = (answers.slice([0..count, 1..5, 0..cells]) - boxes).abs() * weights;
+        middles + wrong.sum().mul_scalar(BOX_WEIGHT / total)
+    }
+}
+
+impl<S: PictureSource> PersonTask<S> {
+    /// The letterbox of the program, up to 1.6 times nearer or a third farther, and shifted.
+    fn jittered_letterbox(&self, (width, height): (u32, u32), rng: &mut impl Rng) -> Crop {
+        let mut letterbox = Crop::letterbox((width, height), self.picture, Placement::Centre);
+        let zoom: f64 = rng.random_range(-0.5_f64..0.3).exp();
+        letterbox.scale *= zoom;
+        let reach = 0.5 * (1.0 - zoom).abs() + 0.05;
+        letterbox.center_in_image_px.x += f64::from(width) * rng.random_range(-reach..reach);
+        letterbox.center_in_image_px.y += f64::from(height) * rng.random_range(-reach..reach);
+        letterbox
+    }
+
+    /// Appends the sample that `letterbox` makes of a picture.
+    fn put(&self, batch: &mut PersonBatch, picture: &LabelledPicture, letterbox: &Crop) {
+        let start = batch.pictures.len();
+        batch.pictures.resize(start + 3 * self.picture.area(), 0.0);
+        letterbox.sample_f32(&picture.image, &image_input(self.picture), &mut batch.pictures[start..]);
+        let (columns, rows) = (self.picture.width_px / STRIDE_PX, self.picture.height_px / STRIDE_PX);
+        let cells = columns * rows;
+        let first = batch.middles.len();
+        batch.middles.resize(first + cells, 0.0);
+        batch.box_weights.resize(first + cells, 0.0);
+        batch.asked.resize(first + cells, 1.0);
+        batch.boxes.resize(4 * (first + cells), 0.0);
+        for person in &picture.people {
+            let Some(cell_box) = CellBox::new(person, letterbox, columns, rows) else { continue };
+            let is_wanted = cell_box.is_wanted(person);
+            batch.people += usize::from(is_wanted);
+            for row in 0..rows {
+                for column in 0..columns {
+                    let (value, at) = (cell_box.gaussian(column, row), first + row * columns + column);
+                    if !is_wanted {
+                        if cell_box.holds(column, row) {
+                            batch.asked[at] = 0.0;
+                        }
+                        continue;
+                    }
+                    batch.middles[at] = batch.middles[at].max(value);
+                    if value > BOX_FROM && value > batch.box_weights[at] {
+                        batch.box_weights[at] = value;
+                        let values = cell_box.values(column, row);
+                        for (map, value) in values.into_iter().enumerate() {
+                            batch.boxes[4 * first + map * cells + row * columns + column] = value;
+                        }
+                    }
+                }
+            }
+        }
+        batch.count += 1;
+    }
+}
+
+/// A person's box among the cells.
+struct CellBox {
+    center: (f32, f32),
+    size: (f32, f32),
+}
+
+impl CellBox {
+    /// The part of the box that the picture shows; `None` where it shows none.
+    fn new(person: &LabelledPerson, letterbox: &Crop, columns: usize, rows: usize) -> Option<Self> {
+        let bbox = &person.bbox_in_image_px;
+        let corner = |x: f32, y: f32, limit: (f32, f32)| {
+            let at = letterbox.crop_from_image(Point2::new(f64::from(x), f64::from(y)));
+            let cell = |value: f64| ((value + 0.5) / STRIDE_PX as f64) as f32;
+            (cell(at.x).clamp(0.0, limit.0), cell(at.y).clamp(0.0, limit.1))
+        };
+        let limit = (columns as f32, rows as f32);
+        let (low, high) = (corner(bbox.x_min, bbox.y_min, limit), corner(bbox.x_max, bbox.y_max, limit));
+        let size = (high.0 - low.0, high.1 - low.1);
+        let whole = bbox.area() / (letterbox.scale * letterbox.scale) as f32 / (STRIDE_PX * STRIDE_PX) as f32;
+        // Cut to a sliver by the letterbox: not what a detector is asked for.
+        (size.0 * size.1 > 0.0 && size.0 * size.1 > 0.1 * whole)
+            .then_some(Self { center: (0.5 * (low.0 + high.0), 0.5 * (low.1 + high.1)), size })
+    }
+
+    fn is_wanted(&self, person: &LabelledPerson) -> bool {
+        self.size.1 * STRIDE_PX as f32 >= LEAST_HEIGHT_PX && person.visible_joints() >= LEAST_JOINTS
+    }
+
+    fn holds(&self, column: usize, row: usize) -> bool {
+        let (dx, dy) = self.from_center(column, row);
+        dx.abs() <= 0.5 * self.size.0 + 0.5 && dy.abs() <= 0.5 * self.size.1 + 0.5
+    }
+
+    /// From the middle to the centre of a cell.
+    fn from_center(&self, column: usize, row: usize) -> (f32, f32) {
+        (column as f32 + 0.5 - self.center.0, row as f32 + 0.5 - self.center.1)
+    }
+
+    /// 1 in the cell of the middle.
+    fn gaussian(&self, column: usize, row: usize) -> f32 {
+        let (dx, dy) = (column as f32 - self.center.0.floor(), row as f32 - self.center.1.floor());
+        let (sx, sy) = ((SIGMA_OF_BOX * self.size.0).max(LEAST_SIGMA), (SIGMA_OF_BOX * self.size.1).max(LEAST_SIGMA));
+        (-0.5 * ((dx / sx).powi(2) + (dy / sy).powi(2))).exp()
+    }
+
+    /// What the network should say of the box in a cell.
+    fn values(&self, column: usize, row: usize) -> [f32; 4] {
+        let (dx, dy) = self.from_center(column, row);
+        [-dx, -dy, self.size.0.max(0.25).ln(), self.size.1.max(0.25).ln()]
+    }
+}
+
+/// Changes colours of the last sample, and mirrors every other one.
+fn augment(batch: &mut PersonBatch, size: PictureSize, rng: &mut impl Rng) {
+    let start = batch.pictures.len() - 3 * size.area();
+    change_colours(&mut batch.pictures[start..], rng);
+    if !rng.random_bool(0.5) {
+        return;
+    }
+    batch.pictures[start..].chunks_exact_mut(size.width_px).for_each(<[f32]>::reverse);
+    let (columns, rows) = (size.width_px / STRIDE_PX, size.height_px / STRIDE_PX);
+    let cells = columns * rows;
+    let first = batch.middles.len() - cells;
+    for map in [&mut batch.middles[first..], &mut batch.asked[first..], &mut batch.box_weights[first..]] {
+        map.chunks_exact_mut(columns).for_each(<[f32]>::reverse);
+    }
+    let boxes = &mut batch.boxes[4 * first..];
+    boxes.chunks_exact_mut(columns).for_each(<[f32]>::reverse);
+    boxes[..cells].iter_mut().for_each(|x| *x = -*x);
+}
+
+/// The maps as the program reads them: probability `[n, 1, rows, columns]`, size and offset `[n, 2, rows, columns]`, cells.
+pub fn read_out(answers: Answers) -> [Tensor<4>; 3] {
+    let [count, _, rows, columns] = answers.maps.dims();
+    let of = |maps: std::ops::Range<usize>| answers.maps.clone().slice([0..count, maps, 0..rows, 0..columns]);
+    [sigmoid(of(0..1)), of(3..5).exp(), of(1..3) + 0.5]
+}
+
+/// Whether a person is one that a detector with pictures of `scale` image px per px should find.
+pub fn is_wanted(person: &LabelledPerson, letterbox: &Crop) -> bool {
+    let bbox: &BoundingBox = &person.bbox_in_image_px;
+    bbox.height() / letterbox.scale as f32 >= LEAST_HEIGHT_PX && person.visible_joints() >= LEAST_JOINTS
+}

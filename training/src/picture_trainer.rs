@@ -1,0 +1,221 @@
+//! Training of the 2D networks: what learns, one step of it, and checkpoints.
+//!
+//! Each worker draws its share of the samples and takes the gradient of their loss on one core, then the gradients are
+//! averaged: the operators of the tensor library use a second core poorly at these sizes (1.25 times as fast), two workers
+//! use it well.
+
+use std::path::Path;
+
+use anyhow::Context;
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::ParamGroup;
+use burn::optim::{AdamWConfig, AdjustLrFn, GradientsAccumulator, GradientsParams, ModuleOptimizer, MuonConfig};
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::average::WeightAverage;
+use crate::checkpoint;
+use crate::multi_scale::{Answers, MultiScaleNetwork, MultiScaleSize};
+
+/// What a network learns.
+pub trait PictureTask: Sync {
+    /// Samples of one worker.
+    type Batch;
+
+    /// `count` samples, the same for the same seed.
+    fn draw(&self, count: usize, seed: u64) -> Self::Batch;
+
+    /// The pictures, `[n, 3, H, W]`.
+    fn pictures(&self, batch: &Self::Batch, device: &Device) -> Tensor<4>;
+
+    /// A new network, made ready for this task.
+    ///
+    /// # Errors
+    /// When weights to start from do not fit.
+    fn prepare(&self, network: MultiScaleNetwork, _device: &Device) -> anyhow::Result<MultiScaleNetwork> {
+        Ok(network)
+    }
+
+    /// The loss, a scalar.
+    fn loss(&self, answers: Answers, batch: &Self::Batch) -> Tensor<1>;
+}
+
+/// What a checkpoint says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PictureRunState {
+    /// Steps done.
+    pub step: u64,
+    /// Time spent training, s.
+    pub secs: f64,
+    /// Sizes of the network.
+    pub size: MultiScaleSize,
+    /// Updates of the average of the weights.
+    pub average_updates: u64,
+    /// Folder of the files, inside that of the run.
+    folder: String,
+}
+
+impl checkpoint::RunState for PictureRunState {
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn folder(&self) -> Option<&str> {
+        Some(&self.folder)
+    }
+}
+
+/// All that learns, and all that a checkpoint holds.
+pub(crate) struct PictureTrainer {
+    size: MultiScaleSize,
+    network: MultiScaleNetwork,
+    optimizer: ModuleOptimizer,
+    average: WeightAverage<MultiScaleNetwork>,
+    workers: Vec<rayon::ThreadPool>,
+    seed: u64,
+    /// Steps done.
+    pub step: u64,
+    /// Time spent training, s.
+    pub secs: f64,
+}
+
+/// Decay of the moving average of the weights.
+const AVERAGE_DECAY: f64 = 0.998;
+
+impl PictureTrainer {
+    /// Goes on from the checkpoint in `folder`; without one, starts from weights drawn with `seed`.
+    pub(crate) fn resume<T: PictureTask>(
+        folder: &Path,
+        size: &MultiScaleSize,
+        task: &T,
+        workers: usize,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        let device = Device::flex().autodiff();
+        device.seed(seed);
+        let network = task.prepare(MultiScaleNetwork::new(size, &device), &device)?;
+        let one_thread = || rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let mut trainer = Self {
+            size: size.clone(),
+            optimizer: optimizer()?,
+            average: WeightAverage::new(network.valid(), AVERAGE_DECAY, 0),
+            network,
+            workers: (0..workers.max(1)).map(|_| one_thread()).collect::<Result<_, _>>()?,
+            seed,
+            step: 0,
+            secs: 0.0,
+        };
+        let Some(state) = checkpoint::read_state::<PictureRunState>(folder)? else { return Ok(trainer) };
+        anyhow::ensure!(
+            state.size == *size,
+            "the checkpoint in {} has sizes {:?}, asked for are {size:?}; use another folder",
+            folder.display(),
+            state.size
+        );
+        let files = checkpoint::files(&state, folder);
+        trainer.network = checkpoint::load_module(trainer.network, &files, "network")?;
+        trainer.optimizer = checkpoint::load_optimizer(trainer.optimizer, &files, "optimizer")?;
+        let average = checkpoint::load_module(trainer.network.valid(), &files, "average")?;
+        trainer.average = WeightAverage::new(average, AVERAGE_DECAY, state.average_updates);
+        (trainer.step, trainer.secs) = (state.step, state.secs);
+        Ok(trainer)
+    }
+
+    /// One step down the gradient of the loss over `count` samples that are drawn; gives the loss.
+    pub(crate) fn step<T: PictureTask>(&mut self, task: &T, count: usize, learning_rate: f64) -> anyhow::Result<f32> {
+        let workers = self.workers.len();
+        let share = 1.0 / workers as f32;
+        let (network, step, seed) = (&self.network, self.step, self.seed);
+        let parts: Vec<(GradientsParams, f32)> = std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .workers
+                .iter()
+                .enumerate()
+                .map(|(worker, pool)| {
+                    let samples = count / workers + usize::from(worker < count % workers);
+                    // A copy of its own: two backward passes through the same leaves would be one graph.
+                    let network = network.valid().train();
+                    let seed = seed ^ (step * workers as u64 + worker as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                    scope.spawn(move || pool.install(|| gradient(task, &network, samples, seed, share)))
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a worker ended")))
+                .collect::<Result<_, _>>()
+        })?;
+        let loss = parts.iter().map(|(_, loss)| loss * share).sum::<f32>();
+        anyhow::ensure!(loss.is_finite(), "the loss of step {step} is not finite");
+        let mut sum = GradientsAccumulator::new();
+        for (gradients, _) in parts {
+            sum.accumulate(&self.network, gradients);
+        }
+        self.network = self.optimizer.step(learning_rate, self.network.clone(), sum.grads());
+        self.average.update(&self.network);
+        self.step += 1;
+        Ok(loss)
+    }
+
+    /// The average of the weights, for use.
+    pub(crate) fn network(&self) -> &MultiScaleNetwork {
+        self.average.network()
+    }
+
+    /// Writes a checkpoint.
+    pub(crate) fn save(&self, folder: &Path) -> anyhow::Result<()> {
+        let state = PictureRunState {
+            step: self.step,
+            secs: self.secs,
+            size: self.size.clone(),
+            average_updates: self.average.updates(),
+            folder: format!("{}{}", checkpoint::FOLDER_PREFIX, self.step),
+        };
+        checkpoint::commit(folder, &state, |files| {
+            checkpoint::save_module(&self.network, files, "network")?;
+            checkpoint::save_optimizer(&self.optimizer, files, "optimizer")?;
+            checkpoint::save_module(self.average.network(), files, "average")
+        })
+    }
+}
+
+/// Loads the average of the weights of the checkpoint in `run`, for use.
+///
+/// # Errors
+/// When the folder holds no checkpoint or a damaged one.
+pub fn load(run: &Path) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> {
+    let (network, state) = load_on(run, &Device::flex())?;
+    Ok((network.valid(), state))
+}
+
+/// The same on a device of the caller's choice.
+pub(crate) fn load_on(run: &Path, device: &Device) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> {
+    let state = checkpoint::read_state::<PictureRunState>(run)?
+        .with_context(|| format!("{} holds no checkpoint", run.display()))?;
+    let network = MultiScaleNetwork::new(&state.size, device);
+    let network = checkpoint::load_module(network, &checkpoint::files(&state, run), "average")?;
+    Ok((network, state))
+}
+
+/// Gradient of `share` of the mean loss over samples that are drawn, and the loss.
+fn gradient<T: PictureTask>(
+    task: &T,
+    network: &MultiScaleNetwork,
+    samples: usize,
+    seed: u64,
+    share: f32,
+) -> (GradientsParams, f32) {
+    let batch = task.draw(samples, seed);
+    let device = Device::flex().autodiff();
+    let loss = task.loss(network.forward(task.pictures(&batch, &device)), &batch);
+    let value = loss.clone().into_scalar::<f32>();
+    (GradientsParams::from_grads(loss.mul_scalar(share).backward(), network), value)
+}
+
+/// Filters by orthogonalised momentum (Muon), everything else by Adam.
+fn optimizer() -> anyhow::Result<ModuleOptimizer> {
+    let clipping = GradientClippingConfig::Norm(1.0);
+    let adam = AdamWConfig::new().with_weight_decay(1e-4).with_grad_clipping(Some(clipping)).init();
+    let hidden = ParamGroup::from_regex(r"(modules|gather).*weight$")
+        .map_err(|error| anyhow::anyhow!("the pattern of hidden matrices: {error:?}"))?;
+    Ok(adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None))
+}
