@@ -23,10 +23,11 @@ TOOL = PACKAGE / "lib/stridepose/stridepose"
 SHARED = Path(os.environ.get("STRIDEPOSE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 
 
-def ros2(*arguments, fails=False, timeout=60):
+def ros2(*arguments, fails=False, environment=None, timeout=60):
     """What a command of ROS 2 says; it must end well, or not where it `fails`."""
     command = ["ros2", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    environment = {**os.environ, **(environment or {})}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
     said = done.stdout + done.stderr
     if (done.returncode != 0) != fails:
         raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{said}")
@@ -75,7 +76,7 @@ class Process:
 class NodeProcess(Process):
     """stridepose_node with parameters and remappings."""
 
-    def __init__(self, *, parameters=None, remappings=None, files=(), name="stridepose"):
+    def __init__(self, *, parameters=None, remappings=None, files=(), name="stridepose", environment=None):
         arguments = [BINARY, "--ros-args", "-r", f"__node:={name}"]
         for file in files:
             arguments += ["--params-file", file]
@@ -83,7 +84,7 @@ class NodeProcess(Process):
             arguments += ["-p", f"{key}:={value}"]
         for source, target in (remappings or {}).items():
             arguments += ["-r", f"{source}:={target}"]
-        super().__init__(arguments)
+        super().__init__(arguments, environment)
 
 
 class RosTest(unittest.TestCase):
