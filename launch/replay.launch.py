@@ -18,6 +18,7 @@ def generate_launch_description():
         "keypoints_model": ("blazepose_full", "2D keypoint network"),
         "transport": ("compressed", "Image transport of the bag: raw or compressed"),
         "rviz": ("true", "Whether to start RViz"),
+        "frame": ("camera_optical_frame", "frame_id of the images; RViz alone needs it"),
     }
     arguments = [
         DeclareLaunchArgument("bag", description="rosbag2 folder with images and camera info"),

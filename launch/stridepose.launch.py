@@ -4,14 +4,18 @@
     ros2 launch stridepose stridepose.launch.py camera:=/camera models:=$HOME/models target_frame:=map rviz:=true
     ros2 launch stridepose stridepose.launch.py --show-args
 
-stridepose.launch.xml and stridepose.launch.yaml start the same node with the same arguments. Several cameras: include
-this file once for each, with a namespace of its own.
+stridepose.launch.xml and stridepose.launch.yaml start the same with the same arguments. Several cameras: include this file
+once for each, with a namespace of its own.
+
+Skeletons lie in the camera's optical frame (z forward, y down), or in target_frame. So that people stand upright in RViz, a
+level camera is assumed where there is no target_frame: a frame `stridepose_view` (x forward, z up) is put where the camera
+is, as a child of `frame`, which may have a parent of its own.
 """
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, NotSubstitution, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, NotSubstitution, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -56,6 +60,9 @@ def generate_launch_description():
             description="Whether a lifecycle manager configures and activates the node; else it does so itself",
         ),
         DeclareLaunchArgument("rviz", default_value="false", description="Whether to start RViz"),
+        DeclareLaunchArgument(
+            "frame", default_value="camera_optical_frame", description="frame_id of the images; RViz alone needs it"
+        ),
         DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error"),
     ]
 
@@ -87,11 +94,22 @@ def generate_launch_description():
         ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
     )
+    upright_view = Node(
+        package="tf2_ros",
+        executable="static_transform_publisher",
+        name="stridepose_view",
+        arguments=[
+            "--qx", "0.5", "--qy", "-0.5", "--qz", "0.5", "--qw", "0.5",
+            "--frame-id", LaunchConfiguration("frame"), "--child-frame-id", "stridepose_view",
+        ],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+    )  # fmt: skip
+    fixed_frame = PythonExpression(["'", LaunchConfiguration("target_frame"), "' or 'stridepose_view'"])
     rviz = Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", PathJoinSubstitution([*config, "stridepose.rviz"])],
+        arguments=["-d", PathJoinSubstitution([*config, "stridepose.rviz"]), "-f", fixed_frame],
         parameters=[{"use_sim_time": value("use_sim_time", bool)}],
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return LaunchDescription([*arguments, node, rviz])
+    return LaunchDescription([*arguments, node, upright_view, rviz])

@@ -4,9 +4,6 @@
 
 The skeletons lie in the camera's optical frame (z forward, y down). So that people stand upright in RViz, a level
 camera is assumed: a frame `stridepose_view` (x forward, z up) is put where the camera is.
-
-Checked so far: it compiles, and generate_launch_description() runs against stand-ins of the launch packages. It has
-not been run on a machine with ROS 2.
 """
 
 from launch import LaunchDescription
@@ -14,9 +11,6 @@ from launch.actions import DeclareLaunchArgument, ExecuteProcess
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
-
-# view_from_optical: first roll, then yaw, both -90 degrees.
-QUARTER_TURN_BACK = "-1.5707963267948966"
 
 
 def generate_launch_description():
@@ -34,8 +28,8 @@ def generate_launch_description():
         executable="static_transform_publisher",
         name="stridepose_view",
         arguments=[
-            "--roll", QUARTER_TURN_BACK, "--pitch", "0", "--yaw", QUARTER_TURN_BACK,
-            "--frame-id", "stridepose_view", "--child-frame-id", LaunchConfiguration("frame"),
+            "--qx", "0.5", "--qy", "-0.5", "--qz", "0.5", "--qw", "0.5",
+            "--frame-id", LaunchConfiguration("frame"), "--child-frame-id", "stridepose_view",
         ],
     )  # fmt: skip
     rviz = Node(

@@ -1,5 +1,6 @@
 """What the tests of the live node share: a node as a process, and a rclpy node that talks to it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -22,22 +23,32 @@ TOOL = PACKAGE / "lib/stridepose/stridepose"
 SHARED = Path(os.environ.get("STRIDEPOSE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 
 
-class NodeProcess:
-    """stridepose_node with parameters and remappings; what it prints is kept."""
+def ros2(*arguments, fails=False, environment=None, timeout=60):
+    """What a command of ROS 2 says; it must end well, or not where it `fails`."""
+    command = ["ros2", *map(str, arguments)]
+    environment = {**os.environ, **(environment or {})}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+    said = done.stdout + done.stderr
+    if (done.returncode != 0) != fails:
+        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{said}")
+    return said
 
-    def __init__(self, *, parameters=None, remappings=None, files=(), name="stridepose", wait=True):
-        arguments = [str(BINARY), "--ros-args", "-r", f"__node:={name}"]
-        for file in files:
-            arguments += ["--params-file", str(file)]
-        for key, value in (parameters or {}).items():
-            arguments += ["-p", f"{key}:={value}"]
-        for source, target in (remappings or {}).items():
-            arguments += ["-r", f"{source}:={target}"]
-        self.name = name
+
+class Process:
+    """A command whose output is kept; on leaving, it and its children are gone."""
+
+    def __init__(self, arguments, environment=None):
         self.lines = []
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            [str(argument) for argument in arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+        )  # fmt: skip
         self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
         self.reader.start()
+
+    @property
+    def output(self):
+        return "".join(self.lines)
 
     def resident_kb(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
@@ -54,11 +65,26 @@ class NodeProcess:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        # The session is its own: whatever a launch or recorder leaves behind goes with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
         self.reader.join(timeout=2)
         self.process.stdout.close()
+
+
+class NodeProcess(Process):
+    """stridepose_node with parameters and remappings."""
+
+    def __init__(self, *, parameters=None, remappings=None, files=(), name="stridepose", environment=None):
+        arguments = [BINARY, "--ros-args", "-r", f"__node:={name}"]
+        for file in files:
+            arguments += ["--params-file", file]
+        for key, value in (parameters or {}).items():
+            arguments += ["-p", f"{key}:={value}"]
+        for source, target in (remappings or {}).items():
+            arguments += ["-r", f"{source}:={target}"]
+        super().__init__(arguments, environment)
 
 
 class RosTest(unittest.TestCase):

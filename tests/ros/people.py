@@ -1,6 +1,10 @@
 """A person as a 2D node would report it, and the tests that play such a node."""
 
+import contextlib
+import itertools
 import math
+import threading
+import time
 
 from builtin_interfaces.msg import Time
 from harness import RosTest
@@ -49,6 +53,28 @@ class PeopleTest(RosTest):
         self.infos.publish(camera_info(stamp))
         self.people.publish(keypoints(stamp, 0.5 * index))
         return stamp
+
+    @contextlib.contextmanager
+    def streaming(self, rate_hz=30):
+        """The same person, without end, sent from a thread of its own."""
+        ended = threading.Event()
+        began = time.monotonic()
+
+        def send():
+            for index in itertools.count():
+                stamp = stamp_of(index)
+                self.infos.publish(camera_info(stamp))
+                self.people.publish(keypoints(stamp))
+                if ended.wait(max(0.0, began + index / rate_hz - time.monotonic())):
+                    return
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            sender.join()
 
     @staticmethod
     def values(lines, name):

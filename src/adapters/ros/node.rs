@@ -233,15 +233,16 @@ async fn run() -> Result<(), Failure> {
     let names = Names::new(&node.name()?, &node.namespace()?, std::env::args());
     let outputs = create_outputs(&mut node, parameters.config().node.humans)?;
     let events_qos = QosProfile::default().keep_last(10);
-    let transition_events = node.create_publisher("~/transition_event", events_qos)?;
-    let diagnostics =
-        node.create_publisher::<diagnostic_msgs::msg::DiagnosticArray>("/diagnostics", QosProfile::default())?;
+    let topic = "~/transition_event";
+    let transition_events = node.create_publisher(topic, events_qos).map_err(refused(topic))?;
+    let topic = "/diagnostics";
+    let diagnostics = node
+        .create_publisher::<diagnostic_msgs::msg::DiagnosticArray>(topic, QosProfile::default())
+        .map_err(refused(topic))?;
     let clock = create_clock(&mut node, parameters.uses_sim_time())?;
-    let joint_set = node.create_publisher_untyped(
-        "~/joint_set",
-        JointSet::TYPE,
-        QosProfile::default().keep_last(1).reliable().transient_local(),
-    )?;
+    let topic = "~/joint_set";
+    let latched = QosProfile::default().keep_last(1).reliable().transient_local();
+    let joint_set = node.create_publisher_untyped(topic, JointSet::TYPE, latched).map_err(refused(topic))?;
     let mut data = Vec::new();
     to_cdr(&JointSet::internal(), &mut data);
     joint_set.publish_raw(&data)?;
@@ -303,6 +304,12 @@ async fn wait_for_the_end(live: &SharedLive) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What ROS does not let the node have, by its name: rcl says only that it failed.
+fn refused(name: &str) -> impl Fn(r2r::Error) -> Failure {
+    let name = name.to_owned();
+    move |error| format!("{name} is refused: {error}; on a secured network, is it in the policy?").into()
+}
+
 /// Parameters of files and command line, as r2r has read them.
 fn given_at_start(node: &r2r::Node) -> Vec<(String, Given)> {
     let parameters = node.params.lock().unwrap_or_else(PoisonError::into_inner);
@@ -333,13 +340,16 @@ fn create_outputs(node: &mut r2r::Node, has_humans: bool) -> Result<BTreeMap<Out
     ];
     let mut outputs = BTreeMap::new();
     for (output, topic, kind, qos) in all {
-        outputs.insert(output, node.create_publisher_untyped(topic, kind, qos)?);
+        outputs.insert(output, node.create_publisher_untyped(topic, kind, qos).map_err(refused(topic))?);
     }
     if has_humans {
-        let bodies =
-            node.create_publisher_untyped("/humans/bodies/tracked", IdsList::TYPE, stream()).map_err(|error| {
-                format!("node.humans needs hri_msgs, which was not there when this package was built: {error}")
-            })?;
+        let topic = "/humans/bodies/tracked";
+        let bodies = node.create_publisher_untyped(topic, IdsList::TYPE, stream()).map_err(|error| match error {
+            r2r::Error::InvalidMessageType { .. } => {
+                format!("node.humans needs hri_msgs, which was not there when this package was built: {error}").into()
+            }
+            error => refused(topic)(error),
+        })?;
         outputs.insert(Output::Bodies, bodies);
     }
     Ok(outputs)
@@ -351,7 +361,7 @@ fn create_clock(node: &mut r2r::Node, is_simulated: bool) -> Result<NodeClock, F
     }
     let time = Arc::new(AtomicI64::new(0));
     let qos = QosProfile::default().keep_last(1).best_effort();
-    let mut stream = node.subscribe::<r2r::rosgraph_msgs::msg::Clock>("/clock", qos)?;
+    let mut stream = node.subscribe::<r2r::rosgraph_msgs::msg::Clock>("/clock", qos).map_err(refused("/clock"))?;
     let seen = time.clone();
     tokio::spawn(async move {
         while let Some(message) = stream.next().await {
@@ -484,17 +494,17 @@ impl Live {
         let shared = shared.clone();
         let runtime = tokio::runtime::Handle::current();
         self.spinner
-            .run(move |node| -> Result<_, r2r::Error> {
+            .run(move |node| -> Result<_, Failure> {
+                let mut subscribe = |topic, kind, qos| node.subscribe_raw(topic, kind, qos).map_err(refused(topic));
                 let mut streams = Vec::new();
                 let to = shared.clone();
-                let infos =
-                    node.subscribe_raw("camera_info", CameraInfo::TYPE, QosProfile::sensor_data().keep_last(10))?;
+                let infos = subscribe("camera_info", CameraInfo::TYPE, QosProfile::sensor_data().keep_last(10))?;
                 streams.push(drain(&runtime, infos, move |data| match from_cdr::<CameraInfo>(&data) {
                     Ok(info) => to.inbox.put_info(info),
                     Err(error) => tracing::warn!("a CameraInfo cannot be read: {error}"),
                 }));
                 let to = shared.clone();
-                let messages = node.subscribe_raw(topic, kind, qos)?;
+                let messages = subscribe(topic, kind, qos)?;
                 streams.push(drain(&runtime, messages, move |data| {
                     let stamp = from_cdr::<Header<'_>>(&data).ok().map(|header| header.stamp);
                     to.inbox.put(stamp, data);
@@ -502,15 +512,14 @@ impl Live {
                 if wants_tf {
                     let (moving, fixed) = (shared.clone(), shared);
                     let qos = QosProfile::default().keep_last(100);
-                    let stream = node.subscribe_raw("/tf", TfMessage::TYPE, qos.clone())?;
+                    let stream = subscribe("/tf", TfMessage::TYPE, qos.clone())?;
                     streams.push(drain(&runtime, stream, move |data| moving.frames.take_in(&data, false)));
-                    let stream = node.subscribe_raw("/tf_static", TfMessage::TYPE, qos.transient_local())?;
+                    let stream = subscribe("/tf_static", TfMessage::TYPE, qos.transient_local())?;
                     streams.push(drain(&runtime, stream, move |data| fixed.frames.take_in(&data, true)));
                 }
                 Ok(streams)
             })
             .await?
-            .map_err(Into::into)
     }
 
     /// Topic and type of what is processed.

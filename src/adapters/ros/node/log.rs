@@ -8,7 +8,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::{Failure, NodeClock, without_nul};
+use super::{Failure, NodeClock, refused, without_nul};
 
 /// Lines that wait for /rosout at most; more are lost there, not on the console.
 const WAITING_LINES: usize = 1000;
@@ -36,7 +36,7 @@ pub(super) struct Logged {
 /// Takes over the log of the whole process.
 pub(super) fn start(node: &mut r2r::Node) -> Result<Logged, Failure> {
     let qos = r2r::QosProfile::default().keep_last(1000).reliable().transient_local();
-    let publisher = node.create_publisher("/rosout", qos)?;
+    let publisher = node.create_publisher("/rosout", qos).map_err(refused("/rosout"))?;
     let logger = node.logger().to_owned();
     let (sender, lines) = tokio::sync::mpsc::channel(WAITING_LINES);
     let layer = RosLayer { logger: logger.clone(), lines: sender };

@@ -11,7 +11,7 @@ use r2r::{QosProfile, ServiceRequest};
 
 use super::super::lifecycle::{Ended, STATES, State, TRANSITIONS, Transition};
 use super::super::parameters::{Description, Given, ParameterServer};
-use super::{Failure, NodeClock, SharedLive};
+use super::{Failure, NodeClock, SharedLive, refused};
 use crate::config::Value;
 
 type Requests<T> = BoxStream<'static, ServiceRequest<T>>;
@@ -20,7 +20,7 @@ fn create<T: r2r::WrappedServiceTypeSupport + 'static>(
     node: &mut r2r::Node,
     name: &str,
 ) -> Result<Requests<T>, Failure> {
-    Ok(node.create_service::<T>(name, QosProfile::services_default())?.boxed())
+    Ok(node.create_service::<T>(name, QosProfile::services_default()).map_err(refused(name))?.boxed())
 }
 
 fn answer<T: r2r::WrappedServiceTypeSupport + 'static>(request: ServiceRequest<T>, response: T::Response) {
@@ -61,7 +61,9 @@ impl ParameterStreams {
             list: create(node, "~/list_parameters")?,
             set: create(node, "~/set_parameters")?,
             set_atomically: create(node, "~/set_parameters_atomically")?,
-            events: node.create_publisher("/parameter_events", QosProfile::parameter_events())?,
+            events: node
+                .create_publisher("/parameter_events", QosProfile::parameter_events())
+                .map_err(refused("/parameter_events"))?,
         })
     }
 
