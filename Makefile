@@ -7,11 +7,13 @@ DEMO_OUTPUT ?= .cache/demo
 # What `make bench` replays, and the folder of the 2D networks for it.
 BENCH_BAG ?= ../shared/bags/balance
 BENCH_MODELS ?= ../shared/models
+# Seconds that `make fuzz` gives each target.
+FUZZ_SECS ?= 60
 # Where interop tests find a Python with the libraries of tests/interop/requirements.txt.
 export STRIDEPOSE_PYTHON ?= $(CURDIR)/.cache/python/bin/python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench parameters clean-cache
+.PHONY: help setup demo test check bench audit fuzz parameters clean-cache
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -32,11 +34,20 @@ check: ## what CI runs: format, lints, documentation, every test, the demo; ends
 bench: setup ## measure speed and memory on this machine, beside MediaPipe where BENCH_BAG is there
 	$(CARGO) bench --locked -p stridepose
 	@if [ -d "$(BENCH_BAG)" ]; then \
+		$(CARGO) bench --locked -p stridepose --bench timeline -- $(BENCH_BAG) --models $(BENCH_MODELS) --json .cache/timeline.json; \
+	fi
+	@if [ -d "$(BENCH_BAG)" ]; then \
 		$(PYTHON) scripts/setup.py peers && $(CARGO) build --release --locked && \
 		.cache/peers/bin/python3 benches/peers.py $(BENCH_BAG) --models $(BENCH_MODELS) --json .cache/bench.json; \
 	else \
 		echo "SKIP peers: $(BENCH_BAG) is not there; name a bag of JPEG images with BENCH_BAG, its networks with BENCH_MODELS"; \
 	fi
+
+audit: ## known flaws, licences and sources of every dependency (needs cargo-deny)
+	$(CARGO) deny --all-features check
+
+fuzz: ## every reader with broken inputs, FUZZ_SECS each (needs nightly Rust and cargo-fuzz)
+	scripts/fuzz.sh $(FUZZ_SECS)
 
 parameters: ## write config/stridepose.yaml and README's parameter table anew from src/config/parameters.rs
 	STRIDEPOSE_UPDATE=1 $(CARGO) test --release --locked -p stridepose --test parameters

@@ -68,9 +68,10 @@ pub trait Network: Send {
     /// The execution provider that really took the graph, e.g. `cpu` or `cuda`.
     fn provider(&self) -> &str;
 
-    /// Runs the network once. Outputs of whole numbers come as floats.
+    /// Runs the network once. The outputs lie in buffers of the network that the next run writes anew; outputs of whole
+    /// numbers come as floats.
     ///
     /// # Errors
     /// [`NetworkError`] when the engine refuses the inputs or fails.
-    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayD<f32>>, NetworkError>;
+    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError>;
 }

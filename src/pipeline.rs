@@ -3,7 +3,6 @@
 //! Everything the pipeline needs is handed in: image bytes, camera, stamp. It reads no clock and no file. What goes wrong
 //! with one image comes back as a warning in the estimate; only an engine that fails is an error.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use image::RgbImage;
@@ -19,7 +18,7 @@ use crate::network::NetworkError;
 use crate::skeleton::{JOINT_COUNT, JointArray};
 use crate::stages::detect::DetectSettings;
 use crate::stages::image::{EncodedImage, decode_into};
-use crate::stages::lift::{LiftError, Lifter, PersonInput, PersonWindow};
+use crate::stages::lift::{LiftError, Lifter, PersonWindow};
 use crate::stages::people::TwoDStages;
 use crate::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings, Refined};
 use crate::stages::track::{TrackSettings, TrackedPerson, Tracker};
@@ -117,9 +116,13 @@ pub struct Pipeline {
     stages: Stages,
     settings: Settings,
     tracker: Tracker,
-    people: BTreeMap<TrackId, Person>,
+    /// Everybody the tracker knows by name, by ascending identity.
+    people: Vec<Person>,
     last_stamp: Option<Stamp>,
     rgb: RgbImage,
+    tracked: Vec<TrackedPerson>,
+    /// Lists of people that were given back.
+    spare: Vec<Vec<PersonEstimate>>,
 }
 
 struct Settings {
@@ -131,10 +134,20 @@ struct Settings {
 
 /// What is remembered of one person.
 struct Person {
+    id: TrackId,
     window: PersonWindow,
     refiner: PersonRefiner,
     earlier_refiner: PersonRefiner,
 }
+
+impl AsMut<PersonWindow> for Person {
+    fn as_mut(&mut self) -> &mut PersonWindow {
+        &mut self.window
+    }
+}
+
+/// More lists than one image gives are never needed.
+const MOST_SPARE_LISTS: usize = 2;
 
 /// Somebody who is not seen is carried on while so many joints lie in the image: behind an obstacle, not outside.
 const JOINTS_IN_IMAGE: usize = 4;
@@ -150,9 +163,11 @@ impl Pipeline {
             stages,
             settings: Settings::from(config),
             tracker: Tracker::new(track_settings(config)),
-            people: BTreeMap::new(),
+            people: Vec::new(),
             last_stamp: None,
             rgb: RgbImage::new(0, 0),
+            tracked: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -173,6 +188,17 @@ impl Pipeline {
     /// How far the second answer looks ahead.
     pub fn lookahead(&self) -> Duration {
         self.stages.lifter.lookahead()
+    }
+
+    /// Takes back estimates that are no longer needed: the next image then needs no new memory.
+    pub fn recycle(&mut self, estimates: Estimates) {
+        let lists = [Some(estimates.now), estimates.earlier].into_iter().flatten().map(|estimate| estimate.people);
+        for mut list in lists.filter(|list| list.capacity() > 0) {
+            if self.spare.len() < MOST_SPARE_LISTS {
+                list.clear();
+                self.spare.push(list);
+            }
+        }
     }
 
     /// The image that was decoded last, for overlays.
@@ -196,7 +222,24 @@ impl Pipeline {
         if let Err(error) = decoded {
             return Ok(Estimates::nobody(stamp, Warning::new(WarningKind::ImageRefused, error.to_string())));
         }
-        let (width, height) = self.rgb.dimensions();
+        let picture = std::mem::take(&mut self.rgb);
+        let estimates = self.process_picture(stamp, &picture, camera, observer);
+        self.rgb = picture;
+        estimates
+    }
+
+    /// The way of one image that is decoded already.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when an engine fails.
+    pub fn process_picture(
+        &mut self,
+        stamp: Stamp,
+        picture: &RgbImage,
+        camera: &CameraModel,
+        observer: &mut dyn StageObserver,
+    ) -> Result<Estimates, PipelineError> {
+        let (width, height) = picture.dimensions();
         if let Err(error) = camera.check_image_size(width, height) {
             return Ok(Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, error.to_string())));
         }
@@ -207,33 +250,33 @@ impl Pipeline {
         };
         let two_d = self.stages.two_d.as_mut().ok_or(PipelineError::NoImageNetworks)?;
         self.tracker.begin(stamp);
-        let tracked = match two_d {
+        match two_d {
             TwoDStages::TopDown(detector, keypoints) => {
                 // 3. Where everybody should be by now; on some images, who else is there.
                 if self.tracker.wants_detector() {
                     let detections =
-                        timed(observer, Stage::Detect, || detector.detect(&self.rgb, &self.settings.detect))?;
+                        timed(observer, Stage::Detect, || detector.detect(picture, &self.settings.detect))?;
                     self.tracker.add_detections(&detections);
                 }
                 // 4. Keypoints of each, and with them who is who.
                 let searches: Vec<_> = self.tracker.searches().collect();
-                let findings = timed(observer, Stage::Keypoints, || keypoints.find(&self.rgb, &searches))?;
+                let findings = timed(observer, Stage::Keypoints, || keypoints.find(picture, &searches))?;
                 timed(observer, Stage::Track, || {
                     self.tracker.update(&findings);
-                    self.tracker.people()
-                })
+                    self.tracker.write_people(&mut self.tracked);
+                });
             }
             TwoDStages::SingleStage(network) => {
                 // 3. and 4. Everybody with their keypoints, then who is who.
-                let people = timed(observer, Stage::Keypoints, || network.find(&self.rgb, &self.settings.detect))?;
+                let people = timed(observer, Stage::Keypoints, || network.find(picture, &self.settings.detect))?;
                 timed(observer, Stage::Track, || {
                     self.tracker.associate(&people);
-                    self.tracker.people()
-                })
+                    self.tracker.write_people(&mut self.tracked);
+                });
             }
-        };
+        }
         // 5. From 2D to 3D.
-        self.estimate(stamp, &tracked, camera, warnings, observer)
+        self.estimate(stamp, camera, warnings, observer)
     }
 
     /// The way of one image's keypoints that another node found.
@@ -251,12 +294,12 @@ impl Pipeline {
             Ok(warnings) => warnings,
             Err(warning) => return Ok(Estimates::nobody(stamp, warning)),
         };
-        let tracked = timed(observer, Stage::Track, || {
+        timed(observer, Stage::Track, || {
             self.tracker.begin(stamp);
             self.tracker.associate(people);
-            self.tracker.people()
+            self.tracker.write_people(&mut self.tracked);
         });
-        self.estimate(stamp, &tracked, camera, warnings, observer)
+        self.estimate(stamp, camera, warnings, observer)
     }
 
     /// Refuses a stamp that stands still, starts anew when time went back.
@@ -287,34 +330,24 @@ impl Pipeline {
     fn estimate(
         &mut self,
         stamp: Stamp,
-        tracked: &[TrackedPerson],
         camera: &CameraModel,
         mut warnings: Vec<Warning>,
         observer: &mut dyn StageObserver,
     ) -> Result<Estimates, PipelineError> {
-        self.people.retain(|id, _| tracked.iter().any(|person| person.id == *id));
-        for person in tracked {
-            let lifter = &self.stages.lifter;
-            self.people.entry(person.id).or_insert_with(|| Person::new(lifter));
-        }
-        let on_plane: Vec<KeypointsOnPlane> =
-            tracked.iter().map(|person| window::on_plane(&person.keypoints, camera)).collect();
+        self.remember_tracked();
         // Tracked people and remembered people are both sorted by identity: they pair up one to one.
         let lifted = timed(observer, Stage::Lift, || {
-            let mut inputs: Vec<PersonInput<'_>> = self
-                .people
-                .values_mut()
-                .zip(&on_plane)
-                .map(|(person, keypoints)| PersonInput { window: &mut person.window, keypoints: *keypoints })
-                .collect();
-            self.stages.lifter.lift(stamp, &mut inputs)
+            for (tracked, person) in self.tracked.iter().zip(&mut self.people) {
+                person.window.see(window::on_plane(&tracked.keypoints, camera));
+            }
+            self.stages.lifter.lift(stamp, &mut self.people)
         })?;
         observer.begin(Stage::Refine);
-        let mut now = Vec::with_capacity(tracked.len());
+        let count = self.people.len();
+        let mut now = list_for(&mut self.spare, count);
         let mut earlier: Option<PoseEstimate> = None;
-        for (((tracked, keypoints), lifted), person) in
-            tracked.iter().zip(&on_plane).zip(&lifted).zip(self.people.values_mut())
-        {
+        for ((tracked, lifted), person) in self.tracked.iter().zip(lifted).zip(&mut self.people) {
+            let keypoints = person.window.keypoints();
             let Some(lifted) = lifted else {
                 if tracked.is_seen {
                     let message =
@@ -345,7 +378,7 @@ impl Pipeline {
                     let seen = Seen { keypoints: &in_image, score, plausibility: then.plausibility };
                     let estimate = earlier.get_or_insert_with(|| PoseEstimate {
                         stamp: then.stamp,
-                        people: Vec::new(),
+                        people: list_for(&mut self.spare, count),
                         warnings: Vec::new(),
                     });
                     if estimate.stamp == then.stamp {
@@ -357,11 +390,23 @@ impl Pipeline {
         observer.end(Stage::Refine);
         Ok(Estimates { now: PoseEstimate { stamp, people: now, warnings }, earlier })
     }
+
+    /// Forgets whoever the tracker forgot, and starts whoever is new.
+    fn remember_tracked(&mut self) {
+        let Self { people, tracked, stages, .. } = self;
+        people.retain(|person| tracked.iter().any(|tracked| tracked.id == person.id));
+        for tracked in tracked {
+            if let Err(place) = people.binary_search_by_key(&tracked.id, |person| person.id) {
+                people.insert(place, Person::new(tracked.id, &stages.lifter));
+            }
+        }
+    }
 }
 
 impl Person {
-    fn new(lifter: &Lifter) -> Self {
+    fn new(id: TrackId, lifter: &Lifter) -> Self {
         Self {
+            id,
             window: lifter.new_person(),
             refiner: PersonRefiner::default(),
             earlier_refiner: PersonRefiner::default(),
@@ -421,6 +466,13 @@ fn track_settings(config: &Config) -> TrackSettings {
         person_score_threshold: PERSON_SCORE_THRESHOLD,
         detector_interval: config.detector.interval,
     }
+}
+
+/// An empty list with room for `count` people, one that was given back where there is one.
+fn list_for(spare: &mut Vec<Vec<PersonEstimate>>, count: usize) -> Vec<PersonEstimate> {
+    let mut list = spare.pop().unwrap_or_default();
+    list.reserve(count);
+    list
 }
 
 fn timed<T>(observer: &mut dyn StageObserver, stage: Stage, work: impl FnOnce() -> T) -> T {

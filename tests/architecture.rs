@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | data, skeleton, warning, network | each other |
 //! | 1 | geometry, config | 0 |
-//! | 2 | stages, metrics, model, scene, render | 0, 1; stages and model each other, nobody else |
+//! | 2 | stages, metrics, model, scene, render | 0, 1; stages and model each other, scene render |
 //! | 3 | pipeline | 0 to 2 |
 //! | – | adapters, report, commands, bin | the core uses none of them |
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
@@ -65,7 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("geometry", &["data", "skeleton", "geometry"]),
     ("config", &["data", "skeleton", "config"]),
     ("render", &["data", "skeleton", "geometry", "render"]),
-    ("scene", &["data", "skeleton", "geometry", "scene"]),
+    ("scene", &["data", "skeleton", "geometry", "render", "scene"]),
     ("stages", &["data", "skeleton", "warning", "network", "geometry", "config", "model", "stages"]),
     ("model", &["data", "skeleton", "network", "geometry", "stages", "model"]),
     ("metrics", &["data", "skeleton", "warning", "geometry", "metrics"]),

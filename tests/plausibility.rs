@@ -65,7 +65,7 @@ fn scores_are_the_trainer_s_and_broken_movements_are_less_plausible_than_true_on
     for group in &golden.groups {
         let width = facts.window_ages.len() * 51;
         let poses = ArrayView2::from_shape((group.windows, width), &group.poses).unwrap();
-        let scores = network.run(&[TensorView::F32(poses.into_dyn())]).unwrap().remove(0);
+        let scores = network.run(&[TensorView::F32(poses.into_dyn())]).unwrap()[0].clone();
         for (found, wanted) in scores.iter().zip(&group.scores) {
             assert!((found - wanted).abs() < 1e-4, "{}: {found} against {wanted}", group.name);
         }

@@ -3,34 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/allocations.rs"]
+mod allocations;
 
+use allocations::{CountingAllocator, allocations};
 use nalgebra::{Point2, Unit, Vector3};
 use stridepose::data::{JointState, LiftedPose, Stamp};
 use stridepose::skeleton::{JOINT_COUNT, JointArray};
 use stridepose::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings, Refined};
-
-/// Counts the allocations of each thread, so that tests which run beside this one do not count.
-struct CountingAllocator;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system allocator unchanged; the counter is a constant-initialised thread local
-// without a destructor, so counting allocates nothing itself.
-#[allow(unsafe_code, reason = "an allocator cannot be written without")]
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -83,7 +63,7 @@ fn nothing_is_allocated_whether_seen_partly_seen_or_hidden() {
         let settings = RefineSettings { mode, ..RefineSettings::default() };
         let (mut refiner, lifted) = (PersonRefiner::default(), lifted());
         let (mut measured, mut predicted) = (0, 0);
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         for image in 0..90_u32 {
             let secs = f64::from(image) / 30.0;
             let mut keypoints = seen_at(&Vector3::new(0.5 * secs, 0.1, 4.0 + 0.2 * secs));
@@ -98,16 +78,16 @@ fn nothing_is_allocated_whether_seen_partly_seen_or_hidden() {
             measured += count(JointState::Measured);
             predicted += count(JointState::Predicted);
         }
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{mode:?} allocates");
+        assert_eq!(allocations() - before, 0, "{mode:?} allocates");
         assert!(
             measured > 500 && predicted == 10 * JOINT_COUNT,
             "{mode:?}: {measured} measured, {predicted} predicted"
         );
     }
     // The counter counts at all.
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     drop(std::hint::black_box(vec![1_u8; 10]));
-    assert_eq!(ALLOCATIONS.get() - before, 1);
+    assert_eq!(allocations() - before, 1);
 }
 
 /// Every kind of nonsense a lifter may answer with.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 use ort::AsPointer;
 use ort::environment::Environment;
 use ort::ep::{CPU, CUDA, ExecutionProviderDispatch, TensorRT};
@@ -157,6 +157,8 @@ pub struct OnnxNetwork {
     session: Session,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
+    /// What the last run gave, in the order of `outputs`.
+    answers: Vec<ArrayD<f32>>,
     provider: String,
     /// Every provider that was tried, in order.
     pub attempts: Vec<ProviderAttempt>,
@@ -215,6 +217,7 @@ impl OnnxNetwork {
             name: model.contract.name.clone(),
             inputs: specs(session.inputs()),
             outputs: specs(session.outputs()),
+            answers: Vec::new(),
             provider: assigned_providers(&session),
             session,
             attempts,
@@ -361,7 +364,7 @@ impl Network for OnnxNetwork {
         &self.provider
     }
 
-    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayD<f32>>, NetworkError> {
+    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError> {
         let failed = |reason: String| NetworkError { network: self.name.clone(), reason };
         if inputs.len() != self.inputs.len() {
             return Err(failed(format!("{} inputs given, the graph takes {}", inputs.len(), self.inputs.len())));
@@ -382,19 +385,32 @@ impl Network for OnnxNetwork {
             .run(values)
             .map_err(|error| NetworkError { network: self.name.clone(), reason: error.to_string() })?;
         self.time.add(began.elapsed());
-        let mut arrays = Vec::with_capacity(self.outputs.len());
-        for spec in &self.outputs {
+        self.answers.resize_with(self.outputs.len(), || ArrayD::zeros(vec![0]));
+        for (spec, answer) in self.outputs.iter().zip(&mut self.answers) {
             let value = &outputs[spec.name.as_str()];
-            let array = match spec.element_type {
-                ElementType::I32 => value.try_extract_array::<i32>().map(|array| array.mapv(|value| value as f32)),
-                ElementType::I64 => value.try_extract_array::<i64>().map(|array| array.mapv(|value| value as f32)),
-                _ => value.try_extract_array::<f32>().map(|array| array.to_owned()),
-            };
-            arrays.push(array.map_err(|error| NetworkError {
+            match spec.element_type {
+                ElementType::I32 => {
+                    value.try_extract_array().map(|array| copy(&array, answer, |value: i32| value as f32))
+                }
+                ElementType::I64 => {
+                    value.try_extract_array().map(|array| copy(&array, answer, |value: i64| value as f32))
+                }
+                _ => value.try_extract_array().map(|array| copy(&array, answer, |value: f32| value)),
+            }
+            .map_err(|error| NetworkError {
                 network: self.name.clone(),
                 reason: format!("output {}: {error}", spec.name),
-            })?);
+            })?;
         }
-        Ok(arrays)
+        Ok(&self.answers)
+    }
+}
+
+/// Writes `from` over `to`; a new buffer only where the shape is another.
+fn copy<T: Copy>(from: &ArrayViewD<'_, T>, to: &mut ArrayD<f32>, convert: impl Fn(T) -> f32) {
+    if from.shape() == to.shape() {
+        to.zip_mut_with(from, |to, &from| *to = convert(from));
+    } else {
+        *to = from.mapv(convert);
     }
 }

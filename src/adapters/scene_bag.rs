@@ -1,4 +1,4 @@
-//! A made-up scene as a bag: what somebody else's 2D node would publish, the camera, and the truth.
+//! A made-up scene as a bag: what somebody else's 2D node would publish or rendered pictures, the camera, and the truth.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,16 +7,19 @@ use nalgebra::Matrix3;
 
 use crate::adapters::bag::BagError;
 use crate::adapters::bag::writer::{BagWriter, Qos};
-use crate::adapters::messages::sensor_msgs::{CameraInfo, RegionOfInterestMessage};
+use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, RegionOfInterestMessage};
 use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::stridepose::{Keypoint, KeypointArray, PersonKeypoints, SkeletonArray};
 use crate::data::{BoundingBox, JointEstimate, JointState, KeypointsInImage, PersonEstimate, PoseEstimate, TrackId};
 use crate::geometry::CameraModel;
-use crate::scene::{SceneImage, ScenePerson, SceneSettings, make_scene};
+use crate::render::encode_jpeg;
+use crate::scene::{SceneImage, ScenePainter, ScenePerson, SceneSettings, make_scene};
 use crate::skeleton::{Joint, KeypointLayout};
 
 /// Topic of the truth.
 pub const TRUTH_TOPIC: &str = "/truth/skeletons";
+/// Topic of the pictures.
+pub const PICTURE_TOPIC: &str = "/camera/image_raw/compressed";
 const KEYPOINTS_TOPIC: &str = "/camera/keypoints";
 const CAMERA_INFO_TOPIC: &str = "/camera/camera_info";
 const FRAME_ID: &str = "camera_optical_frame";
@@ -24,6 +27,8 @@ const FRAME_ID: &str = "camera_optical_frame";
 const LAYOUT: KeypointLayout = KeypointLayout::Coco17;
 /// Focal length of the scene's camera over its image width.
 const FOCAL_LENGTH_PER_WIDTH: f64 = 0.85;
+/// Quality of the pictures.
+const JPEG_QUALITY: u8 = 90;
 /// Somebody of whom fewer joints are in view is not there for the truth.
 const VISIBLE_JOINTS: usize = 4;
 
@@ -32,8 +37,7 @@ const VISIBLE_JOINTS: usize = 4;
 /// # Errors
 /// [`BagError`] when the folder is in use or cannot be written.
 pub fn write_scene_bag(settings: &SceneSettings, output: &Path) -> Result<usize, BagError> {
-    let focal_length_px = FOCAL_LENGTH_PER_WIDTH * f64::from(settings.width);
-    let camera = CameraModel::pinhole(settings.width, settings.height, focal_length_px);
+    let camera = scene_camera(settings);
     let images = make_scene(settings, &|point| camera.project(point));
     let mut writer = BagWriter::create(output)?;
     let keypoints = writer.add_topic::<KeypointArray<'_>>(KEYPOINTS_TOPIC, Qos::Stream)?;
@@ -47,6 +51,44 @@ pub fn write_scene_bag(settings: &SceneSettings, output: &Path) -> Result<usize,
     }
     writer.finish()?;
     Ok(images.len())
+}
+
+/// The same with rendered pictures, JPEG, instead of a detector's keypoints. In the truth are the people of whom the
+/// picture shows something.
+///
+/// # Errors
+/// [`BagError`] when the folder is in use or cannot be written, or when no JPEG can be as large as the pictures.
+pub fn write_scene_pictures(settings: &SceneSettings, output: &Path) -> Result<usize, BagError> {
+    let camera = scene_camera(settings);
+    let mut images = make_scene(settings, &|point| camera.project(point));
+    let painter = ScenePainter::new(settings, &images);
+    let mut writer = BagWriter::create(output)?;
+    let pictures = writer.add_topic::<CompressedImage<'_>>(PICTURE_TOPIC, Qos::Stream)?;
+    let camera_info = writer.add_topic::<CameraInfo>(CAMERA_INFO_TOPIC, Qos::Stream)?;
+    let truth = writer.add_topic::<SkeletonArray<'_>>(TRUTH_TOPIC, Qos::Stream)?;
+    for image in &mut images {
+        let (picture, people) = painter.paint(image, &camera);
+        let data = encode_jpeg(&picture, JPEG_QUALITY).map_err(|error| {
+            let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
+            BagError::Io { action: "write a picture of the scene to", path: output.to_owned(), source }
+        })?;
+        for (person, rendered) in image.people.iter_mut().zip(people) {
+            person.is_visible = rendered.is_visible;
+        }
+        writer.write(camera_info, image.stamp, &info(&camera, image))?;
+        let header = Header { stamp: image.stamp, frame_id: FRAME_ID };
+        writer.write(pictures, image.stamp, &CompressedImage { header, format: "jpeg", data: &data })?;
+        let estimate = truth_of(image, &camera);
+        writer.write(truth, image.stamp, &SkeletonArray::from_estimate(&estimate, FRAME_ID, Duration::ZERO))?;
+    }
+    writer.finish()?;
+    Ok(images.len())
+}
+
+/// The camera that the scene of `settings` is seen with.
+fn scene_camera(settings: &SceneSettings) -> CameraModel {
+    let focal_length_px = FOCAL_LENGTH_PER_WIDTH * f64::from(settings.width);
+    CameraModel::pinhole(settings.width, settings.height, focal_length_px)
 }
 
 fn info(camera: &CameraModel, image: &SceneImage) -> CameraInfo {
@@ -114,5 +156,44 @@ fn true_person(person: &ScenePerson, camera: &CameraModel) -> PersonEstimate {
         plausibility: None,
         reprojection_error_px: None,
         bbox_in_image_px: bbox,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::adapters::bag::Bag;
+    use crate::adapters::messages::from_cdr;
+    use std::ops::ControlFlow;
+
+    #[test]
+    fn pictures_come_with_their_camera_and_the_people_who_can_be_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            SceneSettings { duration_secs: 2.0, rate_hz: 2.0, width: 160, height: 120, ..SceneSettings::default() };
+        let path = folder.path().join("scene");
+        assert_eq!(write_scene_pictures(&settings, &path).unwrap(), 4);
+        let topics = [PICTURE_TOPIC, CAMERA_INFO_TOPIC, TRUTH_TOPIC].map(str::to_owned);
+        let (mut pictures, mut cameras, mut truths) = (Vec::new(), 0, 0);
+        let mut bag = Bag::open(&path).unwrap();
+        bag.read::<BagError>(&topics, &mut |message| {
+            if let Ok(camera) = from_cdr::<CameraInfo>(message.data)
+                && camera.width == 160
+            {
+                cameras += 1;
+            } else if let Ok(image) = from_cdr::<CompressedImage<'_>>(message.data)
+                && let Ok(picture) = image::load_from_memory(image.data)
+            {
+                assert_eq!((picture.width(), picture.height()), (160, 120));
+                pictures.push(picture.into_rgb8());
+            } else {
+                truths += 1;
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        assert_eq!((pictures.len(), cameras, truths), (4, 4, 4));
+        assert_ne!(pictures[0], pictures[3], "people walk and the camera drives");
     }
 }

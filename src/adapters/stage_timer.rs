@@ -82,6 +82,11 @@ impl StageTimer {
         self.own_ms.extend(other.own_ms);
     }
 
+    /// Takes in a run of `stage` that was measured elsewhere; it counts as no time of the image's own.
+    pub fn add(&mut self, stage: Stage, elapsed: Duration) {
+        self.times_ms.entry(stage).or_default().push(1e3 * elapsed.as_secs_f32());
+    }
+
     /// The pipeline is done with an image.
     pub fn end_image(&mut self) {
         self.own_ms.push(1e3 * std::mem::take(&mut self.own_of_this_image).as_secs_f32());

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::evaluate::{self, ComparisonArgs, EvaluateArgs};
-use super::replay::{self, SHEET_FILE, SUMMARY_FILE};
+use super::replay::{self, Overlap, SHEET_FILE, SUMMARY_FILE};
 use super::truth::TruthArgs;
 use super::{ConsoleArgs, Outcome, SetupArgs, print, refuse_bag};
 use crate::adapters::scene_bag::{TRUTH_TOPIC, write_scene_bag};
@@ -54,7 +54,8 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         ..SceneSettings::default()
     };
     write_scene_bag(&settings, &scene).map_err(refuse_bag)?;
-    let summary = replay::replay(&scene, &result, &args.setup.config()?, &args.setup.store()?, console)?;
+    let (config, store) = (args.setup.config()?, args.setup.store()?);
+    let summary = replay::replay(&scene, &result, &config, &store, console, Overlap::WhereThereIsACore)?;
     print(&format!("{}\n", summary.text()))?;
     let report = args.output.join(REPORT_FILE);
     let page = args.output.join(PAGE_FILE);

@@ -1,35 +1,33 @@
 //! `stridepose replay BAG -o DIR`: the pipeline over a recorded bag. Several bags: [`super::replay_many`].
 
+mod input;
+mod output;
+
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use anyhow::Context;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::input::{Content, Input, Source};
+use self::output::{Answer, Output};
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
-use crate::adapters::bag::{Bag, CameraTopics, Completeness, ImageSource, KeypointSource, TopicRequest};
-use crate::adapters::engine::{self, Engine, Feed};
+use crate::adapters::bag::{Bag, CameraTopics, Completeness};
+use crate::adapters::engine::{self, Engine};
 use crate::adapters::known_camera::KnownCamera;
-use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::model_store::ModelStore;
-use crate::adapters::result_writer::ResultWriter;
 use crate::adapters::stage_timer::StageTimer;
-use crate::config::{Config, InputConfig};
-use crate::data::{PoseEstimate, Stamp};
-use crate::geometry::CameraModel;
-use crate::pipeline::{Estimates, Pipeline, PipelineError};
+use crate::config::Config;
+use crate::pipeline::{Estimates, Stage};
 use crate::report::machine::Machine;
-use crate::report::overlay;
 use crate::report::summary::Summary;
 use crate::warning::{Warning, WarningKind};
 
-/// Pictures on the contact sheet.
-const SHEET_PICTURES: u64 = 12;
-const SHEET_COLUMNS: u32 = 4;
-const SHEET_PICTURE_WIDTH_PX: u32 = 320;
 /// Name of the contact sheet in the output folder.
 pub const SHEET_FILE: &str = "overlay.png";
 /// Name of the summary in the output folder.
@@ -73,7 +71,7 @@ pub fn run(args: &ReplayArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         }
         return replay_many::run(&jobs, &args.output, args.workers.map(usize::from), &config, &store, console);
     }
-    let summary = replay(&args.bags[0], &args.output, &config, &store, console)?;
+    let summary = replay(&args.bags[0], &args.output, &config, &store, console, Overlap::WhereThereIsACore)?;
     if let Some(path) = &args.summary {
         write_summary(path, &summary)?;
     }
@@ -82,7 +80,8 @@ pub fn run(args: &ReplayArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     Ok(if summary.is_damaged() { Outcome::Damaged } else { Outcome::Fine })
 }
 
-/// Replays `bag` into the folder `output`.
+/// Replays `bag` into the folder `output`. Where there is a core for it, images are read and decoded ahead and results are
+/// written behind, each in a thread of its own; the result is the same.
 ///
 /// # Errors
 /// [`Refused`] when the bag, a model or the folder cannot be used, any other error when the work failed.
@@ -92,104 +91,110 @@ pub fn replay(
     config: &Config,
     store: &ModelStore,
     console: ConsoleArgs,
+    overlap: Overlap,
 ) -> anyhow::Result<Summary> {
     let mut bag = Bag::open(bag_path).map_err(refuse_bag)?;
     let source = Source::choose(&bag, &config.input)?;
     let engine = engine::build(config, store, source.feed()).map_err(Refused::because)?;
-    let mut run = Run::new(config, engine, output, source.topics(), console)?;
+    let (give_picture, spare_pictures) = mpsc::channel();
+    let (give_estimates, spare_estimates) = mpsc::channel();
+    let give_back = (give_picture, give_estimates);
+    // The folder is checked before anything is read.
+    let count = source.topics().source_count.unwrap_or(0);
+    let mut written = Output::create(output, &config.output, &engine.pipeline, count, give_back)?;
+    let mut run = Run::new(config, engine, source.topics(), spare_estimates, console)?;
     bag_path.clone_into(&mut run.summary.input);
-    let completeness = match &source {
-        Source::Images(images) => images.read::<anyhow::Error>(&mut bag, &mut |image| {
-            match image {
-                Ok(image) => {
-                    run.image(image.stamp, image.frame_id, image.camera_info, &mut |pipeline, camera, timer| {
-                        pipeline.process_image(image.stamp, &image.image, camera, timer)
-                    })?;
-                }
-                Err(warning) => run.undecodable(&warning),
+    let completeness = if overlap == Overlap::WhereThereIsACore
+        && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+    {
+        run_in_threads(&mut run, written, &source, &mut bag, spare_pictures)?
+    } else {
+        let completeness = source.read(&mut bag, &spare_pictures, &mut |input| {
+            match run.take(input)? {
+                Some(answer) => written.write(answer)?,
+                None => written.skip(),
             }
             Ok(ControlFlow::Continue(()))
-        }),
-        Source::Keypoints(keypoints) => keypoints.read::<anyhow::Error>(&mut bag, &mut |message| {
-            match message {
-                Ok(message) => {
-                    message.warnings.iter().for_each(|warning| run.warn(warning));
-                    run.image(message.stamp, message.frame_id, message.camera_info, &mut |pipeline, camera, timer| {
-                        pipeline.process_keypoints(message.stamp, &message.people, camera, timer)
-                    })?;
+        })?;
+        written.finish()?;
+        completeness
+    };
+    run.finish(&completeness, output)
+}
+
+/// Whether a replay may use threads beside that of the networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// Where this process has more than one core.
+    WhereThereIsACore,
+    /// Not at all: others use the cores.
+    Never,
+}
+
+/// Messages that wait between two threads, at most: enough to even out, little to hold.
+const WAITING: usize = 2;
+
+/// Reading and decoding ahead, the networks in this thread, writing behind.
+fn run_in_threads(
+    run: &mut Run,
+    mut written: Output,
+    source: &Source,
+    bag: &mut Bag,
+    spare: Receiver<RgbImage>,
+) -> anyhow::Result<Completeness> {
+    let (send_input, inputs) = mpsc::sync_channel(WAITING);
+    let (send_answer, answers) = mpsc::sync_channel::<Option<Answer>>(WAITING);
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            source.read(bag, &spare, &mut |input| {
+                let is_taken = send_input.send(input).is_ok();
+                Ok(if is_taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })
+        });
+        let writer = scope.spawn(move || {
+            for answer in answers {
+                match answer {
+                    Some(answer) => written.write(answer)?,
+                    None => written.skip(),
                 }
-                Err(warning) => run.undecodable(&warning),
             }
-            Ok(ControlFlow::Continue(()))
-        }),
-    }?;
-    run.finish(&completeness)
+            written.finish()
+        });
+        // A reader or writer that fails closes its channel: the loop ends, and its error is what is told.
+        let worked = inputs.into_iter().try_for_each(|input| match run.take(input) {
+            Ok(answer) => send_answer.send(answer).map_err(|_| None),
+            Err(error) => Err(Some(error)),
+        });
+        drop(send_answer);
+        let (read, wrote) = (join(reader), join(writer));
+        match worked {
+            Err(Some(error)) => Err(error),
+            _ => wrote.and(read),
+        }
+    })
 }
 
-/// What is read from the bag.
-enum Source {
-    Images(ImageSource),
-    Keypoints(KeypointSource),
+fn join<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>) -> anyhow::Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-impl Source {
-    /// Keypoints where their topic is named or where the bag has keypoints and no images, else images.
-    fn choose(bag: &Bag, input: &InputConfig) -> anyhow::Result<Self> {
-        fn named(topic: &str) -> Option<&str> {
-            (!topic.is_empty()).then_some(topic)
-        }
-        let camera_info = named(&input.camera_info_topic);
-        let (image, keypoints) = (named(&input.image_topic), named(&input.keypoints_topic));
-        let keypoint_source = || KeypointSource::new(bag, TopicRequest { source: keypoints, camera_info });
-        if keypoints.is_some() {
-            return keypoint_source().map(Self::Keypoints).map_err(refuse_bag);
-        }
-        match ImageSource::new(bag, TopicRequest { source: image, camera_info }) {
-            Ok(images) => Ok(Self::Images(images)),
-            Err(refusal) if image.is_some() => Err(refuse_bag(refusal)),
-            Err(refusal) => keypoint_source().map(Self::Keypoints).map_err(|_| refuse_bag(refusal)),
-        }
-    }
-
-    const fn topics(&self) -> &CameraTopics {
-        match self {
-            Self::Images(source) => source.topics(),
-            Self::Keypoints(source) => source.topics(),
-        }
-    }
-
-    const fn feed(&self) -> Feed {
-        match self {
-            Self::Images(_) => Feed::Images,
-            Self::Keypoints(_) => Feed::Keypoints,
-        }
-    }
-}
-
-/// The pipeline's work on one image.
-type Work<'a> = dyn FnMut(&mut Pipeline, &CameraModel, &mut StageTimer) -> Result<Estimates, PipelineError> + 'a;
-
-/// One replay under way.
-struct Run<'a> {
-    config: &'a Config,
+/// One replay under way: the part with the networks.
+struct Run {
     engine: Engine,
     timer: StageTimer,
-    output: &'a Path,
-    writer: ResultWriter,
     camera: KnownCamera,
     summary: Summary,
-    sheet: Vec<RgbImage>,
-    sheet_interval: u64,
     bar: ProgressBar,
     began: Instant,
+    spare: Receiver<Estimates>,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     fn new(
-        config: &'a Config,
+        config: &Config,
         engine: Engine,
-        output: &'a Path,
         topics: &CameraTopics,
+        spare: Receiver<Estimates>,
         console: ConsoleArgs,
     ) -> anyhow::Result<Self> {
         let count = topics.source_count.unwrap_or(0);
@@ -212,55 +217,69 @@ impl<'a> Run<'a> {
             }
             tracing::debug!("{part}: {} on {}", model.name, model.provider);
         }
-        // The folder is checked before anything is read.
-        let writer = ResultWriter::create(output, &config.output, engine.pipeline.lookahead()).map_err(refuse_bag)?;
         Ok(Self {
-            config,
             timer: StageTimer::new(engine.network_time.clone()),
             engine,
-            output,
-            writer,
             camera: KnownCamera::default(),
             summary,
-            sheet: Vec::new(),
-            sheet_interval: count.div_ceil(SHEET_PICTURES).max(1),
             bar,
             began: Instant::now(),
+            spare,
         })
     }
 
-    /// One image or one set of keypoints, good as far as the message goes.
-    fn image(
-        &mut self,
-        stamp: Stamp,
-        frame_id: &str,
-        camera_info: &CameraInfo,
-        work: &mut Work<'_>,
-    ) -> anyhow::Result<()> {
-        let estimates = match self.camera.of(camera_info) {
-            Ok(camera) => {
-                self.summary.camera.get_or_insert_with(|| camera.intrinsics().into());
-                work(&mut self.engine.pipeline, camera, &mut self.timer)?
+    /// One message of the bag; `None` for one that could not be read.
+    fn take(&mut self, input: Result<Input, Warning>) -> anyhow::Result<Option<Answer>> {
+        while let Ok(estimates) = self.spare.try_recv() {
+            self.engine.pipeline.recycle(estimates);
+        }
+        self.bar.inc(1);
+        match input {
+            Ok(input) => self.estimate(input).map(Some),
+            Err(warning) => {
+                self.summary.images += 1;
+                self.warn(&warning);
+                Ok(None)
             }
-            Err(reason) => Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason)),
+        }
+    }
+
+    /// One image or one set of keypoints, good as far as the message goes.
+    fn estimate(&mut self, input: Input) -> anyhow::Result<Answer> {
+        let Input { stamp, frame_id, camera_info, content } = input;
+        let pipeline = &mut self.engine.pipeline;
+        let mut picture = None;
+        let estimates = match (self.camera.of(&camera_info), content) {
+            (Err(reason), content) => {
+                if let Content::Picture(Ok(decoded), _) = content {
+                    picture = Some(decoded);
+                }
+                Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason))
+            }
+            (Ok(_), Content::Picture(Err(warning), _)) => Estimates::nobody(stamp, warning),
+            (Ok(camera), Content::Picture(Ok(decoded), decoding)) => {
+                self.timer.add(Stage::Decode, decoding);
+                let estimates = pipeline.process_picture(stamp, &decoded, camera, &mut self.timer)?;
+                picture = Some(decoded);
+                estimates
+            }
+            (Ok(camera), Content::Keypoints(people, warnings)) => {
+                picture = Some(RgbImage::default());
+                let mut estimates = pipeline.process_keypoints(stamp, &people, camera, &mut self.timer)?;
+                estimates.now.warnings.extend(warnings);
+                estimates
+            }
         };
+        let camera = self.camera.last().cloned();
+        if let Some(camera) = &camera {
+            self.summary.camera.get_or_insert_with(|| camera.intrinsics().into());
+        }
         self.timer.end_image();
         self.summary.count(&estimates.now);
         for warning in &estimates.now.warnings {
             self.warn(warning);
         }
-        self.writer.write_camera(stamp, camera_info)?;
-        self.writer.write(&estimates, frame_id)?;
-        self.draw(&estimates.now, frame_id)?;
-        self.bar.inc(1);
-        Ok(())
-    }
-
-    /// A message that could not be decoded.
-    fn undecodable(&mut self, warning: &Warning) {
-        self.summary.images += 1;
-        self.warn(warning);
-        self.bar.inc(1);
+        Ok(Answer { estimates, frame_id, camera_info, camera, picture })
     }
 
     fn warn(&mut self, warning: &Warning) {
@@ -269,44 +288,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Draws the overlay for the bag and the contact sheet, on the images that want one.
-    fn draw(&mut self, estimate: &PoseEstimate, frame_id: &str) -> anyhow::Result<()> {
-        let index = self.summary.images - 1;
-        let output = &self.config.output;
-        let is_wanted = output.overlay && index.is_multiple_of(u64::from(output.overlay_interval));
-        let is_on_sheet = output.overlay && index.is_multiple_of(self.sheet_interval);
-        let Some(camera) = self.camera.last() else { return Ok(()) };
-        if !(is_wanted || is_on_sheet) {
-            return Ok(());
-        }
-        let picture = overlay::draw_everybody(self.engine.pipeline.last_image(), camera, &estimate.people);
-        if is_wanted {
-            self.writer.write_overlay(estimate.stamp, frame_id, &picture)?;
-        }
-        if is_on_sheet {
-            self.sheet.push(picture);
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, completeness: &Completeness) -> anyhow::Result<Summary> {
+    fn finish(mut self, completeness: &Completeness, output: &Path) -> anyhow::Result<Summary> {
         if let Completeness::Damaged { .. } = completeness {
             let warning = Warning::new(WarningKind::BagDamaged, completeness.to_string());
             self.summary.damage = Some(completeness.to_string());
             self.warn(&warning);
         }
-        self.writer.finish()?;
         self.bar.finish_and_clear();
         self.summary.stages_ms = self.timer.percentiles();
         self.summary.own_ms = self.timer.own();
         self.summary.images_per_second = self.summary.images as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
-        if !self.sheet.is_empty() {
-            let path = self.output.join(SHEET_FILE);
-            overlay::contact_sheet(&self.sheet, SHEET_COLUMNS, SHEET_PICTURE_WIDTH_PX)
-                .save(&path)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        write_summary(&self.output.join(SUMMARY_FILE), &self.summary)?;
+        write_summary(&output.join(SUMMARY_FILE), &self.summary)?;
         Ok(self.summary)
     }
 }

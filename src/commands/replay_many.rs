@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::replay::{SUMMARY_FILE, remove_result, replay};
+use super::replay::{Overlap, SUMMARY_FILE, remove_result, replay};
 use super::{ConsoleArgs, Outcome, Refused, print};
 use crate::adapters::model_store::ModelStore;
 use crate::config::Config;
@@ -184,7 +184,7 @@ fn one(job: &Job, output: &Path, config: &Config, store: &ModelStore, console: C
         Ok(None) => {}
         Err(error) => return finished("failed", None, Some(format!("{error:#}"))),
     }
-    match remove_result(&result).and_then(|()| replay(&job.bag, &result, config, store, console)) {
+    match remove_result(&result).and_then(|()| replay(&job.bag, &result, config, store, console, Overlap::Never)) {
         Ok(summary) if summary.is_damaged() => finished("damaged", Some(summary.images), None),
         Ok(summary) => finished("done", Some(summary.images), None),
         Err(error) => finished("failed", None, Some(format!("{error:#}"))),

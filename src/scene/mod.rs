@@ -2,11 +2,12 @@
 //!
 //! For demonstrations and tests; nothing in here comes from a recording. World frame: x and y on the ground, z up, m;
 //! the camera drives along +x. The truth is given in the camera optical frame of each image. Equal seeds give equal
-//! scenes, image by image.
+//! scenes, image by image; [`ScenePainter`] paints them.
 
 mod camera;
 mod detector;
 mod occlusion;
+mod picture;
 mod walker;
 
 use nalgebra::{Isometry3, Point2, Point3};
@@ -18,6 +19,7 @@ use crate::skeleton::{JOINT_COUNT, JointArray};
 
 pub use detector::DetectorSettings;
 pub use occlusion::Pillar;
+pub use picture::ScenePainter;
 pub use walker::Body;
 
 use camera::MovingCamera;

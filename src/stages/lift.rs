@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use nalgebra::{UnitVector3, Vector3};
-use ndarray::{Array2, ArrayD};
+use ndarray::{ArrayD, ArrayView2};
 
 use crate::data::{LiftedPose, Stamp};
 use crate::geometry::VirtualCamera;
@@ -59,6 +59,40 @@ impl LifterFacts {
     fn furthest_head(&self) -> usize {
         let furthest = self.lookaheads.iter().copied().max();
         self.lookaheads.iter().position(|&of| Some(of) == furthest).unwrap_or(0)
+    }
+
+    fn longest_lookahead(&self) -> usize {
+        self.lookaheads.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The answer of the head that looks ahead furthest, when the image it answers for is known.
+    fn earlier(&self, window: &PersonWindow, answer: &[f32]) -> Option<EarlierPose> {
+        let lookahead = self.longest_lookahead();
+        let head = Some(self.furthest_head()).filter(|_| lookahead > 0)?;
+        let kept = window.kept.get(window.kept.len().checked_sub(lookahead + 1)?)?;
+        let (stamp, keypoints) = kept.image?;
+        Some(EarlierPose { stamp, keypoints, pose: self.pose(head, answer, &kept.camera), plausibility: None })
+    }
+
+    /// What the head `head` of `answer` says, in the camera optical frame.
+    fn pose(&self, head: usize, answer: &[f32], camera: &VirtualCamera) -> LiftedPose {
+        let values = &answer[head * HEAD_VALUES..(head + 1) * HEAD_VALUES];
+        let rotation = camera.camera_from_virtual();
+        let joint =
+            |joint: usize| Vector3::new(values[joint * 3], values[joint * 3 + 1], values[joint * 3 + 2]).cast::<f64>();
+        let root = joint(0);
+        let (lateral, depth) = self.sigma_per_scale[head];
+        let scale = |offset: usize, factor: f64| -> JointArray<f64> {
+            std::array::from_fn(|joint| {
+                f64::from(values[offset + joint].clamp(LOG_SCALE_RANGE.0, LOG_SCALE_RANGE.1)).exp() * factor
+            })
+        };
+        LiftedPose {
+            joints_from_root: std::array::from_fn(|index| rotation * (joint(index) - root)),
+            sigma_lateral: scale(JOINT_COUNT * 3, lateral),
+            sigma_depth: scale(JOINT_COUNT * 4, depth),
+            viewing_direction: UnitVector3::new_normalize(rotation * Vector3::z()),
+        }
     }
 }
 
@@ -105,6 +139,8 @@ pub struct PersonWindow {
     rings: Vec<Ring>,
     kept: VecDeque<KeptSample>,
     samples: Vec<Sample>,
+    /// The keypoints of this image.
+    keypoints: KeypointsOnPlane,
     /// Answers of the first head and of the one that looks ahead furthest; absent without a discriminator.
     movements: Option<[Movement; 2]>,
 }
@@ -145,12 +181,22 @@ impl Ring {
     }
 }
 
-/// One person of an image for the lifter.
-pub struct PersonInput<'a> {
-    /// The person's past.
-    pub window: &'a mut PersonWindow,
+impl PersonWindow {
+    /// Takes the person's keypoints in this image, for the next [`Lifter::lift`].
+    pub const fn see(&mut self, keypoints: KeypointsOnPlane) {
+        self.keypoints = keypoints;
+    }
+
     /// The person's keypoints in this image.
-    pub keypoints: KeypointsOnPlane,
+    pub const fn keypoints(&self) -> &KeypointsOnPlane {
+        &self.keypoints
+    }
+}
+
+impl AsMut<Self> for PersonWindow {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
 }
 
 /// The lifter: facts, network, and the discriminator that judges its answers.
@@ -159,6 +205,24 @@ pub struct Lifter {
     network: Box<dyn Network>,
     discriminator: Option<Discriminator>,
     is_judged: bool,
+    buffers: Buffers,
+}
+
+/// What is used again from image to image.
+#[derive(Default)]
+struct Buffers {
+    batch: Vec<BatchRow>,
+    features: Vec<f32>,
+    past: Vec<f32>,
+    answers: Vec<Option<Lifted>>,
+}
+
+/// One person's sample in a batch.
+struct BatchRow {
+    person: usize,
+    sample: Sample,
+    memory: BodyMemory,
+    camera: VirtualCamera,
 }
 
 impl Lifter {
@@ -194,7 +258,7 @@ impl Lifter {
                 return refuse(format!("the contract asks for {side}s {wanted:?}, the graph has {found:?}"));
             }
         }
-        Ok(Self { facts, network, discriminator: None, is_judged: true })
+        Ok(Self { facts, network, discriminator: None, is_judged: true, buffers: Buffers::default() })
     }
 
     /// The same lifter with its answers judged by `discriminator`.
@@ -210,186 +274,177 @@ impl Lifter {
 
     /// A person who was never seen before.
     pub fn new_person(&self) -> PersonWindow {
-        PersonWindow {
-            clock: SampleClock::default(),
-            memory: BodyMemory::default(),
-            rings: self.facts.shifts().map(|shift| Ring::new(shift, self.facts.branch_channels)).collect(),
-            kept: VecDeque::with_capacity(self.longest_lookahead() + 1),
-            samples: Vec::new(),
-            movements: self.discriminator.as_ref().map(|judge| [judge.new_movement(), judge.new_movement()]),
-        }
+        new_person(&self.facts, self.discriminator.as_ref())
     }
 
     /// How far the last head looks ahead at the model rate.
     pub fn lookahead(&self) -> Duration {
-        Duration::from_secs_f64(self.longest_lookahead() as f64 / window::MODEL_RATE_HZ)
+        Duration::from_secs_f64(self.facts.longest_lookahead() as f64 / window::MODEL_RATE_HZ)
     }
 
-    fn longest_lookahead(&self) -> usize {
-        self.facts.lookaheads.iter().copied().max().unwrap_or(0)
-    }
-
-    /// Lifts everybody of the image at `stamp`. The answer is `None` for a person of whom nothing was ever
-    /// seen, whose stamp does not advance, or for whom the network gave values that are not finite.
+    /// Lifts everybody of the image at `stamp`, each with the keypoints it was last given ([`PersonWindow::see`]). The answer
+    /// is `None` for a person of whom nothing was ever seen, whose stamp does not advance, or for whom the network gave
+    /// values that are not finite.
     ///
     /// # Errors
     /// [`LiftError::Network`] when the engine fails.
-    pub fn lift(&mut self, stamp: Stamp, people: &mut [PersonInput<'_>]) -> Result<Vec<Option<Lifted>>, LiftError> {
-        let mut answers: Vec<Option<Lifted>> = vec![None; people.len()];
+    pub fn lift<P: AsMut<PersonWindow>>(
+        &mut self,
+        stamp: Stamp,
+        people: &mut [P],
+    ) -> Result<&[Option<Lifted>], LiftError> {
+        self.buffers.answers.clear();
+        self.buffers.answers.resize(people.len(), None);
+        let mut rounds = 0;
         for person in people.iter_mut() {
-            let samples = &mut person.window.samples;
+            let window = person.as_mut();
+            let (clock, samples) = (&mut window.clock, &mut window.samples);
             samples.clear();
-            person.window.clock.image(stamp, &person.keypoints, |sample| samples.push(sample));
+            clock.image(stamp, &window.keypoints, |sample| samples.push(sample));
             if samples.len() > LONGEST_FILL {
                 let last = samples.pop();
-                *person.window = self.new_person();
-                person.window.clock.image(stamp, &person.keypoints, |_| ());
-                person.window.samples.extend(last);
+                let keypoints = window.keypoints;
+                *window = self.new_person();
+                window.see(keypoints);
+                window.clock.image(stamp, &keypoints, |_| ());
+                window.samples.extend(last);
             }
+            rounds = rounds.max(window.samples.len());
         }
         // Everybody's own image comes in the last round, so that it is one batch.
-        let rounds = people.iter().map(|person| person.window.samples.len()).max().unwrap_or(0);
         for round in 0..rounds {
-            self.run_round(stamp, people, rounds - round, &mut answers)?;
+            self.run_round(stamp, people, rounds - round)?;
         }
-        self.judge(people, &mut answers)?;
-        Ok(answers)
+        self.judge(people)?;
+        Ok(&self.buffers.answers)
     }
 
     /// Puts the plausibility of each movement into its answer.
-    fn judge(&mut self, people: &[PersonInput<'_>], answers: &mut [Option<Lifted>]) -> Result<(), LiftError> {
+    fn judge<P: AsMut<PersonWindow>>(&mut self, people: &mut [P]) -> Result<(), LiftError> {
         let Some(discriminator) = self.discriminator.as_mut().filter(|_| self.is_judged) else { return Ok(()) };
-        discriminator.judge(people.iter().zip(answers).flat_map(|(person, answer)| {
-            let movements = person.window.movements.as_ref();
-            let pairs = movements.zip(answer.as_mut()).map(|([now, earlier], answer)| {
-                let earlier = answer.earlier.as_mut().map(|answer| (earlier, &mut answer.plausibility));
-                [Some((now, &mut answer.plausibility)), earlier]
+        let answers = &mut self.buffers.answers;
+        // Of everybody with an answer the movement up to this image, then up to the earlier one where there is such an answer.
+        let movements = people.iter_mut().zip(answers.iter()).flat_map(|(person, answer)| {
+            let [now, earlier] = person.as_mut().movements.as_ref().map_or([None, None], |[now, earlier]| {
+                [answer.map(|_| now), answer.and_then(|answer| answer.earlier).map(|_| earlier)]
             });
-            pairs.into_iter().flatten().flatten()
-        }))
-    }
-
-    /// Runs one sample of every person who has at least `remaining` of them.
-    fn run_round(
-        &mut self,
-        stamp: Stamp,
-        people: &mut [PersonInput<'_>],
-        remaining: usize,
-        answers: &mut [Option<Lifted>],
-    ) -> Result<(), LiftError> {
-        let channels = self.facts.branch_channels;
-        let levels = self.facts.shifts().count();
-        let mut batch = Vec::with_capacity(people.len());
-        for (index, person) in people.iter_mut().enumerate() {
-            let window = &mut *person.window;
-            let Some(at) = window.samples.len().checked_sub(remaining) else { continue };
-            let sample = window.samples[at];
-            let mut memory = window.memory.clone();
-            let Some(camera) = memory.update(&sample) else { continue };
-            if sample.kind == SampleKind::Keep {
-                window.memory = memory.clone();
-            }
-            batch.push((index, sample, memory, camera));
-        }
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let mut features = Array2::<f32>::zeros((batch.len(), FEATURE_COUNT));
-        let mut past = Array2::<f32>::zeros((batch.len(), levels * (KERNEL - 1) * channels));
-        for (row, (index, sample, memory, camera)) in batch.iter().enumerate() {
-            if let (Some(features), Some(past)) = (features.row_mut(row).into_slice(), past.row_mut(row).into_slice()) {
-                window::write_features(memory, camera, sample, features);
-                for (ring, out) in
-                    people[*index].window.rings.iter().zip(past.chunks_exact_mut((KERNEL - 1) * channels))
-                {
-                    ring.write_past(out);
-                }
-            }
-        }
-        let outputs = self
-            .network
-            .run(&[TensorView::F32(features.view().into_dyn()), TensorView::F32(past.view().into_dyn())])?;
-        let (answer_rows, level_rows) = self.check_outputs(&outputs, batch.len(), levels * channels)?;
-        for (row, (index, sample, _, camera)) in batch.iter().enumerate() {
-            let window = &mut *people[*index].window;
-            let answer = &answer_rows[row * self.facts.lookaheads.len() * HEAD_VALUES..]
-                [..self.facts.lookaheads.len() * HEAD_VALUES];
-            let new_rows = &level_rows[row * levels * channels..][..levels * channels];
-            if !answer.iter().chain(new_rows).all(|value| value.is_finite()) {
-                *window = self.new_person();
-                continue;
-            }
-            let is_image = remaining == 1;
-            if sample.kind == SampleKind::Keep {
-                for (ring, row) in window.rings.iter_mut().zip(new_rows.chunks_exact(channels)) {
-                    ring.push(row);
-                }
-                if let Some([now, earlier]) = &mut window.movements {
-                    let head = self.facts.furthest_head() * HEAD_VALUES;
-                    now.push(&answer[..JOINT_COUNT * 3]);
-                    earlier.push(&answer[head..head + JOINT_COUNT * 3]);
-                }
-                if window.kept.len() > self.longest_lookahead() {
-                    window.kept.pop_front();
-                }
-                let image = is_image.then_some((stamp, sample.keypoints));
-                window.kept.push_back(KeptSample { image, camera: *camera });
-            }
-            if is_image {
-                let earlier = if sample.kind == SampleKind::Keep { self.earlier(window, answer) } else { None };
-                let now = self.pose(0, answer, camera);
-                answers[*index] = Some(Lifted { now, earlier, plausibility: None });
+            [now, earlier].into_iter().flatten()
+        });
+        let mut judged = discriminator.judge(movements)?.iter();
+        for answer in answers.iter_mut().flatten() {
+            answer.plausibility = judged.next().copied().flatten();
+            if let Some(earlier) = &mut answer.earlier {
+                earlier.plausibility = judged.next().copied().flatten();
             }
         }
         Ok(())
     }
 
-    fn check_outputs<'o>(
-        &self,
-        outputs: &'o [ArrayD<f32>],
-        people: usize,
-        row: usize,
-    ) -> Result<(&'o [f32], &'o [f32]), LiftError> {
-        let wanted = [people * self.facts.lookaheads.len() * HEAD_VALUES, people * row];
-        match outputs {
-            [answers, rows] if answers.len() == wanted[0] && rows.len() == wanted[1] => answers
-                .as_slice()
-                .zip(rows.as_slice())
-                .ok_or_else(|| LiftError::Contract("outputs are not contiguous".into())),
-            _ => Err(LiftError::Contract(format!(
-                "the network gave {:?} values, wanted {wanted:?}",
-                outputs.iter().map(ArrayD::len).collect::<Vec<_>>()
-            ))),
+    /// Runs one sample of every person who has at least `remaining` of them.
+    fn run_round<P: AsMut<PersonWindow>>(
+        &mut self,
+        stamp: Stamp,
+        people: &mut [P],
+        remaining: usize,
+    ) -> Result<(), LiftError> {
+        let Self { facts, network, discriminator, buffers, .. } = self;
+        let Buffers { batch, features, past, answers } = buffers;
+        let channels = facts.branch_channels;
+        let levels = facts.shifts().count();
+        batch.clear();
+        for (person, window) in people.iter_mut().map(AsMut::as_mut).enumerate() {
+            let Some(at) = window.samples.len().checked_sub(remaining) else { continue };
+            let sample = window.samples[at];
+            let mut memory = window.memory;
+            let Some(camera) = memory.update(&sample) else { continue };
+            if sample.kind == SampleKind::Keep {
+                window.memory = memory;
+            }
+            batch.push(BatchRow { person, sample, memory, camera });
         }
-    }
-
-    /// The answer of the head that looks ahead furthest, when the image it answers for is known.
-    fn earlier(&self, window: &PersonWindow, answer: &[f32]) -> Option<EarlierPose> {
-        let lookahead = self.longest_lookahead();
-        let head = Some(self.facts.furthest_head()).filter(|_| lookahead > 0)?;
-        let kept = window.kept.get(window.kept.len().checked_sub(lookahead + 1)?)?;
-        let (stamp, keypoints) = kept.image?;
-        Some(EarlierPose { stamp, keypoints, pose: self.pose(head, answer, &kept.camera), plausibility: None })
-    }
-
-    fn pose(&self, head: usize, answer: &[f32], camera: &VirtualCamera) -> LiftedPose {
-        let values = &answer[head * HEAD_VALUES..(head + 1) * HEAD_VALUES];
-        let rotation = camera.camera_from_virtual();
-        let joint =
-            |joint: usize| Vector3::new(values[joint * 3], values[joint * 3 + 1], values[joint * 3 + 2]).cast::<f64>();
-        let root = joint(0);
-        let (lateral, depth) = self.facts.sigma_per_scale[head];
-        let scale = |offset: usize, factor: f64| -> JointArray<f64> {
-            std::array::from_fn(|joint| {
-                f64::from(values[offset + joint].clamp(LOG_SCALE_RANGE.0, LOG_SCALE_RANGE.1)).exp() * factor
-            })
-        };
-        LiftedPose {
-            joints_from_root: std::array::from_fn(|index| rotation * (joint(index) - root)),
-            sigma_lateral: scale(JOINT_COUNT * 3, lateral),
-            sigma_depth: scale(JOINT_COUNT * 4, depth),
-            viewing_direction: UnitVector3::new_normalize(rotation * Vector3::z()),
+        if batch.is_empty() {
+            return Ok(());
         }
+        let past_width = levels * (KERNEL - 1) * channels;
+        features.resize(batch.len() * FEATURE_COUNT, 0.0);
+        past.resize(batch.len() * past_width, 0.0);
+        for ((row, features), past) in
+            batch.iter().zip(features.chunks_exact_mut(FEATURE_COUNT)).zip(past.chunks_exact_mut(past_width))
+        {
+            window::write_features(&row.memory, &row.camera, &row.sample, features);
+            let rings = &people[row.person].as_mut().rings;
+            for (ring, out) in rings.iter().zip(past.chunks_exact_mut((KERNEL - 1) * channels)) {
+                ring.write_past(out);
+            }
+        }
+        let outputs =
+            network.run(&[rows_of(features, batch.len(), FEATURE_COUNT)?, rows_of(past, batch.len(), past_width)?])?;
+        let answer_width = facts.lookaheads.len() * HEAD_VALUES;
+        let (answer_rows, level_rows) = check_outputs(outputs, [answer_width, levels * channels], batch.len())?;
+        let rows = answer_rows.chunks_exact(answer_width).zip(level_rows.chunks_exact(levels * channels));
+        for (row, (answer, new_rows)) in batch.iter().zip(rows) {
+            let window = people[row.person].as_mut();
+            if !answer.iter().chain(new_rows).all(|value| value.is_finite()) {
+                *window = PersonWindow { keypoints: window.keypoints, ..new_person(facts, discriminator.as_ref()) };
+                continue;
+            }
+            let is_image = remaining == 1;
+            if row.sample.kind == SampleKind::Keep {
+                for (ring, row) in window.rings.iter_mut().zip(new_rows.chunks_exact(channels)) {
+                    ring.push(row);
+                }
+                if let Some([now, earlier]) = &mut window.movements {
+                    let head = facts.furthest_head() * HEAD_VALUES;
+                    now.push(&answer[..JOINT_COUNT * 3]);
+                    earlier.push(&answer[head..head + JOINT_COUNT * 3]);
+                }
+                if window.kept.len() > facts.longest_lookahead() {
+                    window.kept.pop_front();
+                }
+                let image = is_image.then_some((stamp, row.sample.keypoints));
+                window.kept.push_back(KeptSample { image, camera: row.camera });
+            }
+            if is_image {
+                let earlier = if row.sample.kind == SampleKind::Keep { facts.earlier(window, answer) } else { None };
+                let now = facts.pose(0, answer, &row.camera);
+                answers[row.person] = Some(Lifted { now, earlier, plausibility: None });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `values` as the rows of a tensor.
+fn rows_of(values: &[f32], rows: usize, width: usize) -> Result<TensorView<'_>, LiftError> {
+    ArrayView2::from_shape((rows, width), values)
+        .map(|view| TensorView::F32(view.into_dyn()))
+        .map_err(|error| LiftError::Contract(format!("{rows} rows of {width} values: {error}")))
+}
+
+/// The two outputs, which must hold `rows` rows of `widths` values.
+fn check_outputs(outputs: &[ArrayD<f32>], widths: [usize; 2], rows: usize) -> Result<(&[f32], &[f32]), LiftError> {
+    let wanted = widths.map(|width| rows * width);
+    match outputs {
+        [answers, level_rows] if answers.len() == wanted[0] && level_rows.len() == wanted[1] => answers
+            .as_slice()
+            .zip(level_rows.as_slice())
+            .ok_or_else(|| LiftError::Contract("outputs are not contiguous".into())),
+        _ => Err(LiftError::Contract(format!(
+            "the network gave {:?} values, wanted {wanted:?}",
+            outputs.iter().map(ArrayD::len).collect::<Vec<_>>()
+        ))),
+    }
+}
+
+fn new_person(facts: &LifterFacts, discriminator: Option<&Discriminator>) -> PersonWindow {
+    PersonWindow {
+        clock: SampleClock::default(),
+        memory: BodyMemory::default(),
+        rings: facts.shifts().map(|shift| Ring::new(shift, facts.branch_channels)).collect(),
+        kept: VecDeque::with_capacity(facts.longest_lookahead() + 1),
+        samples: Vec::new(),
+        keypoints: [None; JOINT_COUNT],
+        movements: discriminator.map(|judge| [judge.new_movement(), judge.new_movement()]),
     }
 }
 

@@ -114,7 +114,7 @@ impl KeypointStage {
             let crops: Vec<Crop> = group.iter().map(|search| self.crop(search)).collect();
             let outputs = self.runner.run(image, &crops)?;
             for (index, (search, crop)) in group.iter().zip(&crops).enumerate() {
-                findings.push(self.decode(search, crop, &outputs, index, image.dimensions()));
+                findings.push(decode(&self.contract, search, crop, &outputs, index, image.dimensions()));
             }
         }
         Ok(findings)
@@ -123,33 +123,6 @@ impl KeypointStage {
     fn crop(&self, search: &Search) -> Crop {
         let size = self.runner.input.size;
         search.crop.unwrap_or_else(|| Crop::around(&search.bbox_in_image_px, BOX_PADDING, size))
-    }
-
-    fn decode(&self, search: &Search, crop: &Crop, outputs: &Outputs, index: usize, image_size: (u32, u32)) -> Finding {
-        let (output, layout) = (outputs.of(index, 0), self.contract.layout);
-        let mut next_crop = None;
-        let person = match &self.contract.decode {
-            KeypointsDecode::Movenet { .. } => keypoints::decode_movenet(output, layout, crop),
-            KeypointsDecode::Blazepose { .. } => {
-                next_crop = keypoints::blazepose_next_crop(output, crop);
-                let presence = outputs.of(index, 1).first().copied().unwrap_or(0.0);
-                keypoints::decode_blazepose(output, presence, layout, crop)
-            }
-            KeypointsDecode::Heatmap(decode) => keypoints::decode_heatmap(output, decode, layout, crop),
-            KeypointsDecode::Simcc { simcc_split_ratio, .. } => {
-                keypoints::decode_simcc(output, outputs.of(index, 1), *simcc_split_ratio, layout, crop)
-            }
-            KeypointsDecode::YoloPose { .. } | KeypointsDecode::MovenetMultipose { .. } => {
-                let people = decode_single_stage(&self.contract, output, crop, image_size, &IN_CROP);
-                single_stage::best_match(&people, &search.bbox_in_image_px)
-                    .map_or(PersonKeypoints::NOBODY, |person| person.keypoints)
-            }
-        };
-        let person = match &self.contract.confidence {
-            Some(confidence) => calibrated(person, confidence),
-            None => person,
-        };
-        Finding { slot: search.slot, person, next_crop }
     }
 }
 
@@ -169,6 +142,41 @@ impl SingleStage {
         let found = decode_single_stage(&self.contract, outputs.of(0, 0), &letterbox, image.dimensions(), settings);
         Ok(found.iter().map(|person| person.keypoints).collect())
     }
+}
+
+/// Reads what the network gave for one search.
+fn decode(
+    contract: &KeypointsContract,
+    search: &Search,
+    crop: &Crop,
+    outputs: &Outputs<'_>,
+    index: usize,
+    image_size: (u32, u32),
+) -> Finding {
+    let (output, layout) = (outputs.of(index, 0), contract.layout);
+    let mut next_crop = None;
+    let person = match &contract.decode {
+        KeypointsDecode::Movenet { .. } => keypoints::decode_movenet(output, layout, crop),
+        KeypointsDecode::Blazepose { .. } => {
+            next_crop = keypoints::blazepose_next_crop(output, crop);
+            let presence = outputs.of(index, 1).first().copied().unwrap_or(0.0);
+            keypoints::decode_blazepose(output, presence, layout, crop)
+        }
+        KeypointsDecode::Heatmap(decode) => keypoints::decode_heatmap(output, decode, layout, crop),
+        KeypointsDecode::Simcc { simcc_split_ratio, .. } => {
+            keypoints::decode_simcc(output, outputs.of(index, 1), *simcc_split_ratio, layout, crop)
+        }
+        KeypointsDecode::YoloPose { .. } | KeypointsDecode::MovenetMultipose { .. } => {
+            let people = decode_single_stage(contract, output, crop, image_size, &IN_CROP);
+            single_stage::best_match(&people, &search.bbox_in_image_px)
+                .map_or(PersonKeypoints::NOBODY, |person| person.keypoints)
+        }
+    };
+    let person = match &contract.confidence {
+        Some(confidence) => calibrated(person, confidence),
+        None => person,
+    };
+    Finding { slot: search.slot, person, next_crop }
 }
 
 /// The person with every score turned into the probability that the contract states; the person's own is their mean.

@@ -79,6 +79,8 @@ pub struct Discriminator {
     network: Box<dyn Network>,
     /// Windows that are to be judged, side by side.
     windows: Vec<f32>,
+    /// What came out, one for each movement.
+    plausibilities: Vec<Option<f64>>,
 }
 
 impl Discriminator {
@@ -97,7 +99,7 @@ impl Discriminator {
                 )));
             }
         }
-        Ok(Self { facts, network, windows: Vec::new() })
+        Ok(Self { facts, network, windows: Vec::new(), plausibilities: Vec::new() })
     }
 
     /// A person of whom nothing was answered yet.
@@ -105,37 +107,41 @@ impl Discriminator {
         Movement { poses: vec![[0.0; POSE_VALUES]; self.facts.oldest() + 1], count: 0 }
     }
 
-    /// Judges movements, all in one batch, and hands each its plausibility; those that are too short are left out.
+    /// The plausibility of each movement, all in one batch; `None` for one that is too short.
     ///
     /// # Errors
     /// [`LiftError::Network`] when the engine fails.
     pub(super) fn judge<'a>(
         &mut self,
-        movements: impl Iterator<Item = (&'a Movement, &'a mut Option<f64>)>,
-    ) -> Result<(), LiftError> {
+        movements: impl Iterator<Item = &'a Movement>,
+    ) -> Result<&[Option<f64>], LiftError> {
         self.windows.clear();
-        let mut plausibilities = Vec::new();
-        for (movement, plausibility) in movements.filter(|(movement, _)| movement.is_known()) {
-            for &age in &self.facts.window_ages {
-                self.windows.extend_from_slice(movement.pose(age));
+        self.plausibilities.clear();
+        let mut known = 0;
+        for movement in movements {
+            self.plausibilities.push(movement.is_known().then_some(0.0));
+            if movement.is_known() {
+                known += 1;
+                for &age in &self.facts.window_ages {
+                    self.windows.extend_from_slice(movement.pose(age));
+                }
             }
-            plausibilities.push(plausibility);
         }
-        if plausibilities.is_empty() {
-            return Ok(());
+        if known == 0 {
+            return Ok(&self.plausibilities);
         }
-        let shape = (plausibilities.len(), self.facts.window_ages.len() * POSE_VALUES);
+        let shape = (known, self.facts.window_ages.len() * POSE_VALUES);
         let windows = ArrayView2::from_shape(shape, &self.windows)
             .map_err(|error| LiftError::Contract(format!("windows of the discriminator: {error}")))?;
         let outputs = self.network.run(&[TensorView::F32(windows.into_dyn())])?;
-        let scores = outputs.first().filter(|scores| scores.len() == plausibilities.len()).ok_or_else(|| {
+        let scores = outputs.first().filter(|scores| scores.len() == known).ok_or_else(|| {
             let found = outputs.first().map(ArrayD::len);
             LiftError::Contract(format!("the discriminator gave {found:?} scores for {} windows", shape.0))
         })?;
-        for (plausibility, score) in plausibilities.into_iter().zip(scores) {
+        for (plausibility, score) in self.plausibilities.iter_mut().filter(|known| known.is_some()).zip(scores) {
             *plausibility = self.facts.plausibility(*score);
         }
-        Ok(())
+        Ok(&self.plausibilities)
     }
 }
 
@@ -150,6 +156,7 @@ mod tests {
     struct Sum {
         inputs: Vec<TensorSpec>,
         outputs: Vec<TensorSpec>,
+        answers: Vec<ArrayD<f32>>,
     }
 
     impl Sum {
@@ -159,7 +166,7 @@ mod tests {
                 element_type: ElementType::F32,
                 shape: vec![None, Some(width)],
             };
-            Box::new(Self { inputs: vec![spec("poses", width)], outputs: vec![spec("score", 1)] })
+            Box::new(Self { inputs: vec![spec("poses", width)], outputs: vec![spec("score", 1)], answers: Vec::new() })
         }
     }
 
@@ -176,10 +183,11 @@ mod tests {
             "test"
         }
 
-        fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayD<f32>>, NetworkError> {
+        fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError> {
             let TensorView::F32(windows) = &inputs[0] else { unreachable!() };
             let scores: Vec<f32> = windows.outer_iter().map(|window| window.sum()).collect();
-            Ok(vec![Array2::from_shape_vec((scores.len(), 1), scores).unwrap().into_dyn()])
+            self.answers = vec![Array2::from_shape_vec((scores.len(), 1), scores).unwrap().into_dyn()];
+            Ok(&self.answers)
         }
     }
 
@@ -202,15 +210,13 @@ mod tests {
         }
         short.push(&pose(1.0));
         short.push(&pose(1.0));
-        let (mut of_long, mut of_short) = (None, None);
-        discriminator.judge([(&short, &mut of_short), (&long, &mut of_long)].into_iter()).unwrap();
+        let [of_short, of_long] = *discriminator.judge([&short, &long].into_iter()).unwrap() else { panic!("two") };
         assert_eq!(of_short, None, "two samples, three are needed");
         // Ages 0 and 2: 16 joints × (0.10 + 0.08) m.
         let logit = 0.1 * (16.0 * 0.18 - 5.0_f64);
         assert!((of_long.unwrap() - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-5, "{of_long:?}");
         long.push(&pose(f32::NAN));
-        discriminator.judge([(&long, &mut of_long)].into_iter()).unwrap();
-        assert_eq!(of_long, None, "not a number is unknown");
+        assert_eq!(discriminator.judge([&long].into_iter()).unwrap(), [None], "not a number is unknown");
     }
 
     #[test]

@@ -104,11 +104,21 @@ pub struct Tracker {
     next_id: u32,
     stamp: Stamp,
     images_since_detector: Option<u32>,
+    buffers: Buffers,
+}
+
+/// What is used again from image to image.
+#[derive(Clone, Debug, Default)]
+struct Buffers {
+    pairing: Pairing,
+    candidates: Vec<Candidate>,
+    visible: Vec<KeypointsInImage>,
 }
 
 /// A finding that may be kept.
-struct Candidate<'a> {
-    finding: &'a Finding,
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    finding: Finding,
     visible: KeypointsInImage,
     bbox: BoundingBox,
     jump: f32,
@@ -116,13 +126,14 @@ struct Candidate<'a> {
 
 impl Tracker {
     /// Nobody is known yet.
-    pub const fn new(settings: TrackSettings) -> Self {
+    pub fn new(settings: TrackSettings) -> Self {
         Self {
             settings,
             tracks: Vec::new(),
             next_id: 1,
             stamp: Stamp::from_nanoseconds(0),
             images_since_detector: None,
+            buffers: Buffers::default(),
         }
     }
 
@@ -161,7 +172,8 @@ impl Tracker {
 
     /// Takes in a detector run: confirms the known, starts candidates for the others.
     pub fn add_detections(&mut self, detections: &[Detection]) {
-        let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
+        let mut pairing = std::mem::take(&mut self.buffers.pairing);
+        pairing.begin(detections.len(), self.tracks.len());
         for (at, detection) in detections.iter().enumerate() {
             for (slot, track) in self.tracks.iter().enumerate() {
                 let iou = [track.bbox, track.region]
@@ -169,29 +181,27 @@ impl Tracker {
                     .into_iter()
                     .fold(0.0, f32::max);
                 if iou > SAME_PERSON_IOU {
-                    pairs.push((iou, at, slot));
+                    pairing.add(-iou, at, slot);
                 } else if track.misses > 0 {
                     // Somebody lost may have gone some way; any overlap above is better.
                     let apart = center_distance(&track.bbox, &detection.bbox_in_image_px, size(&track.bbox));
                     let closeness = 1.0 - apart / (self.reach(track) + FARTHEST_JUMP);
                     if closeness > 0.0 {
-                        pairs.push((SAME_PERSON_IOU * closeness, at, slot));
+                        pairing.add(-SAME_PERSON_IOU * closeness, at, slot);
                     }
                 }
             }
         }
-        let known = self.tracks.len();
-        let (is_taken, is_confirmed) = match_greedily(&mut pairs, true, detections.len(), known, |at, slot| {
-            self.tracks[slot].confirm(&detections[at].bbox_in_image_px);
-        });
-        for (track, is_confirmed) in self.tracks.iter_mut().zip(is_confirmed) {
+        pairing.match_greedily(|at, slot| self.tracks[slot].confirm(&detections[at].bbox_in_image_px));
+        for (track, is_confirmed) in self.tracks.iter_mut().zip(&pairing.is_slot_taken) {
             if !is_confirmed {
                 track.unconfirmed_runs += 1;
             }
         }
-        for (detection, _) in detections.iter().zip(is_taken).filter(|(_, is_taken)| !is_taken) {
+        for (detection, _) in detections.iter().zip(&pairing.is_row_taken).filter(|(_, is_taken)| !**is_taken) {
             self.tracks.push(Track::candidate(detection.bbox_in_image_px, detection.score, self.stamp));
         }
+        self.buffers.pairing = pairing;
     }
 
     /// Where to look for each person in this image.
@@ -205,21 +215,27 @@ impl Tracker {
 
     /// Takes in what the keypoint network found.
     pub fn update(&mut self, findings: &[Finding]) {
-        let mut candidates: Vec<Candidate<'_>> =
-            findings.iter().filter_map(|finding| self.candidate(finding)).collect();
+        let mut candidates = std::mem::take(&mut self.buffers.candidates);
+        candidates.clear();
+        candidates.extend(findings.iter().filter_map(|finding| self.candidate(finding)));
         // Of findings on the same person the identity's that fits its own past best stays.
-        candidates.sort_by(|a, b| {
-            let is_unnamed = |candidate: &Candidate<'_>| self.tracks[candidate.finding.slot].id.is_none();
+        candidates.sort_unstable_by(|a, b| {
+            let is_unnamed = |candidate: &Candidate| self.tracks[candidate.finding.slot].id.is_none();
             is_unnamed(a).cmp(&is_unnamed(b)).then(a.jump.total_cmp(&b.jump)).then(a.finding.slot.cmp(&b.finding.slot))
         });
-        let mut kept: Vec<(KeypointsInImage, BoundingBox)> = Vec::new();
-        for Candidate { finding, visible, bbox, .. } in candidates {
-            let is_double = kept.iter().any(|(other, other_box)| is_same_finding(&visible, &bbox, other, other_box));
+        // The first `kept` are those that stay.
+        let mut kept = 0;
+        for at in 0..candidates.len() {
+            let Candidate { finding, visible, bbox, .. } = candidates[at];
+            let is_double =
+                candidates[..kept].iter().any(|other| is_same_finding(&visible, &bbox, &other.visible, &other.bbox));
             if !is_double {
-                kept.push((visible, bbox));
-                self.tracks[finding.slot].see(visible, finding, self.stamp);
+                candidates.swap(kept, at);
+                kept += 1;
+                self.tracks[finding.slot].see(visible, &finding, self.stamp);
             }
         }
+        self.buffers.candidates = candidates;
         // A candidate that doubles a person, or that nothing was found for, never was.
         self.tracks.retain(|track| track.id.is_some() || track.is_seen_now);
         self.name_newcomers();
@@ -227,24 +243,23 @@ impl Tracker {
 
     /// Takes in everybody that another node sees in this image.
     pub fn associate(&mut self, people: &[PersonKeypoints]) {
-        let known = self.tracks.len();
-        let seen: Vec<_> = people.iter().map(|person| self.visible(&person.keypoints)).collect();
-        let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
+        let Buffers { mut pairing, visible: mut seen, candidates } = std::mem::take(&mut self.buffers);
+        seen.clear();
+        seen.extend(people.iter().map(|person| self.visible(&person.keypoints)));
+        pairing.begin(people.len(), self.tracks.len());
         for (at, visible) in seen.iter().enumerate().filter(|(_, visible)| count(visible) >= MIN_VISIBLE) {
             let Some(bbox) = box_around(visible) else { continue };
             for (slot, track) in self.tracks.iter().enumerate() {
                 let apart = distance(visible, &track.keypoints, size(&track.bbox).max(size(&bbox)));
                 if let Some(apart) = apart.filter(|apart| *apart < 2.0 * self.reach(track)) {
-                    pairs.push((apart, at, slot));
+                    pairing.add(apart, at, slot);
                 }
             }
         }
         let finding = |slot: usize, at: usize| Finding { slot, person: people[at], next_crop: None };
         let stamp = self.stamp;
-        let (is_taken, _) = match_greedily(&mut pairs, false, people.len(), known, |at, slot| {
-            self.tracks[slot].see(seen[at], &finding(slot, at), stamp);
-        });
-        for at in (0..people.len()).filter(|&at| !is_taken[at] && count(&seen[at]) >= MIN_VISIBLE) {
+        pairing.match_greedily(|at, slot| self.tracks[slot].see(seen[at], &finding(slot, at), stamp));
+        for at in (0..people.len()).filter(|&at| !pairing.is_row_taken[at] && count(&seen[at]) >= MIN_VISIBLE) {
             let Some(bbox) = box_around(&seen[at]) else { continue };
             let is_double = self
                 .tracks
@@ -256,19 +271,20 @@ impl Tracker {
                 self.tracks.push(track);
             }
         }
+        self.buffers = Buffers { pairing, visible: seen, candidates };
         self.tracks.retain(|track| track.id.is_some() || track.is_seen_now);
         self.name_newcomers();
     }
 
-    /// Everybody who has an identity, by ascending identity; coasting people too.
-    pub fn people(&self) -> Vec<TrackedPerson> {
-        let mut people: Vec<TrackedPerson> = self.tracks.iter().filter_map(Track::to_person).collect();
-        people.sort_by_key(|person| person.id);
-        people
+    /// Everybody who has an identity, by ascending identity; coasting people too. `people` is written anew.
+    pub fn write_people(&self, people: &mut Vec<TrackedPerson>) {
+        people.clear();
+        people.extend(self.tracks.iter().filter_map(Track::to_person));
+        people.sort_unstable_by_key(|person| person.id);
     }
 
     /// Whether a finding may be the person it was searched for.
-    fn candidate<'a>(&self, finding: &'a Finding) -> Option<Candidate<'a>> {
+    fn candidate(&self, finding: &Finding) -> Option<Candidate> {
         let track = self.tracks.get(finding.slot)?;
         let visible = self.visible(&finding.person.keypoints);
         let bbox = box_around(&visible)?;
@@ -279,7 +295,7 @@ impl Tracker {
         }
         let jump_from = |track: &Track| distance(&visible, &track.keypoints, size(&track.bbox));
         if track.hits == 0 || track.is_fresh_detection {
-            return Some(Candidate { finding, visible, bbox, jump: 0.0 });
+            return Some(Candidate { finding: *finding, visible, bbox, jump: 0.0 });
         }
         let jump = jump_from(track).unwrap_or(0.0);
         let is_stolen = self.tracks.iter().enumerate().any(|(slot, other)| {
@@ -288,7 +304,7 @@ impl Tracker {
                 && other.misses == 0
                 && jump_from(other).is_some_and(|others| others < THEFT * jump && others < SAME_FINDING)
         });
-        (jump <= self.reach(track) && !is_stolen).then_some(Candidate { finding, visible, bbox, jump })
+        (jump <= self.reach(track) && !is_stolen).then_some(Candidate { finding: *finding, visible, bbox, jump })
     }
 
     /// How far from where it should be a person may be found, person sizes.
@@ -317,23 +333,41 @@ impl Tracker {
     }
 }
 
-/// Calls `pair(row, slot)` for the best pairs that leave each row and each slot at most one; says which had one.
-fn match_greedily(
-    pairs: &mut [(f32, usize, usize)],
-    is_larger_better: bool,
-    rows: usize,
-    slots: usize,
-    mut pair: impl FnMut(usize, usize),
-) -> (Vec<bool>, Vec<bool>) {
-    pairs.sort_by(|a, b| if is_larger_better { b.0.total_cmp(&a.0) } else { a.0.total_cmp(&b.0) });
-    let (mut is_row_taken, mut is_slot_taken) = (vec![false; rows], vec![false; slots]);
-    for &(_, row, slot) in pairs.iter() {
-        if !is_row_taken[row] && !is_slot_taken[slot] {
-            (is_row_taken[row], is_slot_taken[slot]) = (true, true);
-            pair(row, slot);
+/// Which row (what is seen) goes with which slot (who is known).
+#[derive(Clone, Debug, Default)]
+struct Pairing {
+    /// How far apart, row, slot.
+    pairs: Vec<(f32, usize, usize)>,
+    is_row_taken: Vec<bool>,
+    is_slot_taken: Vec<bool>,
+}
+
+impl Pairing {
+    fn begin(&mut self, rows: usize, slots: usize) {
+        // Room for every pair at once, so that a crowd that moves together later needs no more.
+        self.pairs.clear();
+        self.pairs.reserve(rows * slots);
+        for (is_taken, count) in [(&mut self.is_row_taken, rows), (&mut self.is_slot_taken, slots)] {
+            is_taken.clear();
+            is_taken.resize(count, false);
         }
     }
-    (is_row_taken, is_slot_taken)
+
+    /// `row` may be `slot`; the smaller `apart`, the better.
+    fn add(&mut self, apart: f32, row: usize, slot: usize) {
+        self.pairs.push((apart, row, slot));
+    }
+
+    /// Calls `pair(row, slot)` for the best pairs that leave each row and each slot at most one.
+    fn match_greedily(&mut self, mut pair: impl FnMut(usize, usize)) {
+        self.pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        for &(_, row, slot) in &self.pairs {
+            if !self.is_row_taken[row] && !self.is_slot_taken[slot] {
+                (self.is_row_taken[row], self.is_slot_taken[slot]) = (true, true);
+                pair(row, slot);
+            }
+        }
+    }
 }
 
 fn is_same_finding(a: &KeypointsInImage, a_box: &BoundingBox, b: &KeypointsInImage, b_box: &BoundingBox) -> bool {

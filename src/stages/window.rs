@@ -189,7 +189,7 @@ impl SampleClock {
 }
 
 /// What is known of one person's keypoints: the last seen position of each, carried along with the body.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct BodyMemory {
     position: JointArray<Point2<f64>>,
     age_secs: JointArray<f64>,

@@ -61,7 +61,7 @@ impl Loss {
 }
 
 /// An open file of a bag, read in log-time order.
-pub trait Storage {
+pub trait Storage: Send {
     /// The topics of this file.
     fn topics(&self) -> Vec<Topic>;
 

@@ -231,6 +231,8 @@ impl<P: Publish> Worker<P> {
         facts.processed += 1;
         facts.people = estimates.now.people.len();
         facts.age_secs = Some(age);
+        drop(facts);
+        self.engine.pipeline.recycle(estimates);
         Ok(())
     }
 

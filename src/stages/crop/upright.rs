@@ -36,7 +36,12 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
         .iter()
         .map(|tap| (3 * if is_shown(&tap) { tap.index as usize - first } else { shown }, tap.weight))
         .collect();
-    let mut blended = vec![outside; 3 * (shown + 1)];
+    // The picture's columns that show anything; the others never change.
+    let is_column_shown = |taps: &[Tap]| taps.iter().any(|tap| is_shown(&tap));
+    let shows: Vec<bool> = columns.chunks_exact(taps_a_pixel).map(is_column_shown).collect();
+    let left = shows.iter().position(|&is_shown| is_shown).unwrap_or(0);
+    let right = shows.iter().rposition(|&is_shown| is_shown).map_or(left, |last| last + 1);
+    let mut blended = vec![outside; 3 * (shown + 1) + 1];
     let mut line = vec![outside; 3 * width_px];
     let mut rows: Vec<(&[u8], f32)> = Vec::with_capacity(taps_a_pixel);
     for row in 0..height_px {
@@ -58,7 +63,8 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
                     *sum += missing;
                 }
             }
-            blend_along(&mut line, &blended, &places, taps_a_pixel);
+            let places = &places[left * taps_a_pixel..right * taps_a_pixel];
+            blend_along(&mut line[3 * left..3 * right], &blended, places, taps_a_pixel);
         }
         put(row, &line);
     }
@@ -87,18 +93,19 @@ fn blend_down(sums: &mut [f32], rows: &[(&[u8], f32)]) {
     }
 }
 
-/// Every pixel of `line` from its taps in `blended`.
+/// Every pixel of `line` from its taps in `blended`. Four values are taken at a time, which is a register; the fourth means
+/// nothing.
 #[multiversion(targets("x86_64+avx2"))]
 fn blend_along(line: &mut [f32], blended: &[f32], places: &[(usize, f32)], taps_a_pixel: usize) {
     for (pixel, taps) in line.chunks_exact_mut(3).zip(places.chunks_exact(taps_a_pixel)) {
-        let mut sum = [0.0; 3];
+        let mut sum = [0.0_f32; 4];
         for &(place, weight) in taps {
-            let rgb = &blended[place..place + 3];
-            for channel in 0..3 {
-                sum[channel] += rgb[channel] * weight;
+            let values = &blended[place..place + 4];
+            for (sum, value) in sum.iter_mut().zip(values) {
+                *sum += value * weight;
             }
         }
-        pixel.copy_from_slice(&sum);
+        pixel.copy_from_slice(&sum[..3]);
     }
 }
 

@@ -26,8 +26,8 @@ enum Picture {
 }
 
 /// What a network gave for a batch of pictures.
-pub(super) struct Outputs {
-    arrays: Vec<ArrayD<f32>>,
+pub(super) struct Outputs<'a> {
+    arrays: &'a [ArrayD<f32>],
     batch: usize,
 }
 
@@ -49,7 +49,7 @@ impl Runner {
     }
 
     /// Runs the network on `crops` of `image` at once.
-    pub(super) fn run(&mut self, image: &RgbImage, crops: &[Crop]) -> Result<Outputs, NetworkError> {
+    pub(super) fn run(&mut self, image: &RgbImage, crops: &[Crop]) -> Result<Outputs<'_>, NetworkError> {
         if self.picture.batch() != crops.len() {
             self.picture = Picture::new(&self.input, crops.len());
         }
@@ -57,36 +57,47 @@ impl Runner {
             self.picture.draw(index, crop, image, &self.input);
         }
         let arrays = self.network.run(&[self.picture.view()])?;
-        self.check_shapes(&arrays, crops.len())?;
+        check_shapes(self.name, &self.wanted, arrays, crops.len())?;
         Ok(Outputs { arrays, batch: crops.len() })
     }
 
     /// Runs the network on the whole image; also says where the image lies in the picture.
-    pub(super) fn run_whole(&mut self, image: &RgbImage) -> Result<(Crop, Outputs), NetworkError> {
+    pub(super) fn run_whole(&mut self, image: &RgbImage) -> Result<(Crop, Outputs<'_>), NetworkError> {
         let letterbox = Crop::letterbox(image.dimensions(), self.input.size, self.input.placement);
         Ok((letterbox, self.run(image, &[letterbox])?))
     }
+}
 
-    /// Dimensions that are dynamic in the graph are known only now: they must be the contract's too.
-    fn check_shapes(&self, arrays: &[ArrayD<f32>], batch: usize) -> Result<(), NetworkError> {
-        for (index, wanted) in self.wanted.iter().enumerate() {
+/// Dimensions that are dynamic in the graph are known only now: they must be the contract's too.
+fn check_shapes(
+    network: &str,
+    wanted: &[TensorSpec],
+    arrays: &[ArrayD<f32>],
+    batch: usize,
+) -> Result<(), NetworkError> {
+    for (index, wanted) in wanted.iter().enumerate() {
+        let found = arrays.get(index).map_or(&[][..], |array| array.shape());
+        let fits = found.len() == wanted.shape.len()
+            && found.first().is_none_or(|&first| first == batch)
+            && wanted
+                .shape
+                .iter()
+                .zip(found)
+                .skip(1)
+                .all(|(wanted, found)| wanted.is_none_or(|wanted| wanted == *found));
+        if !fits {
             let mut wanted = wanted.clone();
             if let Some(first) = wanted.shape.first_mut() {
                 *first = Some(batch);
             }
-            let found = arrays.get(index).map_or(&[][..], |array| array.shape());
-            let fits = found.len() == wanted.shape.len()
-                && wanted.shape.iter().zip(found).all(|(wanted, found)| wanted.is_none_or(|wanted| wanted == *found));
-            if !fits {
-                let reason = format!("the contract asks for {wanted}, the network gave {found:?}");
-                return Err(NetworkError { network: self.name.to_owned(), reason });
-            }
+            let reason = format!("the contract asks for {wanted}, the network gave {found:?}");
+            return Err(NetworkError { network: network.to_owned(), reason });
         }
-        Ok(())
     }
+    Ok(())
 }
 
-impl Outputs {
+impl Outputs<'_> {
     /// Values of one output for one picture; the engine gives them contiguous and in the contract's order.
     pub(super) fn of(&self, picture: usize, output: usize) -> &[f32] {
         let all = self.arrays.get(output).and_then(|array| array.as_slice()).unwrap_or(&[]);

@@ -4,6 +4,7 @@
 //! one gate serves near and far people.
 
 use crate::data::{BoundingBox, KeypointsInImage};
+use crate::skeleton::JOINT_COUNT;
 
 /// A head and feet reach beyond their keypoints by this share of the longer side.
 const MARGIN: f32 = 0.08;
@@ -51,14 +52,16 @@ pub(super) fn center_distance(a: &BoundingBox, b: &BoundingBox, scale: f32) -> f
 
 /// Median shift of the keypoints that both have: one limb that moved, or was found wrongly, does not count.
 pub(super) fn median_shift(from: &KeypointsInImage, to: &KeypointsInImage) -> Option<(f32, f32)> {
-    let shifts: Vec<(f32, f32)> = from
-        .iter()
-        .zip(to)
-        .filter_map(|(from, to)| Some((to.as_ref()?.x - from.as_ref()?.x, to.as_ref()?.y - from.as_ref()?.y)))
-        .collect();
-    let median = |mut values: Vec<f32>| {
-        values.sort_by(f32::total_cmp);
+    let (mut dx, mut dy, mut count) = ([0.0; JOINT_COUNT], [0.0; JOINT_COUNT], 0);
+    for (from, to) in from.iter().zip(to) {
+        if let (Some(from), Some(to)) = (from, to) {
+            (dx[count], dy[count]) = (to.x - from.x, to.y - from.y);
+            count += 1;
+        }
+    }
+    let median = |values: &mut [f32]| {
+        values.sort_unstable_by(f32::total_cmp);
         values.get(values.len() / 2).copied()
     };
-    Some((median(shifts.iter().map(|shift| shift.0).collect())?, median(shifts.iter().map(|shift| shift.1).collect())?))
+    Some((median(&mut dx[..count])?, median(&mut dy[..count])?))
 }

@@ -35,7 +35,7 @@ impl View {
         let eye = Point3::new(0.0, 0.0, eye_height);
         let half_width = 0.5 * f64::from(width) / focal_px;
         let mut places: Vec<Point3<f64>> = Vec::with_capacity(count);
-        let main_px = log_uniform(HEIGHT_PX, rng);
+        let main_px = log_uniform(HEIGHT_PX, rng).max(rng.random_range(0.0..HEIGHT_PX.1));
         for index in 0..count {
             let px = if index == 0 {
                 main_px
@@ -53,7 +53,8 @@ impl View {
                         Point3::new(other.x + apart * angle.cos(), other.y + apart * angle.sin(), 0.0)
                     }
                     None => {
-                        let aside = rng.random_range(-1.05..1.05) * half_width;
+                        let reach = if index == 0 { 0.85 } else { 1.05 };
+                        let aside = rng.random_range(-reach..reach) * half_width;
                         Point3::new(distance, distance * aside, 0.0)
                     }
                 };

@@ -1,0 +1,123 @@
+//! What a replay writes: the result bag with its overlays, and the contact sheet. It needs nothing that the pipeline works
+//! on, so it runs beside the next image.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+
+use anyhow::Context;
+use image::RgbImage;
+
+use super::super::refuse_bag;
+use super::SHEET_FILE;
+use crate::adapters::messages::sensor_msgs::CameraInfo;
+use crate::adapters::result_writer::ResultWriter;
+use crate::config::OutputConfig;
+use crate::geometry::CameraModel;
+use crate::pipeline::{Estimates, Pipeline};
+use crate::report::overlay;
+
+/// Pictures on the contact sheet.
+const SHEET_PICTURES: u64 = 12;
+const SHEET_COLUMNS: u32 = 4;
+const SHEET_PICTURE_WIDTH_PX: u32 = 320;
+
+/// What became of one image.
+pub(super) struct Answer {
+    pub(super) estimates: Estimates,
+    pub(super) frame_id: String,
+    pub(super) camera_info: CameraInfo,
+    /// The camera, where the calibration is one.
+    pub(super) camera: Option<CameraModel>,
+    /// The image; empty where keypoints came without one.
+    pub(super) picture: Option<RgbImage>,
+}
+
+/// The result under way.
+pub(super) struct Output {
+    folder: PathBuf,
+    settings: OutputConfig,
+    writer: ResultWriter,
+    sheet: Vec<RgbImage>,
+    sheet_interval: u64,
+    index: u64,
+    /// Where pictures and estimates go when they are written.
+    give_back: (Sender<RgbImage>, Sender<Estimates>),
+}
+
+impl Output {
+    /// Starts a result of about `count` images in `folder`, which is checked here.
+    pub(super) fn create(
+        folder: &Path,
+        settings: &OutputConfig,
+        pipeline: &Pipeline,
+        count: u64,
+        give_back: (Sender<RgbImage>, Sender<Estimates>),
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            folder: folder.to_owned(),
+            settings: settings.clone(),
+            writer: ResultWriter::create(folder, settings, pipeline.lookahead()).map_err(refuse_bag)?,
+            sheet: Vec::new(),
+            sheet_interval: count.div_ceil(SHEET_PICTURES).max(1),
+            index: 0,
+            give_back,
+        })
+    }
+
+    /// An image that could not be read has a number of its own too.
+    pub(super) const fn skip(&mut self) {
+        self.index += 1;
+    }
+
+    /// Writes one image's answer.
+    pub(super) fn write(&mut self, answer: Answer) -> anyhow::Result<()> {
+        let Answer { estimates, frame_id, camera_info, camera, picture } = answer;
+        self.writer.write_camera(estimates.now.stamp, &camera_info)?;
+        self.writer.write(&estimates, &frame_id)?;
+        if let (Some(camera), Some(picture)) = (camera, &picture) {
+            self.draw(&estimates, &frame_id, &camera, picture)?;
+        }
+        self.index += 1;
+        // Nobody takes them any more at the end.
+        let _ = self.give_back.1.send(estimates);
+        if let Some(picture) = picture {
+            let _ = self.give_back.0.send(picture);
+        }
+        Ok(())
+    }
+
+    /// Draws the overlay for the bag and the contact sheet, on the images that want one.
+    fn draw(
+        &mut self,
+        estimates: &Estimates,
+        frame_id: &str,
+        camera: &CameraModel,
+        picture: &RgbImage,
+    ) -> anyhow::Result<()> {
+        let is_wanted = self.settings.overlay && self.index.is_multiple_of(u64::from(self.settings.overlay_interval));
+        let is_on_sheet = self.settings.overlay && self.index.is_multiple_of(self.sheet_interval);
+        if !(is_wanted || is_on_sheet) {
+            return Ok(());
+        }
+        let drawn = overlay::draw_everybody(picture, camera, &estimates.now.people);
+        if is_wanted {
+            self.writer.write_overlay(estimates.now.stamp, frame_id, &drawn)?;
+        }
+        if is_on_sheet {
+            self.sheet.push(drawn);
+        }
+        Ok(())
+    }
+
+    /// Closes the bag and writes the sheet.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        self.writer.finish()?;
+        if !self.sheet.is_empty() {
+            let path = self.folder.join(SHEET_FILE);
+            overlay::contact_sheet(&self.sheet, SHEET_COLUMNS, SHEET_PICTURE_WIDTH_PX)
+                .save(&path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
