@@ -112,7 +112,8 @@ impl People {
             .with_context(|| format!("camera of message {}", message.index))?;
         self.tracker.begin(message.stamp);
         self.tracker.associate(&message.people);
-        let tracked = self.tracker.people();
+        let mut tracked = Vec::new();
+        self.tracker.write_people(&mut tracked);
         let gone: Vec<u32> =
             self.now.keys().copied().filter(|id| tracked.iter().all(|person| person.id.0 != *id)).collect();
         for id in gone {
