@@ -11,6 +11,9 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
+use nalgebra::Point3;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use stridepose::adapters::engine::{self, Feed};
 use stridepose::adapters::model_store::ModelStore;
 use stridepose::config::Config;
@@ -21,6 +24,7 @@ use stridepose::model::{
     Placement,
 };
 use stridepose::pipeline::{Pipeline, Stage, StageObserver};
+use stridepose::render::{Appearance, Background, BackgroundFamily, Body3d, CameraEffects, Light, RenderScene, render};
 use stridepose::scene::{SceneSettings, make_scene};
 use stridepose::skeleton::KeypointLayout;
 use stridepose::stages::crop::Crop;
@@ -218,9 +222,35 @@ fn lift_and_refine(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Pictures of 640 × 480 px with three people: the renderer alone, and what a middling camera does to them.
+fn render_pictures(criterion: &mut Criterion) {
+    let camera = CameraModel::pinhole(640, 480, 544.0);
+    let settings = SceneSettings { duration_secs: 1.0, ..SceneSettings::default() };
+    let image = make_scene(&settings, &|point| camera.project(point)).swap_remove(0);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let keep = [Point3::new(0.0, 0.0, 1.3), Point3::new(6.0, 2.0, 0.0), Point3::new(6.0, -2.0, 0.0)];
+    let people = image
+        .people
+        .iter()
+        .map(|person| Body3d { joints_in_camera: person.joints_in_camera, appearance: Appearance::draw(&mut rng) });
+    let scene = RenderScene {
+        people: people.collect(),
+        background: Background::draw(BackgroundFamily::Room, &keep, &mut ChaCha8Rng::seed_from_u64(2)),
+        occluders: Vec::new(),
+        light: Light::draw(&mut ChaCha8Rng::seed_from_u64(3)),
+        camera_from_world: image.camera_from_world,
+    };
+    let mut group = criterion.benchmark_group("render");
+    group.bench_function("three_people_480p", |bencher| bencher.iter(|| render(black_box(&scene), &camera)));
+    let picture = render(&scene, &camera).image;
+    let effects = CameraEffects { defocus_px: 1.0, noise: 4.0, jpeg_quality: Some(70), ..CameraEffects::NONE };
+    group.bench_function("effects_480p", |bencher| bencher.iter(|| effects.apply(black_box(picture.clone()), 1)));
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    targets = image_stages, keypoint_decoders, lift_and_refine
+    targets = image_stages, keypoint_decoders, lift_and_refine, render_pictures
 }
 criterion_main!(benches);

@@ -158,3 +158,42 @@ fn true_person(person: &ScenePerson, camera: &CameraModel) -> PersonEstimate {
         bbox_in_image_px: bbox,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::adapters::bag::Bag;
+    use crate::adapters::messages::from_cdr;
+    use std::ops::ControlFlow;
+
+    #[test]
+    fn pictures_come_with_their_camera_and_the_people_who_can_be_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            SceneSettings { duration_secs: 2.0, rate_hz: 2.0, width: 160, height: 120, ..SceneSettings::default() };
+        let path = folder.path().join("scene");
+        assert_eq!(write_scene_pictures(&settings, &path).unwrap(), 4);
+        let topics = [PICTURE_TOPIC, CAMERA_INFO_TOPIC, TRUTH_TOPIC].map(str::to_owned);
+        let (mut pictures, mut cameras, mut truths) = (Vec::new(), 0, 0);
+        let mut bag = Bag::open(&path).unwrap();
+        bag.read::<BagError>(&topics, &mut |message| {
+            if let Ok(camera) = from_cdr::<CameraInfo>(message.data)
+                && camera.width == 160
+            {
+                cameras += 1;
+            } else if let Ok(image) = from_cdr::<CompressedImage<'_>>(message.data)
+                && let Ok(picture) = image::load_from_memory(image.data)
+            {
+                assert_eq!((picture.width(), picture.height()), (160, 120));
+                pictures.push(picture.into_rgb8());
+            } else {
+                truths += 1;
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        assert_eq!((pictures.len(), cameras, truths), (4, 4, 4));
+        assert_ne!(pictures[0], pictures[3], "people walk and the camera drives");
+    }
+}

@@ -62,6 +62,11 @@ impl Frame {
     }
 }
 
+/// A paint whose pattern lies in `frame` about `origin`.
+fn paint(frame: &Frame, origin: Vector3<f32>, what: What, gloss: f32) -> Paint {
+    Paint { texture_from_camera: frame.matrix().transpose(), texture_origin: origin, what, glow: 0.0, gloss }
+}
+
 struct Builder<'a> {
     geometry: &'a mut Geometry,
     owner: usize,
@@ -118,11 +123,6 @@ pub(super) fn build(person: &Body3d, owner: usize, camera_from_world: &Isometry3
     builder.head(&joints, &chest);
 }
 
-/// What a surface looks like, its texture fixed to `frame` at `origin`.
-fn paint_on(frame: &Frame, origin: Vector3<f32>, what: What, gloss: f32) -> Paint {
-    Paint { texture_from_camera: frame.matrix().transpose(), texture_origin: origin, what, glow: 0.0, gloss }
-}
-
 impl Builder<'_> {
     fn add(&mut self, primitive: Option<Primitive>, paint: Paint) {
         let owned = primitive.map(|primitive| Primitive { owner: self.owner, ..primitive });
@@ -162,8 +162,8 @@ impl Builder<'_> {
         if cut && let Some(primitive) = &mut primitive {
             primitive.clip = Some((Vector3::z(), length));
         }
-        let paint = paint_on(&frame, from, what, gloss);
-        self.add(primitive, paint);
+        let painted = paint(&frame, from, what, gloss);
+        self.add(primitive, painted);
     }
 
     /// An ellipsoid with half axes (left, forward, up).
@@ -183,8 +183,8 @@ impl Builder<'_> {
     ) {
         let axes = Matrix3::from_columns(&[frame.left * half.0, frame.forward * half.1, frame.up * half.2]);
         let primitive = Primitive::new(Shape::Sphere, axes, center).map(|primitive| Primitive { clip, ..primitive });
-        let paint = paint_on(frame, center, what, gloss);
-        self.add(primitive, paint);
+        let painted = paint(frame, center, what, gloss);
+        self.add(primitive, painted);
     }
 
     fn trunk(&mut self, joints: &JointArray<Vector3<f32>>, pelvis: &Frame, chest: &Frame) {
@@ -227,8 +227,8 @@ impl Builder<'_> {
             let Some(frame) = Frame::new(chest.left + pelvis.left, axis) else { return };
             let axes = Matrix3::from_columns(&[frame.left, frame.forward * deep, frame.up]);
             let shape = Shape::RoundCone { length: axis.norm(), ra: wide.0, rb: wide.1 };
-            let paint = paint_on(chest, chest_origin, printed(&trunk_cloth, wide.1), 0.0);
-            builder.add(Primitive::new(shape, axes, from), paint);
+            let painted = paint(chest, chest_origin, printed(&trunk_cloth, wide.1), 0.0);
+            builder.add(Primitive::new(shape, axes, from), painted);
         };
         let low = hips_at + pelvis.up * (0.06 * s);
         let deep = (waist_depth + loose) / (waist_width + loose);
@@ -240,9 +240,9 @@ impl Builder<'_> {
         if looks.belly > 0.0 {
             let center = waist_at.lerp(&hips_at, 0.45) + pelvis.forward * (0.02 + 0.5 * looks.belly);
             let half = (waist_width * 0.85, waist_depth * 0.85 + looks.belly * 0.4, 0.13 * s);
-            let paint = paint_on(chest, chest_origin, printed(&trunk_cloth, waist_width), 0.0);
+            let painted = paint(chest, chest_origin, printed(&trunk_cloth, waist_width), 0.0);
             let axes = Matrix3::from_columns(&[pelvis.left * half.0, pelvis.forward * half.1, pelvis.up * half.2]);
-            self.add(Primitive::new(Shape::Sphere, axes, center), paint);
+            self.add(Primitive::new(Shape::Sphere, axes, center), painted);
         }
         if looks.breasts > 0.0 {
             for side in [-1.0, 1.0] {
@@ -250,8 +250,8 @@ impl Builder<'_> {
                 let size = 0.05 * s + 0.6 * looks.breasts;
                 let half = (size, 0.04 + looks.breasts + loose, size);
                 let axes = Matrix3::from_columns(&[chest.left * half.0, chest.forward * half.1, chest.up * half.2]);
-                let paint = paint_on(chest, chest_origin, printed(&trunk_cloth, chest_width), 0.0);
-                self.add(Primitive::new(Shape::Sphere, axes, center), paint);
+                let painted = paint(chest, chest_origin, printed(&trunk_cloth, chest_width), 0.0);
+                self.add(Primitive::new(Shape::Sphere, axes, center), painted);
             }
         }
         // The hem hangs over the trousers.
@@ -265,9 +265,9 @@ impl Builder<'_> {
                 let axes = Matrix3::from_columns(&[frame.left, frame.forward * deep, frame.up]);
                 let shape = Shape::RoundCone { length: axis.norm(), ra, rb };
                 let clip = Some((Vector3::z(), axis.norm()));
-                let paint = paint_on(chest, chest_origin, printed(&trunk_cloth, hip_width), 0.0);
+                let painted = paint(chest, chest_origin, printed(&trunk_cloth, hip_width), 0.0);
                 let primitive = Primitive::new(shape, axes, from).map(|primitive| Primitive { clip, ..primitive });
-                self.add(primitive, paint);
+                self.add(primitive, painted);
             }
         } else if let Some(belt) = bottom.belt {
             let from = hips_at + pelvis.up * (0.085 * s);
@@ -277,8 +277,8 @@ impl Builder<'_> {
             let shape = Shape::RoundCone { length: 0.01, ra: 0.9 * hip_width, rb: 0.9 * hip_width };
             let primitive = Primitive::new(shape, axes, from).map(|primitive| Primitive { clip, ..primitive });
             let what = What::Cloth(belt, Lay::Around { radius: hip_width });
-            let paint = paint_on(pelvis, from, what, 0.0);
-            self.add(primitive, paint);
+            let painted = paint(pelvis, from, what, 0.0);
+            self.add(primitive, painted);
         }
         // Shoulders and the slope up to the neck.
         let neck = self.neck_base(joints, chest);
@@ -286,12 +286,12 @@ impl Builder<'_> {
         let upper_cloth = top.cloth;
         for joint in [Joint::LShoulder, Joint::RShoulder] {
             let inner = shoulders.lerp(&neck, 0.35) - chest.up * (0.02 * s);
-            let paint = paint_on(chest, chest_origin, printed(&upper_cloth, chest_width), 0.0);
+            let painted = paint(chest, chest_origin, printed(&upper_cloth, chest_width), 0.0);
             let axis = at(joint) - inner;
             if let Some(frame) = Frame::new(chest.forward, axis) {
                 let shape =
                     Shape::RoundCone { length: axis.norm(), ra: 0.066 * girth + 0.5 * loose, rb: shoulder_radius };
-                self.add(Primitive::new(shape, frame.matrix(), inner), paint);
+                self.add(Primitive::new(shape, frame.matrix(), inner), painted);
             }
             let slope = at(joint).lerp(&shoulders, 0.35);
             let what = What::Cloth(upper_cloth, Lay::Around { radius: 0.05 });
@@ -393,9 +393,9 @@ impl Builder<'_> {
         let axis = sole_to - sole_from;
         if let Some(frame) = Frame::new(foot.left, axis) {
             let axes = Matrix3::from_columns(&[frame.left, frame.forward * 0.34, frame.up]);
-            let paint = paint_on(&frame, sole_from, What::Cloth(shoes.sole, Lay::Around { radius: 0.04 }), 0.0);
+            let painted = paint(&frame, sole_from, What::Cloth(shoes.sole, Lay::Around { radius: 0.04 }), 0.0);
             let shape = Shape::RoundCone { length: axis.norm(), ra: 0.044 * s, rb: 0.042 * s };
-            self.add(Primitive::new(shape, axes, sole_from), paint);
+            self.add(Primitive::new(shape, axes, sole_from), painted);
         }
         let up = |share: f32| ankle - shank * share;
         if shoes.socks_height > 0.0 {
@@ -509,13 +509,13 @@ impl Builder<'_> {
         let axes = |half: (f32, f32, f32)| {
             Matrix3::from_columns(&[head.left * half.0, head.forward * half.1, head.up * half.2])
         };
-        let paint = face(self);
-        self.add(Primitive::new(Shape::Sphere, axes(half), skull), paint);
+        let painted = face(self);
+        self.add(Primitive::new(Shape::Sphere, axes(half), skull), painted);
         // Jaw and chin.
-        let paint = face(self);
+        let painted = face(self);
         self.add(
             Primitive::new(Shape::Sphere, axes((0.46 * unit, 0.52 * unit, 0.52 * unit)), place(0.0, -0.58, -0.20)),
-            paint,
+            painted,
         );
         // Nose: a ridge from between the eyes to the tip.
         let skin = Cloth { grain: 0.0, ..looks.skin };

@@ -20,6 +20,8 @@ mod raster;
 mod rays;
 mod shade;
 mod shadow;
+#[cfg(test)]
+mod tests;
 mod truth;
 
 use image::RgbImage;

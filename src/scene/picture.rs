@@ -14,7 +14,7 @@ use crate::skeleton::Joint;
 use super::{SceneImage, SceneSettings};
 
 /// Mixed into the seed, so that looks do not follow from the way of walking.
-const LOOKS_SEED: u64 = 0xA11C_1074_E500;
+const LOOKS_SEED: u64 = 0x00A1_1C10_74E5;
 /// Noise of the scene's camera at mid grey, 8-bit levels.
 const NOISE: f32 = 2.5;
 

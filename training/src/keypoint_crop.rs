@@ -163,12 +163,12 @@ fn jittered(person: &LabelledPerson, output: PictureSize, rng: &mut impl Rng) ->
     };
     let detected = person.bbox_in_image_px;
     let bbox = if rng.random_bool(0.4) { from_joints().unwrap_or(detected) } else { detected };
-    let mut crop = Crop::around(&bbox, BOX_PADDING * (0.2 * normal(rng)).clamp(-0.4, 0.45).exp(), output);
-    let shift = 0.08 * crop.scale * output.height_px as f64;
+    let mut crop = Crop::around(&bbox, BOX_PADDING * (0.15 * normal(rng)).clamp(-0.35, 0.4).exp(), output);
+    let shift = 0.05 * crop.scale * output.height_px as f64;
     crop.center_in_image_px.x += shift * normal(rng).clamp(-2.0, 2.0);
     crop.center_in_image_px.y += shift * normal(rng).clamp(-2.0, 2.0);
-    if rng.random_bool(0.5) {
-        crop.angle = (0.3 * normal(rng)).clamp(-0.9, 0.9);
+    if rng.random_bool(0.3) {
+        crop.angle = (0.25 * normal(rng)).clamp(-0.7, 0.7);
     }
     crop
 }
@@ -233,4 +233,74 @@ pub fn sampled(image: &RgbImage, crop: &Crop) -> Vec<f32> {
     let mut values = vec![0.0; 3 * crop.output.area()];
     crop.sample_f32(image, &image_input(crop.output), &mut values);
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labelled_picture::Waver;
+
+    const SETTINGS: CropSettings =
+        CropSettings { picture: PictureSize { width_px: 128, height_px: 192 }, target_sigma: 1.5 };
+    const COLUMNS: usize = 32;
+    const CELLS: usize = 32 * 48;
+
+    /// Highest value's cell (column, row).
+    fn peak(map: &[f32], columns: usize) -> (f64, f64) {
+        let index = (0..map.len()).max_by(|a, b| map[*a].total_cmp(&map[*b])).unwrap_or(0);
+        ((index % columns) as f64, (index / columns) as f64)
+    }
+
+    #[test]
+    fn targets_are_distributions_around_joints_or_say_that_there_is_none() {
+        let (picture, person) = (Waver.draw(0), Waver::person());
+        let crop = plain_crop(&person.bbox_in_image_px, SETTINGS.picture);
+        let mut batch = CropBatch::default();
+        SETTINGS.put(&mut batch, &picture, &person, &crop);
+        assert_eq!((batch.count, batch.targets.len()), (1, JOINT_COUNT * (CELLS + 1)));
+        for (joint, target) in Joint::ALL.into_iter().zip(batch.targets.chunks_exact(CELLS + 1)) {
+            assert!((target.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{}", joint.name());
+            let weight = batch.weights[joint.index()];
+            if joint == Joint::LAnkle {
+                assert_eq!((target[CELLS], weight), (1.0, ABSENT_WEIGHT), "outside the picture");
+                continue;
+            }
+            assert_eq!(weight, if joint == Joint::LKnee { HIDDEN_WEIGHT } else { 1.0 });
+            let at = cell(crop.crop_from_image(person.joints_in_image_px[joint.index()]));
+            let found = peak(&target[..CELLS], COLUMNS);
+            assert!((found.0 - at.x).abs() <= 0.5 && (found.1 - at.y).abs() <= 0.5, "{found:?} for {at}");
+        }
+    }
+
+    #[test]
+    fn pictures_and_targets_are_turned_and_mirrored_together() {
+        let batch = SETTINGS.draw(&Waver, 40, 5);
+        let places = CELLS + 1;
+        let mut mirrored = [0, 0];
+        for sample in 0..batch.count {
+            let green = &batch.pictures[(3 * sample + 1) * SETTINGS.picture.area()..][..SETTINGS.picture.area()];
+            let target = |joint: Joint| &batch.targets[(sample * JOINT_COUNT + joint.index()) * places..][..places];
+            // The brightest pixels are the wrist's: their mean.
+            let brightest = green.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let bright: Vec<usize> = (0..green.len()).filter(|index| green[*index] > brightest - 0.02).collect();
+            let mean = |of: &dyn Fn(usize) -> usize| {
+                bright.iter().map(|index| of(*index) as f64).sum::<f64>() / bright.len() as f64
+            };
+            let at = cell(Point2::new(mean(&|index| index % 128), mean(&|index| index / 128)));
+            let near = |joint: Joint| {
+                let found = peak(&target(joint)[..CELLS], COLUMNS);
+                target(joint)[CELLS] == 0.0 && (found.0 - at.x).hypot(found.1 - at.y) < 1.5
+            };
+            assert!(near(Joint::RWrist) != near(Joint::LWrist), "sample {sample}");
+            mirrored[usize::from(near(Joint::LWrist))] += 1;
+        }
+        assert!(mirrored.iter().all(|count| *count > 8), "{mirrored:?}");
+    }
+
+    #[test]
+    fn equal_seeds_give_equal_samples() {
+        let (a, b, c) = (SETTINGS.draw(&Waver, 3, 7), SETTINGS.draw(&Waver, 3, 7), SETTINGS.draw(&Waver, 3, 8));
+        assert_eq!((&a.pictures, &a.targets), (&b.pictures, &b.targets));
+        assert_ne!(a.pictures, c.pictures);
+    }
 }

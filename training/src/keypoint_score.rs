@@ -222,3 +222,49 @@ pub(crate) fn interpolated_precision(mut outcomes: Vec<(f32, bool)>, truths: usi
     let at = |recall: f64| curve.iter().find(|point| point.0 >= recall - 1e-12).map_or(0.0, |point| point.1);
     (0..=100).map(|step| at(f64::from(step) / 100.0)).sum::<f64>() / 101.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labelled_picture::Waver;
+    use stridepose::data::Keypoint;
+
+    /// Somebody in a picture of his own, found `away` px from the truth with this score.
+    fn person(picture: usize, away: f32, score: f32) -> FoundPerson {
+        let truth = Waver::person();
+        let keypoints = truth
+            .joints_in_image_px
+            .map(|at| Some(Keypoint { x: at.x as f32 + away, y: at.y as f32, score, spread: None }));
+        FoundPerson { picture, image_size: (200, 200), truth, found: PersonKeypoints { keypoints, score } }
+    }
+
+    #[test]
+    fn the_truth_scores_one_and_nonsense_nothing() {
+        for counted in [Counted::Visible, Counted::InPicture] {
+            assert!((oks_ap(&[person(0, 0.0, 0.9), person(1, 0.0, 0.1)], counted) - 1.0).abs() < 1e-12);
+            assert!(oks_ap(&[person(0, 150.0, 0.9)], counted) < 1e-12);
+        }
+        // A tenth of 179.5 px.
+        assert!((pck(&[person(0, 17.0, 0.9)]) - 1.0).abs() < 1e-12 && pck(&[person(0, 19.0, 0.9)]) < 1e-12);
+    }
+
+    #[test]
+    fn of_two_people_the_surer_right_one_gives_half_the_recalls() {
+        // Recalls 0 to 0.50 are reached at precision 1: 51 of 101.
+        let ap = oks_ap(&[person(0, 0.0, 0.9), person(1, 150.0, 0.1)], Counted::Visible);
+        assert!((ap - 51.0 / 101.0).abs() < 1e-9, "{ap}");
+        let ap = oks_ap(&[person(0, 0.0, 0.1), person(1, 150.0, 0.9)], Counted::Visible);
+        assert!((ap - 0.5 * 51.0 / 101.0).abs() < 1e-9, "{ap}");
+    }
+
+    #[test]
+    fn oks_of_one_distance_is_the_formula_s() {
+        let found = person(0, 5.0, 0.9);
+        let area = 0.53 * 60.0 * 179.5;
+        let visible = Joint::ALL.into_iter().filter(|joint| found.truth.is_visible[joint.index()]);
+        let terms: Vec<f64> =
+            visible.map(|joint| (-25.0 / (2.0 * area * (2.0 * OKS_SIGMAS[joint.index()]).powi(2))).exp()).collect();
+        let expected = terms.iter().sum::<f64>() / terms.len() as f64;
+        assert!((found.oks(&found.found, Counted::Visible) - expected).abs() < 1e-6);
+    }
+}

@@ -87,3 +87,37 @@ fn within(bbox: &BoundingBox, (width, height): (u32, u32)) -> BoundingBox {
         y_max: clip(bbox.y_max, height),
     }
 }
+
+/// Somebody who stands before grey, for tests: the right wrist and nothing else is white.
+#[cfg(test)]
+pub(crate) struct Waver;
+
+#[cfg(test)]
+impl Waver {
+    /// The one person that is in every picture.
+    pub(crate) fn person() -> LabelledPerson {
+        let mut joints_in_image_px = [Point2::new(100.0, 100.0); JOINT_COUNT];
+        for (joint, at) in Joint::ALL.iter().zip(&mut joints_in_image_px) {
+            *at += nalgebra::Vector2::new(8.0 * (joint.index() % 5) as f64 - 16.0, 9.0 * joint.index() as f64 - 72.0);
+        }
+        joints_in_image_px[Joint::RWrist.index()] = Point2::new(80.0, 60.0);
+        // Cut off by the border.
+        joints_in_image_px[Joint::LAnkle.index()] = Point2::new(100.0, 205.0);
+        let mut is_visible = [true; JOINT_COUNT];
+        is_visible[Joint::LAnkle.index()] = false;
+        is_visible[Joint::LKnee.index()] = false;
+        let bbox_in_image_px = BoundingBox { x_min: 70.0, y_min: 20.0, x_max: 130.0, y_max: 199.5 };
+        LabelledPerson { joints_in_image_px, is_visible, bbox_in_image_px }
+    }
+}
+
+#[cfg(test)]
+impl PictureSource for Waver {
+    fn draw(&self, _: u64) -> LabelledPicture {
+        let mut image = RgbImage::from_pixel(200, 200, image::Rgb([90; 3]));
+        for (x, y) in (-3..4).flat_map(|dx| (-3..4).map(move |dy| (80 + dx, 60 + dy))) {
+            image.put_pixel(x as u32, y as u32, image::Rgb([255; 3]));
+        }
+        LabelledPicture { image, people: vec![Self::person()] }
+    }
+}

@@ -28,7 +28,7 @@
 //! pictures   whole rendered pictures with known people, for the 2D networks; labelled_picture  what is known of them
 //! multi_scale  multi-scale network: keypoints of a crop, or people of a whole picture
 //! keypoint_crop  pictures -> crops and targets; keypoint_task  the loss; person_task  both for the person detector
-//! picture_trainer  what is trained there, and one step of it; picture_train  the loop; picture_log  its log
+//! picture_trainer  what is trained there, and one step of it; picture_train  the loop; picture_log  its log, picture_curves  drawn
 //! keypoint_score, person_score  how good they are; score_calibration  raw score -> probability
 //! export_multi_scale  their graphs; export_model  their model folders
 //! onnx       protobuf of the graphs; export  streaming and whole-sequence graphs and their contract;
@@ -77,6 +77,7 @@ pub mod onnx;
 pub mod onnx_reader;
 pub mod person_score;
 pub mod person_task;
+pub mod picture_curves;
 pub mod picture_log;
 pub mod picture_train;
 pub mod picture_trainer;

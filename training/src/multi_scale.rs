@@ -321,7 +321,22 @@ fn doubled(x: Tensor<4>) -> Tensor<4> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use burn::tensor::Distribution;
+
+    #[test]
+    fn presets_give_maps_at_a_quarter_of_the_picture_and_nothing_known_at_first() {
+        for size in [MultiScaleSize::small(), MultiScaleSize::base(), MultiScaleSize::person()] {
+            let device = Device::flex();
+            let network = MultiScaleNetwork::new(&size, &device);
+            let picture =
+                Tensor::random([1, 3, size.height_px, size.width_px], Distribution::Normal(0.0, 1.0), &device);
+            let answers = network.forward(picture);
+            let (columns, rows) = size.cells();
+            assert_eq!(answers.maps.dims(), [1, size.outputs, rows, columns]);
+            assert_eq!(answers.absent.dims(), [1, size.outputs]);
+            assert!(answers.maps.abs().max().into_scalar::<f32>() == 0.0);
+            assert_eq!((size.width_px % 32, size.height_px % 32), (0, 0), "the coarsest branch has whole cells");
+        }
+    }
 }

@@ -126,3 +126,18 @@ impl Detections {
         interpolated_precision(self.outcomes.clone(), self.truths)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recall_counts_until_too_many_are_wrong() {
+        let outcomes = vec![(0.9, true), (0.8, true), (0.7, false), (0.6, true), (0.5, false), (0.4, true)];
+        let found = Detections { pictures: 100, truths: 5, outcomes };
+        assert_eq!(found.recall_at(0.01), (0.6, 0.6));
+        assert_eq!(found.recall_at(0.0), (0.8, 0.4));
+        assert_eq!(found.recall_at(1.0), (0.4, 0.8));
+        assert_eq!(found.at(0.5), (0.6, 0.02));
+    }
+}

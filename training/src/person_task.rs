@@ -268,3 +268,75 @@ pub fn is_wanted(person: &LabelledPerson, letterbox: &Crop) -> bool {
     let bbox: &BoundingBox = &person.bbox_in_image_px;
     bbox.height() / letterbox.scale as f32 >= LEAST_HEIGHT_PX && person.visible_joints() >= LEAST_JOINTS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labelled_picture::Waver;
+    use stridepose::stages::detect::{DetectSettings, decode_center_heatmap};
+
+    fn task() -> PersonTask<Waver> {
+        PersonTask { source: Waver, picture: PictureSize { width_px: 128, height_px: 96 }, start_from: None }
+    }
+
+    /// Answers that are the targets of a batch.
+    fn ideal(batch: &PersonBatch) -> Answers {
+        let cells = 32 * 24;
+        let logits = batch.middles.iter().map(|target| if *target >= 1.0 { 8.0 } else { -8.0 });
+        let mut values = Vec::new();
+        for sample in 0..batch.count {
+            values.extend(logits.clone().skip(sample * cells).take(cells));
+            values.extend_from_slice(&batch.boxes[4 * sample * cells..4 * (sample + 1) * cells]);
+        }
+        let device = Device::flex();
+        Answers {
+            maps: tensor(&values, [batch.count, PERSON_MAPS, 24, 32], &device),
+            absent: Tensor::zeros([batch.count, PERSON_MAPS], &device),
+        }
+    }
+
+    #[test]
+    fn ideal_answers_are_the_true_box_and_cost_nothing() {
+        let task = task();
+        let picture = Waver.draw(0);
+        let letterbox = Crop::letterbox((200, 200), task.picture, Placement::Centre);
+        let mut batch = PersonBatch::default();
+        task.put(&mut batch, &picture, &letterbox);
+        let [heatmap, size, offset] = read_out(ideal(&batch)).map(crate::export::floats);
+        let settings = DetectSettings { score_threshold: 0.5, nms_iou: 0.5, max_people: 5 };
+        let found = decode_center_heatmap(&heatmap, &size, &offset, STRIDE_PX, &letterbox, (200, 200), &settings);
+        assert_eq!(found.len(), 1);
+        let (found, truth) = (found[0].bbox_in_image_px, Waver::person().bbox_in_image_px);
+        for (a, b) in [
+            (found.x_min, truth.x_min),
+            (found.y_min, truth.y_min),
+            (found.x_max, truth.x_max),
+            (found.y_max, truth.y_max),
+        ] {
+            assert!((a - b).abs() < 0.05, "{found:?} instead of {truth:?}");
+        }
+        assert!(task.loss(ideal(&batch), &batch).into_scalar::<f32>() < 0.01);
+        let mut wrong = ideal(&batch);
+        wrong.maps = wrong.maps.add_scalar(0.7);
+        assert!(task.loss(wrong, &batch).into_scalar::<f32>() > 0.5);
+    }
+
+    #[test]
+    fn drawn_samples_have_their_boxes_mirrored_with_the_picture() {
+        let task = task();
+        let batch = task.draw(30, 3);
+        assert!(batch.people > 15 && batch.count == 30, "{} people", batch.people);
+        let [heatmap, _, offset] = read_out(ideal(&batch)).map(crate::export::floats);
+        let cells = 32 * 24;
+        for sample in 0..batch.count {
+            let heat = &heatmap[sample * cells..(sample + 1) * cells];
+            for cell in (0..cells).filter(|cell| heat[*cell] > 0.5) {
+                let (x, y) = (offset[2 * sample * cells + cell], offset[(2 * sample + 1) * cells + cell]);
+                assert!(
+                    (-0.01..=1.01).contains(&x) && (-0.01..=1.01).contains(&y),
+                    "the middle lies in its cell: {x} {y}"
+                );
+            }
+        }
+    }
+}

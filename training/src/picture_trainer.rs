@@ -219,3 +219,61 @@ fn optimizer() -> anyhow::Result<ModuleOptimizer> {
         .map_err(|error| anyhow::anyhow!("the pattern of hidden matrices: {error:?}"))?;
     Ok(adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::keypoint_crop::CropSettings;
+    use crate::keypoint_task::KeypointTask;
+    use crate::labelled_picture::Waver;
+
+    fn size() -> MultiScaleSize {
+        MultiScaleSize {
+            width_px: 32,
+            height_px: 64,
+            stem: 4,
+            channels: vec![8, 8, 8],
+            modules: vec![2, 3],
+            blocks: vec![1; 3],
+            head: 8,
+            ..MultiScaleSize::small()
+        }
+    }
+
+    fn task() -> KeypointTask<Waver> {
+        let size = size();
+        let crops = CropSettings { picture: size.picture(), target_sigma: size.target_sigma() };
+        KeypointTask { source: Waver, crops }
+    }
+
+    fn answers(network: &MultiScaleNetwork) -> Vec<f32> {
+        let picture = Tensor::ones([1, 3, 64, 32], &Device::flex());
+        crate::export::floats(network.forward(picture).maps)
+    }
+
+    #[test]
+    fn a_run_taken_up_again_ends_where_one_in_a_piece_ends_and_learns() {
+        let (run, task) = (tempfile::tempdir().unwrap(), task());
+        let mut whole = PictureTrainer::resume(run.path(), &size(), &task, 2, 1).unwrap();
+        whole.save(run.path()).unwrap();
+        let losses: Vec<f32> = (0..24).map(|_| whole.step(&task, 6, 5e-3).unwrap()).collect();
+        for steps in [10, 14] {
+            let mut part = PictureTrainer::resume(run.path(), &size(), &task, 2, 1).unwrap();
+            for _ in 0..steps {
+                part.step(&task, 6, 5e-3).unwrap();
+            }
+            part.secs += 1.5;
+            part.save(run.path()).unwrap();
+        }
+        let (averaged, state) = load(run.path()).unwrap();
+        assert_eq!((state.step, state.average_updates), (24, 24));
+        assert!((state.secs - 3.0).abs() < 1e-9);
+        assert_eq!(answers(&averaged), answers(whole.network()));
+        let (early, late) = (losses[..4].iter().sum::<f32>(), losses[20..].iter().sum::<f32>());
+        assert!(late < 0.93 * early, "{losses:?}");
+        let larger = MultiScaleSize { head: 16, ..size() };
+        let error = PictureTrainer::resume(run.path(), &larger, &task, 2, 1).err().unwrap().to_string();
+        assert!(error.contains("head: 8") && error.contains("head: 16"), "{error}");
+    }
+}

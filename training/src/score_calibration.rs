@@ -60,7 +60,8 @@ mod tests {
         assert!(fitted.is_sorted(), "{fitted:?}");
         for (knot, probability) in fitted.into_iter().enumerate() {
             let score = knot as f32 / 10.0;
-            assert!((probability - score * score).abs() < 0.04, "{knot}: {probability}");
+            // At the ends there are statements on one side of the knot only: their mean is a third of a step away.
+            assert!((probability - score * score).abs() < 0.07, "{knot}: {probability}");
         }
     }
 

@@ -12,6 +12,7 @@ use stridepose_train::export_multi_scale;
 use stridepose_train::keypoint_score::{self, Counted, FoundPerson};
 use stridepose_train::labelled_picture::PictureSource;
 use stridepose_train::mocap::{self, Split};
+use stridepose_train::picture_curves;
 use stridepose_train::picture_trainer;
 use stridepose_train::pictures::PictureSampler;
 use stridepose_train::score_calibration;
@@ -88,6 +89,7 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
         "rendered people alone"
     );
     export_model::keypoints(output, &network, size, &confidence, &origin)?;
+    picture_curves::write(&arguments.run, output)?;
     export_model::reliability(output, &raw, &calibrated)
 }
 

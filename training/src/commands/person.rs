@@ -9,7 +9,7 @@ use stridepose_train::person_score;
 use stridepose_train::person_task::PersonTask;
 use stridepose_train::picture_train::{self, PictureTrainSettings};
 use stridepose_train::pictures::PictureSampler;
-use stridepose_train::{export_model, export_multi_scale, picture_trainer};
+use stridepose_train::{export_model, export_multi_scale, picture_curves, picture_trainer};
 
 #[derive(clap::Args)]
 pub struct DetectorArguments {
@@ -104,5 +104,6 @@ pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()
         state.step,
         state.secs / 60.0
     );
-    export_model::person(output, &network, &state.size, &origin)
+    export_model::person(output, &network, &state.size, &origin)?;
+    picture_curves::write(&arguments.run, output)
 }
