@@ -68,7 +68,7 @@ pub fn detect(
     let letterbox = Crop::letterbox(picture.image.dimensions(), output, Placement::Centre);
     let values = sampled(&picture.image, &letterbox);
     let input: Tensor<4> = tensor(&values, [1, 3, output.height_px, output.width_px], &Device::flex());
-    let [heatmap, boxes, offset] = person_task::read_out(network.forward(input)).map(floats);
+    let [heatmap, boxes, offset] = person_task::read_out(&network.forward(input)).map(floats);
     let image_size = picture.image.dimensions();
     decode_center_heatmap(&heatmap, &boxes, &offset, STRIDE_PX, &letterbox, image_size, settings)
 }

@@ -214,12 +214,12 @@ impl CellBox {
     }
 
     fn holds(&self, column: usize, row: usize) -> bool {
-        let (dx, dy) = self.from_center(column, row);
+        let (dx, dy) = self.offset_from_center(column, row);
         dx.abs() <= 0.5 * self.size.0 + 0.5 && dy.abs() <= 0.5 * self.size.1 + 0.5
     }
 
     /// From the middle to the centre of a cell.
-    fn from_center(&self, column: usize, row: usize) -> (f32, f32) {
+    fn offset_from_center(&self, column: usize, row: usize) -> (f32, f32) {
         (column as f32 + 0.5 - self.center.0, row as f32 + 0.5 - self.center.1)
     }
 
@@ -232,7 +232,7 @@ impl CellBox {
 
     /// What the network should say of the box in a cell.
     fn values(&self, column: usize, row: usize) -> [f32; 4] {
-        let (dx, dy) = self.from_center(column, row);
+        let (dx, dy) = self.offset_from_center(column, row);
         [-dx, -dy, self.size.0.max(0.25).ln(), self.size.1.max(0.25).ln()]
     }
 }
@@ -257,7 +257,7 @@ fn augment(batch: &mut PersonBatch, size: PictureSize, rng: &mut impl Rng) {
 }
 
 /// The maps as the program reads them: probability `[n, 1, rows, columns]`, size and offset `[n, 2, rows, columns]`, cells.
-pub fn read_out(answers: Answers) -> [Tensor<4>; 3] {
+pub fn read_out(answers: &Answers) -> [Tensor<4>; 3] {
     let [count, _, rows, columns] = answers.maps.dims();
     let of = |maps: std::ops::Range<usize>| answers.maps.clone().slice([0..count, maps, 0..rows, 0..columns]);
     [sigmoid(of(0..1)), of(3..5).exp(), of(1..3) + 0.5]
@@ -302,7 +302,7 @@ mod tests {
         let letterbox = Crop::letterbox((200, 200), task.picture, Placement::Centre);
         let mut batch = PersonBatch::default();
         task.put(&mut batch, &picture, &letterbox);
-        let [heatmap, size, offset] = read_out(ideal(&batch)).map(crate::export::floats);
+        let [heatmap, size, offset] = read_out(&ideal(&batch)).map(crate::export::floats);
         let settings = DetectSettings { score_threshold: 0.5, nms_iou: 0.5, max_people: 5 };
         let found = decode_center_heatmap(&heatmap, &size, &offset, STRIDE_PX, &letterbox, (200, 200), &settings);
         assert_eq!(found.len(), 1);
@@ -326,7 +326,7 @@ mod tests {
         let task = task();
         let batch = task.draw(30, 3);
         assert!(batch.people > 15 && batch.count == 30, "{} people", batch.people);
-        let [heatmap, _, offset] = read_out(ideal(&batch)).map(crate::export::floats);
+        let [heatmap, _, offset] = read_out(&ideal(&batch)).map(crate::export::floats);
         let cells = 32 * 24;
         for sample in 0..batch.count {
             let heat = &heatmap[sample * cells..(sample + 1) * cells];

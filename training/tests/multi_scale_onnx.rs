@@ -111,7 +111,7 @@ fn the_exported_detector_answers_as_the_trainer_s() {
     let network = network(&size);
     export_model::person(folder.path(), &network, &size, "a test").unwrap();
     for count in [1, 2] {
-        let outputs = person_task::read_out(forward(&network, &size, count)).map(values);
+        let outputs = person_task::read_out(&forward(&network, &size, count)).map(values);
         compare(folder.path(), &size, count, &outputs);
     }
 }

@@ -52,7 +52,9 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
             .map(|index| {
                 let mut picture = PictureSource::draw(&source, 77 + index);
                 let found = keypoint_score::find_in(&network, size, &picture, 0);
-                found.iter().for_each(|person| draw(&mut picture.image, person));
+                for person in &found {
+                    draw(&mut picture.image, person);
+                }
                 picture.image
             })
             .collect();
