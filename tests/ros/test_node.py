@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import LATCHED, SENSOR, SHARED, NodeProcess, RosTest
+from harness import LATCHED, SENSOR, SHARED, STREAM, NodeProcess, RosTest
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTransitions, GetState
 from rcl_interfaces.msg import Log, Parameter, ParameterEvent, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically
 from people import KEYPOINTS, PeopleTest, camera_info, keypoints, stamp_of
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from stridepose.msg import Joint, JointSet, KeypointArray, SkeletonArray
 from tf2_msgs.msg import TFMessage
@@ -308,6 +309,25 @@ class StreamTest(PeopleTest):
                 self.spin_for(0.4)
             self.spin_until(lambda: self.values(lines, "warnings").get("image_refused", "").startswith("4,"), "four refused images")
             self.assertIsNone(process.process.poll())
+
+
+class StopTest(PeopleTest):
+    def test_in_the_middle_of_a_stream_it_stops_within_a_second_and_sends_nothing_half(self):
+        for how in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(how.name):
+                self.start()
+                heard = []
+                topic = "/stridepose/skeletons"
+                subscription = self.node.create_subscription(SkeletonArray, topic, heard.append, STREAM, raw=True)
+                with NodeProcess(parameters={**KEYPOINTS, "node.reliability": "reliable"}) as process, self.streaming():
+                    self.spin_until(lambda: len(heard) > 30, "a stream of answers")
+                    code, seconds = process.stop(how)
+                self.spin_for(0.3)
+                self.assertEqual(code, 0, process.output)
+                self.assertLess(seconds, 1.0, f"after {how.name}")
+                for data in heard:
+                    self.assertEqual(serialize_message(deserialize_message(data, SkeletonArray)), data)
+                self.node.destroy_subscription(subscription)
 
 
 class ProcessTest(RosTest):
