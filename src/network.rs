@@ -75,3 +75,38 @@ pub trait Network: Send {
     /// [`NetworkError`] when the engine refuses the inputs or fails.
     fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError>;
 }
+
+/// Runs `network` once on zeros, with `batch` where the size of a dimension is open: to see whether it runs, and to get what a
+/// first run costs over with.
+///
+/// # Errors
+/// [`NetworkError`] when the network takes what cannot be made here, or the engine fails.
+pub fn run_on_zeros(network: &mut dyn Network, batch: usize) -> Result<(), NetworkError> {
+    enum Zeros {
+        F32(ArrayD<f32>),
+        U8(ArrayD<u8>),
+        I32(ArrayD<i32>),
+    }
+    let zeros = |spec: &TensorSpec| {
+        let shape: Vec<usize> = spec.shape.iter().map(|size| size.unwrap_or(batch)).collect();
+        match spec.element_type {
+            ElementType::F32 => Ok(Zeros::F32(ArrayD::zeros(shape))),
+            ElementType::U8 => Ok(Zeros::U8(ArrayD::zeros(shape))),
+            ElementType::I32 => Ok(Zeros::I32(ArrayD::zeros(shape))),
+            ElementType::I64 | ElementType::Other => Err(NetworkError {
+                network: spec.name.clone(),
+                reason: "this input is neither f32 nor u8 nor i32".to_owned(),
+            }),
+        }
+    };
+    let inputs = network.inputs().iter().map(zeros).collect::<Result<Vec<_>, _>>()?;
+    let views: Vec<TensorView<'_>> = inputs
+        .iter()
+        .map(|input| match input {
+            Zeros::F32(values) => TensorView::F32(values.view()),
+            Zeros::U8(values) => TensorView::U8(values.view()),
+            Zeros::I32(values) => TensorView::I32(values.view()),
+        })
+        .collect();
+    network.run(&views).map(|_| ())
+}

@@ -21,7 +21,7 @@ use stridepose::stages::image::EncodedImage;
 use stridepose::stages::people::{DetectorStage, KeypointStage, SingleStage};
 use stridepose::stages::track::{Finding, Search};
 
-const CPU: EngineSettings = EngineSettings { provider: Provider::Cpu, intra_threads: 1 };
+const CPU: EngineSettings = EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 };
 const SETTINGS: DetectSettings = DetectSettings { score_threshold: 0.3, nms_iou: 0.5, max_people: 10 };
 
 fn weights(name: &str) -> Vec<u8> {

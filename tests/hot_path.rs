@@ -46,7 +46,7 @@ impl Network for Uncounted {
 /// The pipeline of the shipped lifter and its discriminator.
 fn pipeline() -> Pipeline {
     let config = Config::from_sources(None, &["detector.max_people:=50".to_owned()]).unwrap();
-    let settings = EngineSettings { provider: Provider::Cpu, intra_threads: 1 };
+    let settings = EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 };
     let model = ModelStore::new(&[]).unwrap().load("lifter").unwrap();
     let discriminator = load_discriminator(&model).unwrap().expect("the shipped lifter has one");
     let ModelTask::Lifter(facts) = model.contract.task.clone() else { panic!("a lifter") };

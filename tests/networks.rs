@@ -14,7 +14,7 @@ use stridepose::model::{ModelContract, ModelTask, PictureSize, judge_styles};
 use stridepose::network::{Network, TensorView};
 use stridepose::stages::window::FEATURE_COUNT;
 
-const CPU: EngineSettings = EngineSettings { provider: Provider::Cpu, intra_threads: 1 };
+const CPU: EngineSettings = EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 };
 
 #[test]
 fn foreign_networks_fit_their_contracts() {

@@ -60,7 +60,9 @@ fn scores_are_the_trainer_s_and_broken_movements_are_less_plausible_than_true_on
     let facts = facts.discriminator.as_ref().unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/lifter/discriminator_golden.json");
     let golden: Golden = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut network = OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1 }).unwrap();
+    let mut network =
+        OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 })
+            .unwrap();
     let mut medians = Vec::new();
     for group in &golden.groups {
         let width = facts.window_ages.len() * 51;

@@ -23,7 +23,7 @@ const KEYPOINT_NETWORKS: [&str; 2] = ["blazepose_full", "movenet_lightning"];
 /// Everybody in each image of a bag, with the parameters' defaults.
 fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPerson>> {
     let store = ModelStore::new(&[shared.join("models")]).unwrap();
-    let settings = EngineSettings { provider: Provider::Cpu, intra_threads: 1 };
+    let settings = EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 };
     let load = |name: &str| {
         let model = store.load(name).unwrap();
         let network = OnnxNetwork::load(&model, &settings).unwrap();
@@ -59,7 +59,9 @@ fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPer
             }
             let searches: Vec<_> = tracker.searches().collect();
             tracker.update(&keypoints.find(&rgb, &searches).unwrap());
-            images.push(tracker.people());
+            let mut people = Vec::new();
+            tracker.write_people(&mut people);
+            images.push(people);
             Ok(ControlFlow::Continue(()))
         })
         .unwrap();

@@ -89,8 +89,11 @@ pub enum Feed {
 /// # Errors
 /// [`EngineError`] says which model or provider, and what to do.
 pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, EngineError> {
-    let settings =
-        EngineSettings { provider: config.inference.provider, intra_threads: config.inference.intra_threads as usize };
+    let settings = EngineSettings {
+        provider: config.inference.provider,
+        intra_threads: config.inference.intra_threads as usize,
+        most_people: config.detector.max_people as usize,
+    };
     let mut models = BTreeMap::new();
     let network_time = NetworkTime::default();
     let mut load = |part: &'static str, name: &str| -> Result<(Model, OnnxNetwork), EngineError> {

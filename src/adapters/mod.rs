@@ -2,6 +2,7 @@
 //! model files and ONNX Runtime.
 
 pub mod cdr;
+pub mod gpu;
 pub mod known_camera;
 pub mod messages;
 pub mod ros;
@@ -28,3 +29,5 @@ pub mod result_writer;
 pub mod scene_bag;
 #[cfg(feature = "replay")]
 pub mod stage_timer;
+#[cfg(feature = "replay")]
+pub mod tensorrt;

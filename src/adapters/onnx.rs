@@ -15,15 +15,17 @@ use std::time::Instant;
 use ndarray::{ArrayD, ArrayViewD};
 use ort::AsPointer;
 use ort::environment::Environment;
-use ort::ep::{CPU, CUDA, ExecutionProviderDispatch, TensorRT};
+use ort::ep::{CPU, CUDA, ExecutionProvider, ExecutionProviderDispatch, TensorRT};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
+use crate::adapters::gpu;
 use crate::adapters::model_store::Model;
 use crate::adapters::stage_timer::NetworkTime;
+use crate::adapters::tensorrt::{self, EngineKey};
 use crate::config::Provider;
-use crate::network::{ElementType, Network, NetworkError, TensorSpec, TensorView};
+use crate::network::{ElementType, Network, NetworkError, TensorSpec, TensorView, run_on_zeros};
 
 /// What to do when the library is missing.
 const ADVICE: &str = "run `make setup` in the source folder, or `pip install onnxruntime` and set \
@@ -75,6 +77,8 @@ pub struct EngineSettings {
     pub provider: Provider,
     /// CPU threads inside one run.
     pub intra_threads: usize,
+    /// Most people of one run, where a graph leaves the number open: for what an engine is built for.
+    pub most_people: usize,
 }
 
 /// The library, loaded once for the process.
@@ -175,13 +179,46 @@ const fn providers(asked: Provider) -> &'static [&'static str] {
     }
 }
 
-fn dispatch(provider: &str) -> ExecutionProviderDispatch {
-    match provider {
-        "tensorrt" => TensorRT::default().build(),
+/// The provider, made ready for `model`.
+fn dispatch(
+    provider: &'static str,
+    model: &Model,
+    settings: &EngineSettings,
+) -> Result<ExecutionProviderDispatch, OnnxError> {
+    let dispatch = match provider {
+        "tensorrt" => tensorrt_provider(model, settings)?.build(),
         "cuda" => CUDA::default().build(),
         _ => CPU::default().build(),
+    };
+    Ok(dispatch.error_on_failure())
+}
+
+/// TensorRT with the engines of this model, GPU and runtime.
+fn tensorrt_provider(model: &Model, settings: &EngineSettings) -> Result<TensorRT, OnnxError> {
+    // Nothing is looked up or made where the runtime has no TensorRT: registering it says so.
+    if !TensorRT::is_available().unwrap_or(false) {
+        return Ok(TensorRT::default());
     }
-    .error_on_failure()
+    let (inputs, _) = graph_tensors(&model.weights_path, &model.weights)?;
+    let profile = tensorrt::profile(&inputs, settings.most_people);
+    let folder = tensorrt_folder(model, settings)?;
+    if let Some(folder) = folder.as_ref().filter(|folder| !tensorrt::is_built(folder)) {
+        let name = &model.contract.name;
+        tracing::info!("TensorRT builds its engine of {name} into {}: minutes, but only once", folder.display());
+    }
+    Ok(tensorrt::provider(folder.as_deref(), profile.as_ref()))
+}
+
+/// Folder of the engines of this model, GPU and runtime, made where it is missing; `None` where no GPU can be named.
+fn tensorrt_folder(model: &Model, settings: &EngineSettings) -> Result<Option<PathBuf>, OnnxError> {
+    let (Some(cache), Some(gpu)) = (tensorrt::cache_folder(), gpu::name()) else { return Ok(None) };
+    let key = EngineKey { sha256: &model.sha256, gpu: &gpu, runtime: ort::info(), most: settings.most_people };
+    let folder = cache.join(key.folder_name());
+    std::fs::create_dir_all(&folder).map_err(|error| OnnxError::Provider {
+        provider: "tensorrt",
+        reason: format!("cannot make {} for its engines: {error}", folder.display()),
+    })?;
+    Ok(Some(folder))
 }
 
 impl OnnxNetwork {
@@ -192,10 +229,11 @@ impl OnnxNetwork {
     pub fn load(model: &Model, settings: &EngineSettings) -> Result<Self, OnnxError> {
         let mut attempts = Vec::new();
         for &provider in providers(settings.provider) {
-            match session(&model.weights_path, &model.weights, provider, settings.intra_threads) {
-                Ok(session) => {
+            match Self::with_provider(model, provider, settings) {
+                Ok(mut network) => {
                     attempts.push(ProviderAttempt { name: provider, failure: None });
-                    return Self::new(model, session, attempts).checked(model);
+                    network.attempts = attempts;
+                    return Ok(network);
                 }
                 Err(error @ (OnnxError::NoLibrary { .. } | OnnxError::Graph { .. } | OnnxError::Mismatch { .. })) => {
                     return Err(error);
@@ -211,7 +249,28 @@ impl OnnxNetwork {
         Err(OnnxError::Provider { provider, reason })
     }
 
-    fn new(model: &Model, session: Session, attempts: Vec<ProviderAttempt>) -> Self {
+    /// Loads `model` with one provider; what runs on a GPU has run once with one person and once with the most.
+    fn with_provider(model: &Model, provider: &'static str, settings: &EngineSettings) -> Result<Self, OnnxError> {
+        let load = || -> Result<Self, OnnxError> {
+            let dispatch = dispatch(provider, model, settings)?;
+            let session = session(&model.weights_path, &model.weights, provider, dispatch, settings.intra_threads)?;
+            let mut network = Self::new(model, session).checked(model)?;
+            if network.provider != "cpu" {
+                for batch in [1, settings.most_people] {
+                    run_on_zeros(&mut network, batch)
+                        .map_err(|error| OnnxError::Provider { provider, reason: error.to_string() })?;
+                }
+                network.time = NetworkTime::default();
+            }
+            Ok(network)
+        };
+        if provider == "cpu" {
+            return load();
+        }
+        tensorrt::with_progress(&format!("{} is made ready for {provider}", model.contract.name), load)
+    }
+
+    fn new(model: &Model, session: Session) -> Self {
         let specs = |outlets: &[ort::value::Outlet]| outlets.iter().map(spec).collect();
         Self {
             name: model.contract.name.clone(),
@@ -220,7 +279,7 @@ impl OnnxNetwork {
             answers: Vec::new(),
             provider: assigned_providers(&session),
             session,
-            attempts,
+            attempts: Vec::new(),
             time: NetworkTime::default(),
         }
     }
@@ -256,12 +315,18 @@ impl OnnxNetwork {
 /// # Errors
 /// [`OnnxError`] when there is no library or it refuses the graph; `path` is only named.
 pub fn graph_tensors(path: &Path, weights: &[u8]) -> Result<(Vec<TensorSpec>, Vec<TensorSpec>), OnnxError> {
-    let session = session(path, weights, "cpu", 1)?;
+    let session = session(path, weights, "cpu", CPU::default().build(), 1)?;
     let specs = |outlets: &[ort::value::Outlet]| outlets.iter().map(spec).collect();
     Ok((specs(session.inputs()), specs(session.outputs())))
 }
 
-fn session(path: &Path, weights: &[u8], provider: &'static str, intra_threads: usize) -> Result<Session, OnnxError> {
+fn session(
+    path: &Path,
+    weights: &[u8],
+    provider: &'static str,
+    dispatch: ExecutionProviderDispatch,
+    intra_threads: usize,
+) -> Result<Session, OnnxError> {
     let library = library()?;
     let refuse = |reason: String| OnnxError::Provider { provider, reason };
     let builder = || -> Result<_, String> {
@@ -273,7 +338,7 @@ fn session(path: &Path, weights: &[u8], provider: &'static str, intra_threads: u
         builder.with_config_entry("session.record_ep_graph_assignment_info", "1").map_err(|error| error.to_string())
     };
     let mut builder = builder()
-        .and_then(|builder| builder.with_execution_providers([dispatch(provider)]).map_err(|error| error.to_string()))
+        .and_then(|builder| builder.with_execution_providers([dispatch]).map_err(|error| error.to_string()))
         .map_err(refuse)?;
     builder.commit_from_memory(weights).map_err(|error| {
         if provider == "cpu" {

@@ -54,11 +54,15 @@ pub fn write_scene_bag(settings: &SceneSettings, output: &Path) -> Result<usize,
 }
 
 /// The same with rendered pictures, JPEG, instead of a detector's keypoints. In the truth are the people of whom the
-/// picture shows something.
+/// picture shows something. `progress` is called after each image with how many are done.
 ///
 /// # Errors
 /// [`BagError`] when the folder is in use or cannot be written, or when no JPEG can be as large as the pictures.
-pub fn write_scene_pictures(settings: &SceneSettings, output: &Path) -> Result<usize, BagError> {
+pub fn write_scene_pictures(
+    settings: &SceneSettings,
+    output: &Path,
+    progress: &mut dyn FnMut(usize),
+) -> Result<usize, BagError> {
     let camera = scene_camera(settings);
     let mut images = make_scene(settings, &|point| camera.project(point));
     let painter = ScenePainter::new(settings, &images);
@@ -66,7 +70,7 @@ pub fn write_scene_pictures(settings: &SceneSettings, output: &Path) -> Result<u
     let pictures = writer.add_topic::<CompressedImage<'_>>(PICTURE_TOPIC, Qos::Stream)?;
     let camera_info = writer.add_topic::<CameraInfo>(CAMERA_INFO_TOPIC, Qos::Stream)?;
     let truth = writer.add_topic::<SkeletonArray<'_>>(TRUTH_TOPIC, Qos::Stream)?;
-    for image in &mut images {
+    for (index, image) in images.iter_mut().enumerate() {
         let (picture, people) = painter.paint(image, &camera);
         let data = encode_jpeg(&picture, JPEG_QUALITY).map_err(|error| {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
@@ -80,6 +84,7 @@ pub fn write_scene_pictures(settings: &SceneSettings, output: &Path) -> Result<u
         writer.write(pictures, image.stamp, &CompressedImage { header, format: "jpeg", data: &data })?;
         let estimate = truth_of(image, &camera);
         writer.write(truth, image.stamp, &SkeletonArray::from_estimate(&estimate, FRAME_ID, Duration::ZERO))?;
+        progress(index + 1);
     }
     writer.finish()?;
     Ok(images.len())
@@ -173,7 +178,9 @@ mod tests {
         let settings =
             SceneSettings { duration_secs: 2.0, rate_hz: 2.0, width: 160, height: 120, ..SceneSettings::default() };
         let path = folder.path().join("scene");
-        assert_eq!(write_scene_pictures(&settings, &path).unwrap(), 4);
+        let mut done = Vec::new();
+        assert_eq!(write_scene_pictures(&settings, &path, &mut |count| done.push(count)).unwrap(), 4);
+        assert_eq!(done, [1, 2, 3, 4]);
         let topics = [PICTURE_TOPIC, CAMERA_INFO_TOPIC, TRUTH_TOPIC].map(str::to_owned);
         let (mut pictures, mut cameras, mut truths) = (Vec::new(), 0, 0);
         let mut bag = Bag::open(&path).unwrap();

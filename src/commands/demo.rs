@@ -1,13 +1,16 @@
-//! `stridepose demo`: people who walk in front of a moving camera, made by the project itself, given as 2D keypoints of a
-//! detector that errs, lifted, refined and compared with the truth. Needs no camera, no ROS, no GPU and no foreign weights.
+//! `stridepose demo`: people who walk in front of a moving camera, made by the project itself: rendered pictures, in which its own
+//! networks find the people, or 2D keypoints of a detector that errs; lifted, refined and compared with the truth. Needs no
+//! camera, no ROS, no GPU and no foreign weights.
 
 use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::evaluate::{self, ComparisonArgs, EvaluateArgs};
 use super::replay::{self, Overlap, SHEET_FILE, SUMMARY_FILE};
 use super::truth::TruthArgs;
 use super::{ConsoleArgs, Outcome, SetupArgs, print, refuse_bag};
-use crate::adapters::scene_bag::{TRUTH_TOPIC, write_scene_bag};
+use crate::adapters::scene_bag::{TRUTH_TOPIC, write_scene_bag, write_scene_pictures};
 use crate::scene::SceneSettings;
 
 const SCENE_FOLDER: &str = "scene";
@@ -15,12 +18,28 @@ const RESULT_FOLDER: &str = "result";
 const REPORT_FILE: &str = "report.json";
 const PAGE_FILE: &str = "report.html";
 
+/// The project's own 2D networks, which the demo shows unless others are asked for.
+const OWN_NETWORKS: [&str; 2] = ["detector.model:=stridepose_person", "keypoints.model:=stridepose_pose_small"];
+
+/// What the scene is given as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DemoInput {
+    /// Rendered pictures: the whole pipeline.
+    Images,
+    /// Keypoints of a made-up detector in the layout of COCO: lifting and refinement alone.
+    Keypoints,
+}
+
 /// Arguments of `stridepose demo`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DemoArgs {
     /// Folder for the scene, the result and the report; an earlier demo in it is replaced
     #[arg(long, short, value_name = "DIR", default_value = "stridepose-demo")]
     pub output: PathBuf,
+
+    /// What the scene is given as
+    #[arg(long, value_enum, default_value_t = DemoInput::Images)]
+    pub input: DemoInput,
 
     /// How many people walk about
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
@@ -53,8 +72,21 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         duration_secs: f64::from(args.duration_secs),
         ..SceneSettings::default()
     };
-    write_scene_bag(&settings, &scene).map_err(refuse_bag)?;
-    let (config, store) = (args.setup.config()?, args.setup.store()?);
+    let mut setup = args.setup.clone();
+    match args.input {
+        DemoInput::Images => {
+            let bar = progress_bar(&settings, console)?;
+            write_scene_pictures(&settings, &scene, &mut |done| bar.set_position(done as u64)).map_err(refuse_bag)?;
+            bar.finish_and_clear();
+            if setup.config.is_none() {
+                setup.parameters.splice(0..0, OWN_NETWORKS.map(str::to_owned));
+            }
+        }
+        DemoInput::Keypoints => {
+            write_scene_bag(&settings, &scene).map_err(refuse_bag)?;
+        }
+    }
+    let (config, store) = (setup.config()?, setup.store()?);
     let summary = replay::replay(&scene, &result, &config, &store, console, Overlap::WhereThereIsACore)?;
     print(&format!("{}\n", summary.text()))?;
     let report = args.output.join(REPORT_FILE);
@@ -80,4 +112,13 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         result.join(SHEET_FILE).display(),
     ))?;
     Ok(outcome)
+}
+
+fn progress_bar(settings: &SceneSettings, console: ConsoleArgs) -> anyhow::Result<ProgressBar> {
+    if !console.shows_progress() {
+        return Ok(ProgressBar::hidden());
+    }
+    let style = "rendering {bar:40} {pos}/{len} images  {per_sec}  {eta} left";
+    let images = (settings.duration_secs * settings.rate_hz).round() as u64;
+    Ok(ProgressBar::new(images).with_style(ProgressStyle::with_template(style)?))
 }

@@ -9,8 +9,6 @@ mod diagnosis;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ndarray::ArrayD;
-
 pub use diagnosis::{Diagnosis, Kind, Machine, ModelFinding, ProviderFinding, Ros, RuntimeFinding, Trial};
 
 use super::{Outcome, Refused, print};
@@ -18,7 +16,7 @@ use crate::adapters::model_store::{Model, ModelStore, load_discriminator};
 use crate::adapters::onnx::{self, EngineSettings, OnnxNetwork};
 use crate::config::Provider;
 use crate::model::ModelTask;
-use crate::network::{ElementType, Network, TensorView};
+use crate::network::{Network, run_on_zeros};
 use crate::stages::lift::Lifter;
 use crate::stages::plausibility::Discriminator;
 
@@ -96,34 +94,20 @@ pub fn examine(store: &ModelStore) -> Diagnosis {
 
 /// Loads the model with `provider` alone and runs it on zeros.
 fn try_model(model: &Model, provider: Provider) -> Trial {
-    match run_on_zeros(model, provider) {
+    match timed(model, provider) {
         Ok((provider, fastest_ms)) => Trial::Works { provider, fastest_ms },
         Err(reason) => Trial::Fails { reason },
     }
 }
 
-fn run_on_zeros(model: &Model, provider: Provider) -> Result<(String, f64), String> {
-    let settings = EngineSettings { provider, intra_threads: 1 };
+fn timed(model: &Model, provider: Provider) -> Result<(String, f64), String> {
+    let settings = EngineSettings { provider, intra_threads: 1, most_people: 1 };
     let mut network = OnnxNetwork::load(model, &settings).map_err(|error| error.to_string())?;
-    let mut inputs = Vec::new();
-    for spec in network.inputs() {
-        // One person where the batch is open.
-        let shape: Vec<usize> = spec.shape.iter().map(|size| size.unwrap_or(1)).collect();
-        inputs.push(match spec.element_type {
-            ElementType::F32 => Zeros::F32(ArrayD::zeros(shape)),
-            ElementType::U8 => Zeros::U8(ArrayD::zeros(shape)),
-            ElementType::I32 => Zeros::I32(ArrayD::zeros(shape)),
-            ElementType::I64 | ElementType::Other => {
-                return Err(format!("input {} is neither f32 nor u8 nor i32", spec.name));
-            }
-        });
-    }
-    let views: Vec<TensorView<'_>> = inputs.iter().map(Zeros::view).collect();
-    network.run(&views).map_err(|error| error.to_string())?;
+    run_on_zeros(&mut network, 1).map_err(|error| error.to_string())?;
     let mut fastest_ms = f64::INFINITY;
     for _ in 0..TIMED_RUNS {
         let start = Instant::now();
-        network.run(&views).map_err(|error| error.to_string())?;
+        run_on_zeros(&mut network, 1).map_err(|error| error.to_string())?;
         fastest_ms = fastest_ms.min(start.elapsed().as_secs_f64() * 1e3);
     }
     let provider = network.provider().to_owned();
@@ -137,22 +121,6 @@ fn run_on_zeros(model: &Model, provider: Provider) -> Result<(String, f64), Stri
         }
     }
     Ok((provider, fastest_ms))
-}
-
-enum Zeros {
-    F32(ArrayD<f32>),
-    U8(ArrayD<u8>),
-    I32(ArrayD<i32>),
-}
-
-impl Zeros {
-    fn view(&self) -> TensorView<'_> {
-        match self {
-            Self::F32(values) => TensorView::F32(values.view()),
-            Self::U8(values) => TensorView::U8(values.view()),
-            Self::I32(values) => TensorView::I32(values.view()),
-        }
-    }
 }
 
 impl Kind {

@@ -110,19 +110,16 @@ struct LicenceArgs {
 /// # Errors
 /// [`Refused`] for a name, an answer or a file that cannot be accepted; another error where network or disk fail.
 pub fn run(args: &ModelsArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
-    if let ModelsCommand::Check(args) = &args.command {
-        return check::run(args);
-    }
-    let catalogue = args.catalogue.as_deref().map_or_else(Catalogue::own, Catalogue::read).map_err(Refused::because)?;
+    let catalogue = || args.catalogue.as_deref().map_or_else(Catalogue::own, Catalogue::read).map_err(Refused::because);
     match &args.command {
-        ModelsCommand::List(ListArgs { markdown: true }) => print(&markdown(&catalogue)),
+        ModelsCommand::List(ListArgs { markdown: true }) => print(&markdown(&catalogue()?)),
         ModelsCommand::List(ListArgs { markdown: false }) => {
-            print(&table::text(&catalogue, user_folder().as_ref().ok()))
+            print(&table::text(&catalogue()?, user_folder().as_ref().ok()))
         }
-        ModelsCommand::Pull(args) => pull(&catalogue, args, console),
+        ModelsCommand::Pull(args) => pull(&catalogue()?, args, console),
         ModelsCommand::Remove(args) => remove(args),
-        ModelsCommand::Licence(args) => licence(&catalogue, args),
-        ModelsCommand::Check(_) => Ok(()),
+        ModelsCommand::Licence(args) => licence(&catalogue()?, args),
+        ModelsCommand::Check(args) => return check::run(args),
     }?;
     Ok(Outcome::Fine)
 }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use stridepose::adapters::model_store::hexadecimal;
 use stridepose::model::{ModelContract, ModelTask};
 
+use crate::export::CONTRACT_FILE;
 use crate::network::{DILATIONS, LOOKAHEADS, LifterNetwork, LifterSize};
 use crate::onnx_reader::{self, Constant};
 
@@ -35,29 +36,19 @@ pub struct ImportedLifter {
 /// When the contract is missing, of another kind or of another network than this trainer's; when the graph is not the
 /// contract's, is damaged, or has other shapes.
 pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> {
-    let path = folder.join("model.yaml");
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("{} is no model folder: cannot read {}", folder.display(), path.display()))?;
-    let contract = ModelContract::parse(&text, &path.display().to_string())?;
+    let (contract, graph) = model(folder)?;
     let ModelTask::Lifter(facts) = &contract.task else {
-        anyhow::bail!("{}: {} is no lifter", path.display(), contract.name);
+        anyhow::bail!("{}: {} is no lifter", folder.join(CONTRACT_FILE).display(), contract.name);
     };
     anyhow::ensure!(
         facts.dilations == DILATIONS && facts.lookaheads == LOOKAHEADS,
         "{}: dilations {:?} and look-aheads {:?} of the weights, {DILATIONS:?} and {LOOKAHEADS:?} of this trainer",
-        path.display(),
+        folder.join(CONTRACT_FILE).display(),
         facts.dilations,
         facts.lookaheads
     );
     let path = folder.join(&contract.file);
-    let graph = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let sha256 = hexadecimal(&Sha256::digest(&graph));
-    anyhow::ensure!(
-        contract.sha256.as_ref().is_none_or(|wanted| *wanted == sha256),
-        "{}: sha256 is {sha256}, the contract wants {}",
-        path.display(),
-        contract.sha256.as_deref().unwrap_or_default()
-    );
     let constants = onnx_reader::float_constants(&graph).with_context(|| path.display().to_string())?;
     let network = network(&constants, &facts.image_strides, device).with_context(|| path.display().to_string());
     let (network, size) = network?;
@@ -69,6 +60,24 @@ pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> 
         facts.branch_channels
     );
     Ok(ImportedLifter { network, size, origin: contract.origin, sha256 })
+}
+
+/// The contract of the model in `folder`, and its graph, whose checksum is the contract's.
+pub(crate) fn model(folder: &Path) -> anyhow::Result<(ModelContract, Vec<u8>)> {
+    let path = folder.join(CONTRACT_FILE);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} is no model folder: cannot read {}", folder.display(), path.display()))?;
+    let contract = ModelContract::parse(&text, &path.display().to_string())?;
+    let path = folder.join(&contract.file);
+    let graph = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let sha256 = hexadecimal(&Sha256::digest(&graph));
+    anyhow::ensure!(
+        contract.sha256.as_ref().is_none_or(|wanted| *wanted == sha256),
+        "{}: sha256 is {sha256}, the contract wants {}",
+        path.display(),
+        contract.sha256.as_deref().unwrap_or_default()
+    );
+    Ok((contract, graph))
 }
 
 type Constants = BTreeMap<String, Constant>;

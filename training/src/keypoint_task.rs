@@ -4,13 +4,16 @@
 //! 0 where both are the same. At run time a map is the distribution over the cells divided by the peak of the target, so that
 //! the peak of a sure answer is 1 and that of an unsure one less.
 
+use std::path::PathBuf;
+
 use burn::prelude::*;
 use burn::tensor::activation::{log_softmax, softmax};
 use stridepose::skeleton::JOINT_COUNT;
 
+use crate::import_multi_scale::{self, Share};
 use crate::keypoint_crop::{CropBatch, CropSettings};
 use crate::labelled_picture::PictureSource;
-use crate::multi_scale::Answers;
+use crate::multi_scale::{Answers, MultiScaleNetwork};
 use crate::picture_trainer::PictureTask;
 
 /// Keypoints of people in pictures of `source`.
@@ -19,6 +22,8 @@ pub struct KeypointTask<S> {
     pub source: S,
     /// How samples are made.
     pub crops: CropSettings,
+    /// Run or model folder whose weights a new run starts from.
+    pub start_from: Option<PathBuf>,
 }
 
 impl<S: PictureSource> PictureTask for KeypointTask<S> {
@@ -31,6 +36,13 @@ impl<S: PictureSource> PictureTask for KeypointTask<S> {
     fn pictures(&self, batch: &CropBatch, device: &Device) -> Tensor<4> {
         let size = self.crops.picture;
         tensor(&batch.pictures, [batch.count, 3, size.height_px, size.width_px], device)
+    }
+
+    fn prepare(&self, network: MultiScaleNetwork, device: &Device) -> anyhow::Result<MultiScaleNetwork> {
+        match &self.start_from {
+            Some(from) => import_multi_scale::start(from, Share::Everything, network, device),
+            None => Ok(network),
+        }
     }
 
     fn loss(&self, answers: Answers, batch: &CropBatch) -> Tensor<1> {

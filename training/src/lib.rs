@@ -35,6 +35,7 @@
 //!            export_discriminator  the discriminator's graph
 //! export_int8  the streaming graph in 8 bits; runtime  exported graphs as the program runs them
 //! onnx_reader constants back out of a graph; import  a lifter out of its model folder
+//! import_multi_scale  weights that a 2D network starts from
 //! ```
 
 pub mod ablate;
@@ -60,6 +61,7 @@ pub mod export_model;
 pub mod export_multi_scale;
 pub mod implausible;
 pub mod import;
+pub mod import_multi_scale;
 pub mod judge;
 pub mod keypoint_crop;
 pub mod keypoint_score;

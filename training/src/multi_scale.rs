@@ -246,6 +246,45 @@ impl MultiScaleNetwork {
         }
     }
 
+    /// Every convolution with the name that its filters have in a graph ([`crate::export_multi_scale`]).
+    ///
+    /// # Errors
+    /// The first one of `visit`.
+    pub fn for_each_conv(
+        &mut self,
+        visit: &mut dyn FnMut(&str, &mut Conv) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        for (index, conv) in self.stem.iter_mut().enumerate() {
+            visit(&format!("stem_{index}"), conv)?;
+        }
+        let mut begun = 1;
+        for (number, module) in self.modules.iter_mut().enumerate() {
+            for conv in &mut module.begin {
+                visit(&format!("module_{number}_begin_{begun}"), conv)?;
+                begun += 1;
+            }
+            for (branch, blocks) in module.branches.iter_mut().enumerate() {
+                for (index, block) in blocks.iter_mut().enumerate() {
+                    let name = format!("module_{number}_branch_{branch}_block_{index}");
+                    visit(&format!("{name}_inner"), &mut block.inner)?;
+                    visit(&format!("{name}_outer"), &mut block.outer)?;
+                }
+            }
+            for (to, fusion) in module.fusions.iter_mut().enumerate() {
+                for (conv, from) in fusion.from_coarser.iter_mut().zip((to + 1..begun).rev()) {
+                    visit(&format!("module_{number}_from_{from}_to_{to}"), conv)?;
+                }
+                for (from, conv) in fusion.from_finer.iter_mut().enumerate() {
+                    visit(&format!("module_{number}_from_{from}_to_{to}"), conv)?;
+                }
+            }
+        }
+        for (branch, conv) in self.gather.iter_mut().enumerate() {
+            visit(&format!("gather_{branch}"), conv)?;
+        }
+        visit("head", &mut self.head)
+    }
+
     /// `pictures` `[n, 3, H, W]`, normalised.
     pub fn forward(&self, pictures: Tensor<4>) -> Answers {
         let mut x = pictures;

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use half::f16;
+
 /// `ModelProto.graph`.
 const MODEL_GRAPH: u64 = 7;
 /// `GraphProto.initializer`.
@@ -16,6 +18,8 @@ const TENSOR_NAME: u64 = 8;
 const TENSOR_RAW: u64 = 9;
 /// `TensorProto.DataType.FLOAT`.
 const FLOAT: u64 = 1;
+/// `TensorProto.DataType.FLOAT16`.
+const FLOAT16: u64 = 10;
 
 /// A constant of a graph.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +35,7 @@ pub struct Constant {
 #[error("not a whole ONNX file: {0}")]
 pub struct OnnxReadError(String);
 
-/// The float constants of the graph in `bytes`, by name. Those of other types are left out.
+/// The constants of single or half precision of the graph in `bytes`, by name. Those of other types are left out.
 ///
 /// # Errors
 /// [`OnnxReadError`] says where the file stops making sense.
@@ -79,15 +83,21 @@ fn float_constant(bytes: &[u8], offset: usize) -> Result<Option<(String, Constan
             _ => {}
         }
     }
-    if data_type != FLOAT {
-        return Ok(None);
-    }
+    let width = match data_type {
+        FLOAT => 4,
+        FLOAT16 => 2,
+        _ => return Ok(None),
+    };
     let count = shape.iter().try_fold(1_u64, |product, size| product.checked_mul(*size));
-    if count.and_then(|count| count.checked_mul(4)) != Some(raw.len() as u64) {
-        let reason = format!("constant {name} of shape {shape:?} has {} bytes, 4 a value are needed", raw.len());
+    if count.and_then(|count| count.checked_mul(width)) != Some(raw.len() as u64) {
+        let reason = format!("constant {name} of shape {shape:?} has {} bytes, {width} a value are needed", raw.len());
         return Err(OnnxReadError(reason));
     }
-    let values = raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let values = if data_type == FLOAT {
+        raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    } else {
+        raw.as_chunks::<2>().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect()
+    };
     // No dimension is longer than the values are many.
     let shape = shape.into_iter().map(|size| size as usize).collect();
     Ok(Some((name, Constant { shape, values })))
@@ -189,6 +199,7 @@ mod tests {
         graph.floats("weight", &[2, 3], &[1.0, -2.0, 0.5, f32::MIN_POSITIVE, 1e30, -0.0]);
         graph.integers("axis", &[300]);
         graph.floats("bias", &[3], &[0.25; 3]);
+        graph.halves("gain", &[2], &[0.25, -3.5]);
         graph.named_node("Gemm", &["x", "weight", "bias"], "y", &[]);
         graph.into_model()
     }
@@ -196,7 +207,8 @@ mod tests {
     #[test]
     fn what_was_written_is_read_back_bit_by_bit() {
         let constants = float_constants(&file()).unwrap();
-        assert_eq!(constants.keys().collect::<Vec<_>>(), ["bias", "weight"]);
+        assert_eq!(constants.keys().collect::<Vec<_>>(), ["bias", "gain_half", "weight"]);
+        assert_eq!(constants["gain_half"], Constant { shape: vec![2], values: vec![0.25, -3.5] });
         let bits: Vec<u32> = constants["weight"].values.iter().map(|value| value.to_bits()).collect();
         assert_eq!(bits, [1.0, -2.0, 0.5, f32::MIN_POSITIVE, 1e30, -0.0].map(f32::to_bits));
         assert_eq!((&constants["weight"].shape, &constants["bias"].shape), (&vec![2, 3], &vec![3]));

@@ -17,11 +17,12 @@ use stridepose::data::BoundingBox;
 use stridepose::model::{PictureSize, Placement};
 use stridepose::stages::crop::Crop;
 
+use crate::import_multi_scale::{self, Share};
 use crate::keypoint_crop::{change_colours, image_input};
 use crate::keypoint_task::tensor;
 use crate::labelled_picture::{LabelledPerson, LabelledPicture, PictureSource};
 use crate::multi_scale::{Answers, MultiScaleNetwork, STRIDE_PX};
-use crate::picture_trainer::{self, PictureTask};
+use crate::picture_trainer::PictureTask;
 
 /// Maps of the detector.
 pub const PERSON_MAPS: usize = 5;
@@ -46,7 +47,7 @@ pub struct PersonTask<S> {
     pub source: S,
     /// Size of the network's picture.
     pub picture: PictureSize,
-    /// Run of a keypoint network whose weights a new run starts from, all but those of the maps.
+    /// Run or model folder of a keypoint network whose features a new run starts from.
     pub start_from: Option<PathBuf>,
 }
 
@@ -87,17 +88,8 @@ impl<S: PictureSource> PictureTask for PersonTask<S> {
     }
 
     fn prepare(&self, mut network: MultiScaleNetwork, device: &Device) -> anyhow::Result<MultiScaleNetwork> {
-        if let Some(run) = &self.start_from {
-            let (other, _) = picture_trainer::load_on(run, device)?;
-            let count = |network: &MultiScaleNetwork| {
-                (network.stem.num_params(), network.modules.num_params(), network.gather.num_params())
-            };
-            anyhow::ensure!(
-                count(&other) == count(&network),
-                "the network in {} has other channels or modules than this detector",
-                run.display()
-            );
-            (network.stem, network.modules, network.gather) = (other.stem, other.modules, other.gather);
+        if let Some(from) = &self.start_from {
+            network = import_multi_scale::start(from, Share::Features, network, device)?;
         }
         // Middles are rare: the network begins by knowing that, not by learning it.
         let bias: Vec<f32> = (0..PERSON_MAPS).map(|map| if map == 0 { FIRST_LOGIT } else { 0.0 }).collect();

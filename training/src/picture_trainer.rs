@@ -93,7 +93,9 @@ impl PictureTrainer {
     ) -> anyhow::Result<Self> {
         let device = Device::flex().autodiff();
         device.seed(seed);
-        let network = task.prepare(MultiScaleNetwork::new(size, &device), &device)?;
+        let state = checkpoint::read_state::<PictureRunState>(folder)?;
+        let network = MultiScaleNetwork::new(size, &device);
+        let network = if state.is_some() { network } else { task.prepare(network, &device)? };
         let one_thread = || rayon::ThreadPoolBuilder::new().num_threads(1).build();
         let mut trainer = Self {
             size: size.clone(),
@@ -105,7 +107,7 @@ impl PictureTrainer {
             step: 0,
             secs: 0.0,
         };
-        let Some(state) = checkpoint::read_state::<PictureRunState>(folder)? else { return Ok(trainer) };
+        let Some(state) = state else { return Ok(trainer) };
         anyhow::ensure!(
             state.size == *size,
             "the checkpoint in {} has sizes {:?}, asked for are {size:?}; use another folder",
@@ -244,7 +246,7 @@ mod tests {
     fn task() -> KeypointTask<Waver> {
         let size = size();
         let crops = CropSettings { picture: size.picture(), target_sigma: size.target_sigma() };
-        KeypointTask { source: Waver, crops }
+        KeypointTask { source: Waver, crops, start_from: None }
     }
 
     fn answers(network: &MultiScaleNetwork) -> Vec<f32> {

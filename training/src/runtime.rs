@@ -30,7 +30,8 @@ fn load(graph: &[u8], contract: &ModelContract) -> anyhow::Result<(OnnxNetwork, 
         weights: graph.to_vec(),
         sha256: String::new(),
     };
-    let network = OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1 })?;
+    let network =
+        OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 })?;
     Ok((network, facts.clone()))
 }
 

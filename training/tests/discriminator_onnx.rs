@@ -59,7 +59,8 @@ fn the_exported_discriminator_answers_as_the_trainer_s() {
             sha256: String::new(),
         };
         let mut graph =
-            OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1 }).unwrap();
+            OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 })
+                .unwrap();
         let poses = Array2::from_shape_vec((7, width), golden.poses).unwrap();
         let scores = graph.run(&[TensorView::F32(poses.view().into_dyn())]).unwrap();
         for (a, b) in scores[0].iter().zip(&golden.scores) {

@@ -69,7 +69,9 @@ fn compare(folder: &Path, size: &MultiScaleSize, count: usize, expected: &[Vec<f
         sha256: contract.sha256.clone().unwrap(),
         contract,
     };
-    let mut graph = OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1 }).unwrap();
+    let mut graph =
+        OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 })
+            .unwrap();
     let input = Array4::from_shape_vec((count, 3, size.height_px, size.width_px), pictures(size, count)).unwrap();
     let outputs = graph.run(&[TensorView::F32(input.view().into_dyn())]).unwrap();
     assert_eq!(outputs.len(), expected.len());

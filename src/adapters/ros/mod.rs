@@ -7,7 +7,6 @@
 //! ```
 
 pub mod diagnostics;
-pub mod gpu_memory;
 pub mod humans;
 pub mod inbox;
 pub mod lifecycle;

@@ -18,13 +18,13 @@ use futures::{Stream, StreamExt};
 use r2r::{QosProfile, diagnostic_msgs, lifecycle_msgs};
 
 use super::diagnostics::{self, Facts};
-use super::gpu_memory;
 use super::inbox::InboxCounts;
 use super::lifecycle::{ACTIVE, Duty, Ended, FINALIZED, Lifecycle, State, Transition};
 use super::names::Names;
 use super::parameters::{Given, ParameterServer};
 use super::worker::{BodyOutput, Output, Publish, Shared, Worker, providers_used};
 use crate::adapters::engine::{self, Engine, Feed};
+use crate::adapters::gpu;
 use crate::adapters::messages::hri_msgs::{IdsList, NormalizedRegionOfInterest2D, Skeleton2D};
 use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
 use crate::adapters::messages::std_msgs::Header;
@@ -553,7 +553,7 @@ impl Live {
         if !self.providers.values().any(is_on_gpu) {
             return None;
         }
-        tokio::task::spawn_blocking(|| gpu_memory::of_process(std::process::id())).await.ok().flatten()
+        tokio::task::spawn_blocking(|| gpu::memory_of_process(std::process::id())).await.ok().flatten()
     }
 
     /// Gives changed parameters to whoever works with them.

@@ -21,6 +21,9 @@ pub struct KeypointsArguments {
     /// Size of the network.
     #[arg(long, value_enum, default_value_t = SizeChoice::Small)]
     size: SizeChoice,
+    /// Run or model folder of a network of the same size whose weights a new run starts from.
+    #[arg(long)]
+    start_from: Option<PathBuf>,
     /// Length of the whole schedule, minutes of training.
     #[arg(long, default_value_t = 60.0)]
     minutes: f64,
@@ -60,6 +63,7 @@ pub fn keypoints(arguments: &KeypointsArguments) -> anyhow::Result<()> {
     let task = KeypointTask {
         source: PictureSampler::new(&clips, Split::Train)?,
         crops: CropSettings { picture: size.picture(), target_sigma: size.target_sigma() },
+        start_from: arguments.start_from.clone(),
     };
     let settings = PictureTrainSettings {
         folder: arguments.output.clone(),

@@ -19,7 +19,7 @@ pub struct DetectorArguments {
     /// Folder for checkpoints and the log.
     #[arg(long, short)]
     output: PathBuf,
-    /// Run of `stridepose-train keypoints --size small` whose weights a new run starts from.
+    /// Run or model folder of a small keypoint network whose features a new run starts from.
     #[arg(long)]
     start_from: Option<PathBuf>,
     /// Length of the whole schedule, minutes of training.

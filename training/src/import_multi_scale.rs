@@ -1,0 +1,204 @@
+//! Weights that a 2D network starts from: those of a run, or of a model folder ([`crate::export_model`]) for whoever has no run
+//! any more. A folder's weights are of half precision; nothing else of them is lost.
+
+use std::path::Path;
+
+use anyhow::Context;
+use burn::module::Param;
+use burn::prelude::*;
+
+use crate::export::CONTRACT_FILE;
+use crate::import;
+use crate::multi_scale::{Conv, MultiScaleNetwork};
+use crate::onnx_reader::{self, Constant};
+use crate::picture_trainer;
+
+/// What is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of it: the same task goes on.
+    Everything,
+    /// All but the last convolution and what says that nothing is there: another task.
+    Features,
+}
+
+/// `network` with the weights in `from`, a folder with a checkpoint or with a model. Pictures may have another size.
+///
+/// # Errors
+/// When `from` holds neither, is damaged, or its network has other channels or modules.
+pub fn start(
+    from: &Path,
+    share: Share,
+    mut network: MultiScaleNetwork,
+    device: &Device,
+) -> anyhow::Result<MultiScaleNetwork> {
+    if !from.join(CONTRACT_FILE).is_file() {
+        let (other, _) = picture_trainer::load_on(from, device)?;
+        return start_from_network(other, share, network).with_context(|| from.display().to_string());
+    }
+    let (contract, graph) = import::model(from)?;
+    let path = from.join(&contract.file);
+    let read = || {
+        let constants = onnx_reader::float_constants(&graph)?;
+        network.for_each_conv(&mut |name, conv| match share {
+            Share::Features if name == "head" => Ok(()),
+            _ => replace(conv, &constants, name),
+        })?;
+        if share == Share::Everything {
+            let [coarsest, outputs] = network.absent.weight.dims();
+            let weight = values(&constants, "absent_weight", &[outputs, coarsest, 1, 1])?;
+            let weight = Tensor::<2>::from_data(TensorData::new(weight, [outputs, coarsest]), device);
+            network.absent.weight = Param::from_tensor(weight.transpose());
+            let bias = values(&constants, "absent_bias", &[outputs])?;
+            network.absent.bias = Some(Param::from_tensor(Tensor::from_data(bias.as_slice(), device)));
+        }
+        anyhow::Ok(network)
+    };
+    read().with_context(|| path.display().to_string())
+}
+
+fn start_from_network(
+    other: MultiScaleNetwork,
+    share: Share,
+    mut network: MultiScaleNetwork,
+) -> anyhow::Result<MultiScaleNetwork> {
+    let count = |network: &MultiScaleNetwork| {
+        (network.stem.num_params(), network.modules.num_params(), network.gather.num_params())
+    };
+    anyhow::ensure!(count(&other) == count(&network), "its network has other channels or modules than this one");
+    if share == Share::Everything {
+        let (had, has) = (other.head.weight.dims(), network.head.weight.dims());
+        anyhow::ensure!(had == has, "its network has {} outputs, this one {}", had[0], has[0]);
+        return Ok(other);
+    }
+    (network.stem, network.modules, network.gather) = (other.stem, other.modules, other.gather);
+    Ok(network)
+}
+
+type Constants = std::collections::BTreeMap<String, Constant>;
+
+fn replace(conv: &mut Conv, constants: &Constants, name: &str) -> anyhow::Result<()> {
+    let [output, fan_in] = conv.weight.dims();
+    let kernel = conv.kernel;
+    let device = conv.weight.val().device();
+    let shape = [output, fan_in / (kernel * kernel), kernel, kernel];
+    let weight = values(constants, &format!("{name}_weight"), &shape)?;
+    let bias = values(constants, &format!("{name}_bias"), &[output])?;
+    conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weight, [output, fan_in]), &device));
+    conv.bias = Param::from_tensor(Tensor::from_data(bias.as_slice(), &device));
+    Ok(())
+}
+
+fn values(constants: &Constants, name: &str, wanted: &[usize]) -> anyhow::Result<Vec<f32>> {
+    // As `Graph::halves` names them.
+    let constant = constants
+        .get(&format!("{name}_half"))
+        .with_context(|| format!("the graph has no {name}: it is none of this trainer's 2D networks of this size"))?;
+    anyhow::ensure!(constant.shape == wanted, "{name} has shape {:?}, {wanted:?} is needed", constant.shape);
+    anyhow::ensure!(constant.values.iter().all(|value| value.is_finite()), "{name} has values that are not finite");
+    Ok(constant.values.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::multi_scale::MultiScaleSize;
+    use crate::{export, export_model, export_multi_scale};
+    use stridepose::model::SCORE_KNOTS;
+
+    fn size(outputs: usize) -> MultiScaleSize {
+        MultiScaleSize {
+            width_px: 64,
+            height_px: 64,
+            stem: 4,
+            channels: vec![4, 6, 8],
+            modules: vec![2, 3, 3],
+            blocks: vec![1, 2, 1],
+            head: 5,
+            outputs,
+        }
+    }
+
+    /// A network in which no filter is zero, exact in half precision.
+    fn network(size: &MultiScaleSize) -> MultiScaleNetwork {
+        let device = Device::flex();
+        let mut network = MultiScaleNetwork::new(size, &device);
+        let mut seed = 0.0_f32;
+        let mut drawn = |count: usize| -> Vec<f32> {
+            seed += 1.0;
+            (0..count).map(|index| 0.2 * (index as f32 * 0.77 + seed).sin()).collect()
+        };
+        network
+            .for_each_conv(&mut |_, conv| {
+                let [rows, columns] = conv.weight.dims();
+                let values = TensorData::new(drawn(rows * columns), [rows, columns]);
+                conv.weight = Param::from_tensor(Tensor::from_data(values, &device));
+                conv.bias = Param::from_tensor(Tensor::from_data(drawn(rows).as_slice(), &device));
+                Ok(())
+            })
+            .unwrap();
+        let [rows, columns] = network.absent.weight.dims();
+        let values = TensorData::new(drawn(rows * columns), [rows, columns]);
+        network.absent.weight = Param::from_tensor(Tensor::from_data(values, &device));
+        export_multi_scale::rounded(&network)
+    }
+
+    fn answers(network: &MultiScaleNetwork, columns: usize) -> (Vec<f32>, Vec<f32>) {
+        let values: Vec<f32> = (0..3 * 64 * columns).map(|index| (index as f32 * 0.31).sin()).collect();
+        let picture = Tensor::<1>::from_data(values.as_slice(), &Device::flex()).reshape([1, 3, 64, columns]);
+        let answers = network.forward(picture);
+        (export::floats(answers.maps), export::floats(answers.absent))
+    }
+
+    fn exported(size: &MultiScaleSize) -> (tempfile::TempDir, MultiScaleNetwork) {
+        let folder = tempfile::tempdir().unwrap();
+        let network = network(size);
+        export_model::keypoints(folder.path(), &network, size, &[0.5; SCORE_KNOTS], "a test").unwrap();
+        (folder, network)
+    }
+
+    #[test]
+    fn a_model_folder_gives_back_the_network_that_was_exported() {
+        let (folder, network) = exported(&size(17));
+        let device = Device::flex();
+        let back =
+            start(folder.path(), Share::Everything, MultiScaleNetwork::new(&size(17), &device), &device).unwrap();
+        assert_eq!(answers(&back, 64), answers(&network, 64));
+        assert!(answers(&back, 64).0.iter().any(|value| *value != 0.0));
+    }
+
+    #[test]
+    fn another_task_takes_the_features_and_keeps_its_own_head() {
+        let (folder, network) = exported(&size(17));
+        let device = Device::flex();
+        let new = MultiScaleNetwork::new(&size(5), &device);
+        let mut other = start(folder.path(), Share::Features, new, &device).unwrap();
+        assert!(answers(&other, 96).0.iter().all(|value| *value == 0.0), "the head knows nothing yet");
+        other.head = network.head.clone();
+        assert_eq!(answers(&other, 96).0, answers(&network, 96).0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_both_sides() {
+        let (folder, _) = exported(&size(17));
+        let device = Device::flex();
+        let refusal = |path: &Path, size: &MultiScaleSize| {
+            let network = MultiScaleNetwork::new(size, &device);
+            format!("{:#}", start(path, Share::Everything, network, &device).unwrap_err())
+        };
+        let larger = MultiScaleSize { stem: 8, ..size(17) };
+        let text = refusal(folder.path(), &larger);
+        assert!(text.contains("stem_0_weight has shape [4, 3, 3, 3], [8, 3, 3, 3] is needed"), "{text}");
+        let deeper = MultiScaleSize { blocks: vec![2, 2, 1], ..size(17) };
+        let text = refusal(folder.path(), &deeper);
+        assert!(text.contains("no module_0_branch_0_block_1_inner_weight"), "{text}");
+        let empty = tempfile::tempdir().unwrap();
+        assert!(refusal(empty.path(), &size(17)).contains("holds no checkpoint"));
+        let graph = folder.path().join(format!("{}.onnx", folder.path().file_name().unwrap().display()));
+        let mut bytes = std::fs::read(&graph).unwrap();
+        bytes[40] ^= 1;
+        std::fs::write(&graph, bytes).unwrap();
+        assert!(refusal(folder.path(), &size(17)).contains("the contract wants"));
+    }
+}
