@@ -24,6 +24,12 @@ def state_request():
     return GetState.Request()
 
 
+def latencies(lines, stage):
+    """What the diagnostics told of a stage, second by second."""
+    key = f"{stage} ms p50 p95 p99"
+    return [pair.value for line in lines for status in line.status for pair in status.values if pair.key == key]
+
+
 class LifecycleTest(RosTest):
     def change(self, transition):
         request = ChangeState.Request()
@@ -174,6 +180,10 @@ class StreamTest(PeopleTest):
             self.assertEqual(received, 45)
             self.assertEqual(len(heard) + dropped, received, "answered, or left out and counted")
             self.assertIn("cpu", self.values(lines, "inference")["lifter"])
+            for stage in ("lift", "refine"):
+                p50, p95, p99 = map(float, latencies(lines, stage)[-1].split())
+                self.assertTrue(0.0 < p50 <= p95 <= p99 < 1000.0, stage)
+            self.assertEqual(self.values(lines, "camera_info")["level"], b"\x00")
             for index in range(45, 90):
                 self.send(index)
                 self.spin_for(0.033)
