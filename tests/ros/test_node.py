@@ -6,6 +6,7 @@ Everything here needs the package installed and sourced, and nothing else: peopl
 import math
 import signal
 import time
+from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
 from harness import LATCHED, SENSOR, SHARED, STREAM, NodeProcess, RosTest
@@ -28,6 +29,13 @@ def latencies(lines, stage):
     """What the diagnostics told of a stage, second by second."""
     key = f"{stage} ms p50 p95 p99"
     return [pair.value for line in lines for status in line.status for pair in status.values if pair.key == key]
+
+
+def catches(process, signal_number):
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{process.process.pid}/status").read_text(encoding="ascii")
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1], 16)
+    return bool(caught >> (signal_number - 1) & 1)
 
 
 class LifecycleTest(RosTest):
@@ -310,6 +318,16 @@ class ProcessTest(RosTest):
                 code, seconds = process.stop(how)
                 self.assertEqual(code, 0)
                 self.assertLess(seconds, 1.0, f"after {how.name}")
+
+    def test_it_stops_well_while_it_starts(self):
+        for seconds in (0.0, 0.1, 0.2, 0.4, 0.6):
+            with NodeProcess(parameters=KEYPOINTS) as process:
+                self.spin_until(lambda: catches(process, signal.SIGINT), "a program that hears signals")
+                self.spin_for(seconds)
+                code, took = process.stop(signal.SIGINT)
+                self.assertEqual(code, 0, f"after {seconds} s: {process.output}")
+                # Loading ROS and the models goes on for a moment.
+                self.assertLess(took, 2.0, f"after {seconds} s")
 
     def test_the_log_is_on_rosout(self):
         heard = self.listen(Log, "/rosout")
