@@ -227,6 +227,8 @@ impl OnnxNetwork {
     /// # Errors
     /// [`OnnxError`] says which provider failed why, or prints both sides of a mismatch.
     pub fn load(model: &Model, settings: &EngineSettings) -> Result<Self, OnnxError> {
+        // Providers ask the library what it can do, and would load one of their own choice.
+        library()?;
         let mut attempts = Vec::new();
         for &provider in providers(settings.provider) {
             match Self::with_provider(model, provider, settings) {
@@ -315,6 +317,7 @@ impl OnnxNetwork {
 /// # Errors
 /// [`OnnxError`] when there is no library or it refuses the graph; `path` is only named.
 pub fn graph_tensors(path: &Path, weights: &[u8]) -> Result<(Vec<TensorSpec>, Vec<TensorSpec>), OnnxError> {
+    library()?;
     let session = session(path, weights, "cpu", CPU::default().build(), 1)?;
     let specs = |outlets: &[ort::value::Outlet]| outlets.iter().map(spec).collect();
     Ok((specs(session.inputs()), specs(session.outputs())))
