@@ -5,7 +5,8 @@
 
 Images are empty, so that after the detector's few runs the pipeline has next to nothing to do: what is left is transport (rclpy
 publishes, the middleware sends 0.9 or 2.8 MB over loopback), the node's threads, decoding of raw bytes, and the answer's way back.
-Times are taken here, on both ends, in one process.
+Times are taken here, on both ends, in one process. Images go by best effort, as cameras send them: 720p needs a receive buffer larger
+than Linux's default (README.md, "The live node"), else most do not arrive; on a busy machine, `chrt -r 10` keeps others out of the figures.
 """
 
 import argparse

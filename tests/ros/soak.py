@@ -94,9 +94,10 @@ def main():
     counted = PeopleTest.values(lines, "input")
     received, dropped, missing = (int(counted[key]) for key in ("received", "dropped", "missing by their stamps"))
     quarter = max(1, len(resident) // 4)
+    quarters = [max(resident[start : start + quarter]) / 1024 for start in range(0, len(resident), quarter)]
     early, late = max(resident[quarter : 2 * quarter] or resident), max(resident[-quarter:])
     print(f"{sent} sent, {received} received, {len(answered)} answered, {dropped} left out and {missing} missing, all counted")
-    print(f"resident memory: {early / 1024:.1f} MB in the second quarter, {late / 1024:.1f} MB in the last")
+    print("resident memory, quarter by quarter:", *(f"{most:.1f}" for most in quarters), "MB")
     is_lost = received + missing != sent or len(answered) + dropped != received
     has_grown = late > early * 1.03 + 500
     print("lost without being counted" if is_lost else "nothing lost", "and memory grew" if has_grown else "and memory is flat", sep=", ")
