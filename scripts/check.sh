@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one check, the same in CI and on a laptop. Every step runs, whatever happened to the ones before it. The last
 # line is `N passed, N failed, N skipped`: the tests as cargo counted them, plus one for each step that is no test.
-# A test that printed `SKIP <test>: <why>` counts as skipped, not as passed.
+# A test that printed `SKIP <test>: <why>` counts as skipped, not as passed; so does one that unittest skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,6 +51,23 @@ count_tests() {
     passed=$((passed + ok - said_skip)) failed=$((failed + bad)) skipped=$((skipped + ignored + said_skip))
 }
 
+# The same for what unittest printed: `Ran N tests`, then `OK` or `FAILED`, with how many of them failed or were skipped.
+count_node_tests() {
+    local file=$log/node-tests.log ran bad left_out
+    ran=$(grep -oE '^Ran [0-9]+' "$file" | grep -oE '[0-9]+' || echo 0)
+    bad=$(verdict_of '(failures|errors)' "$file") left_out=$(verdict_of skipped "$file")
+    if [ "$1" -eq 0 ]; then
+        passed=$((passed - 1))
+    elif [ "$bad" -gt 0 ]; then
+        failed=$((failed - 1))
+    fi
+    passed=$((passed + ran - bad - left_out)) failed=$((failed + bad)) skipped=$((skipped + left_out))
+}
+
+verdict_of() {
+    grep -E '^(OK|FAILED) \(' "$2" | grep -oE "$1=[0-9]+" | grep -oE '[0-9]+' | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
 sum_of() {
     grep -E '^test result: ' "$2" | grep -oE "[0-9]+ $1" | awk '{ sum += $1 } END { print sum + 0 }'
 }
@@ -87,8 +104,10 @@ elif ! command -v colcon >/dev/null; then
     skip "live node" "there is no colcon; its types were checked"
 else
     # The target folder lives with the build, kept between runs: the node's dependencies take minutes.
-    step ament-package colcon --log-base "$log/colcon" build --paths . --build-base .cache/colcon --install-base "$log/install" &&
+    if step ament-package colcon --log-base "$log/colcon" build --paths . --build-base .cache/colcon --install-base "$log/install"; then
         step node-tests node_tests
+        count_node_tests $?
+    fi
 fi
 
 printf '\n'

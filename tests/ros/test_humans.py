@@ -3,7 +3,9 @@
 import unittest
 
 from harness import NodeProcess
-from people import KEYPOINTS, PeopleTest
+from people import KEYPOINTS, PeopleTest, camera_info, stamp_of
+from std_msgs.msg import Header
+from stridepose.msg import KeypointArray
 from tf2_msgs.msg import TFMessage
 
 try:
@@ -34,6 +36,15 @@ class HumansTest(PeopleTest):
             self.assertTrue(0 <= regions[-1].xmin < regions[-1].xmax <= 1)
             self.assertEqual(regions[-1].header.frame_id, "camera_optical_frame")
             self.assertIn("body_p1", {transform.child_frame_id for message in frames for transform in message.transforms})
+            # The person walks out of the picture: after track.max_age_secs the body is gone, and its topics with it.
+            for index in range(60, 120):
+                stamp = stamp_of(index)
+                self.infos.publish(camera_info(stamp))
+                self.people.publish(KeypointArray(layout="coco_17", header=Header(stamp=stamp, frame_id="camera_optical_frame")))
+                self.spin_for(0.033)
+            self.spin_until(lambda: list(tracked[-1].ids) == [], "nobody tracked")
+            topic = "/humans/bodies/p1/skeleton2d"
+            self.spin_until(lambda: self.node.count_publishers(topic) == 0, f"the end of {topic}")
 
     @unittest.skipIf(IdsList is not None, "hri_msgs is installed")
     def test_without_hri_msgs_the_start_is_refused_with_the_reason(self):

@@ -120,8 +120,9 @@ class LaunchTest(RosTest):
             markers = self.listen(MarkerArray, "/stridepose/markers")
             fixed = self.listen(TFMessage, "/tf_static", LATCHED)
             with self.launch("view_result.launch.py", environment, bag=folder / "demo/result", frame="camera_optical_frame"):
-                self.spin_until(lambda: markers and fixed and said.exists(), "markers, the frame of the view and RViz")
-            self.assert_upright(fixed[0].transforms[0], markers[0].markers[0].header.frame_id)
+                shown = lambda: [marker for message in markers for marker in message.markers]
+                self.spin_until(lambda: shown() and fixed and said.exists(), "markers, the frame of the view and RViz")
+            self.assert_upright(fixed[0].transforms[0], shown()[0].header.frame_id)
 
     @unittest.skipIf(bags is None, "rosbag2_py is not installed")
     def test_a_bag_played_to_the_node_gives_what_replay_gives(self):

@@ -5,24 +5,37 @@ Everything here needs the package installed and sourced, and nothing else: peopl
 
 import math
 import signal
-import tempfile
 import time
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import LATCHED, SENSOR, SHARED, NodeProcess, RosTest
+from harness import LATCHED, SENSOR, SHARED, STREAM, NodeProcess, RosTest
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTransitions, GetState
-from rcl_interfaces.msg import Log, Parameter, ParameterEvent, ParameterType, ParameterValue
-from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically
+from rcl_interfaces.msg import Log
 from people import KEYPOINTS, PeopleTest, camera_info, keypoints, stamp_of
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from stridepose.msg import Joint, JointSet, KeypointArray, SkeletonArray
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
+
 def state_request():
     return GetState.Request()
+
+
+def latencies(lines, stage):
+    """What the diagnostics told of a stage, second by second."""
+    key = f"{stage} ms p50 p95 p99"
+    return [pair.value for line in lines for status in line.status for pair in status.values if pair.key == key]
+
+
+def catches(process, signal_number):
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{process.process.pid}/status").read_text(encoding="ascii")
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1], 16)
+    return bool(caught >> (signal_number - 1) & 1)
 
 
 class LifecycleTest(RosTest):
@@ -79,51 +92,6 @@ class LifecycleTest(RosTest):
             self.assertFalse(self.change(Transition.TRANSITION_CONFIGURE))
             self.assertEqual(self.state(), "unconfigured")
             self.spin_until(lambda: any("no_such_model" in line for line in process.lines), "the reason in the log")
-
-
-class ParametersTest(RosTest):
-    def test_parameters_are_described_and_changed(self):
-        events = self.listen(ParameterEvent, "/parameter_events")
-        with NodeProcess(parameters=KEYPOINTS):
-            names = self.call(ListParameters, "/stridepose/list_parameters", ListParameters.Request()).result.names
-            self.assertIn("detector.interval", names)
-            self.assertIn("use_sim_time", names)
-            request = DescribeParameters.Request(names=["detector.interval", "track.max_age_secs", "lifter.model"])
-            interval, age, lifter = self.call(DescribeParameters, "/stridepose/describe_parameters", request).descriptors
-            self.assertEqual((interval.integer_range[0].from_value, interval.integer_range[0].to_value), (1, 100))
-            self.assertEqual(interval.type, ParameterType.PARAMETER_INTEGER)
-            self.assertEqual(age.floating_point_range[0].to_value, 10.0)
-            self.assertTrue(age.description and not age.read_only and lifter.read_only)
-
-            def parameter(name, **value):
-                return Parameter(name=name, value=ParameterValue(**value))
-
-            wanted = [
-                parameter("track.min_hits", type=ParameterType.PARAMETER_INTEGER, integer_value=4),
-                parameter("track.min_hits", type=ParameterType.PARAMETER_INTEGER, integer_value=400),
-                parameter("lifter.model", type=ParameterType.PARAMETER_STRING, string_value="other"),
-                parameter("refine.mod", type=ParameterType.PARAMETER_STRING, string_value="off"),
-            ]
-            results = self.call(SetParameters, "/stridepose/set_parameters", SetParameters.Request(parameters=wanted)).results
-            self.assertEqual([result.successful for result in results], [True, False, False, False])
-            self.assertIn("1 … 20", results[1].reason)
-            self.assertIn("at start only", results[2].reason)
-            self.assertIn("refine.mode", results[3].reason)
-            request = SetParametersAtomically.Request(parameters=wanted[:2])
-            self.assertFalse(self.call(SetParametersAtomically, "/stridepose/set_parameters_atomically", request).result.successful)
-            request = GetParameters.Request(names=["track.min_hits", "nothing"])
-            values = self.call(GetParameters, "/stridepose/get_parameters", request).values
-            self.assertEqual((values[0].integer_value, values[1].type), (4, ParameterType.PARAMETER_NOT_SET))
-            self.spin_until(lambda: [event for event in events if event.node == "/stridepose"], "a parameter event")
-
-    def test_an_unknown_name_in_a_file_stops_the_start_and_names_the_nearest(self):
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "wrong.yaml"
-            file.write_text("/**:\n  ros__parameters:\n    detector: {intervall: 3}\n", encoding="utf-8")
-            with NodeProcess(files=[file]) as process:
-                self.assertEqual(process.process.wait(timeout=10), 2)
-                process.reader.join()
-                self.assertIn("detector.interval", "".join(process.lines))
 
 
 class StreamTest(PeopleTest):
@@ -220,6 +188,10 @@ class StreamTest(PeopleTest):
             self.assertEqual(received, 45)
             self.assertEqual(len(heard) + dropped, received, "answered, or left out and counted")
             self.assertIn("cpu", self.values(lines, "inference")["lifter"])
+            for stage in ("lift", "refine"):
+                p50, p95, p99 = map(float, latencies(lines, stage)[-1].split())
+                self.assertTrue(0.0 < p50 <= p95 <= p99 < 1000.0, stage)
+            self.assertEqual(self.values(lines, "camera_info")["level"], b"\x00")
             for index in range(45, 90):
                 self.send(index)
                 self.spin_for(0.033)
@@ -260,6 +232,7 @@ class StreamTest(PeopleTest):
 
         self.start()
         heard = self.listen(SkeletonArray, "/stridepose/skeletons")
+        lines = self.listen(DiagnosticArray, "/diagnostics")
         with NodeProcess(parameters={**KEYPOINTS, "node.target_frame": "map"}):
             self.wait_for_subscriber(self.people)
             self.wait_for_subscriber(self.infos)
@@ -268,6 +241,9 @@ class StreamTest(PeopleTest):
                 self.send(index)
                 self.spin_until(lambda: len(heard) > answered, "an answer")
             self.assertEqual(heard[-1].header.frame_id, "camera_optical_frame", "never guessed")
+            self.spin_until(lambda: self.values(lines, "tf").get("images not transformed") == "4", "what TF lacks in the diagnostics")
+            self.assertEqual(self.values(lines, "tf")["level"], b"\x01")
+            self.assertIn("map", self.values(lines, "tf")["message"])
             in_camera = heard[-1].skeletons[0].joints[0].position
             static = self.node.create_publisher(TFMessage, "/tf_static", LATCHED)
             transform = TransformStamped(child_frame_id="camera_optical_frame")
@@ -310,6 +286,25 @@ class StreamTest(PeopleTest):
             self.assertIsNone(process.process.poll())
 
 
+class StopTest(PeopleTest):
+    def test_in_the_middle_of_a_stream_it_stops_within_a_second_and_sends_nothing_half(self):
+        for how in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(how.name):
+                self.start()
+                heard = []
+                topic = "/stridepose/skeletons"
+                subscription = self.node.create_subscription(SkeletonArray, topic, heard.append, STREAM, raw=True)
+                with NodeProcess(parameters={**KEYPOINTS, "node.reliability": "reliable"}) as process, self.streaming():
+                    self.spin_until(lambda: len(heard) > 30, "a stream of answers")
+                    code, seconds = process.stop(how)
+                self.spin_for(0.3)
+                self.assertEqual(code, 0, process.output)
+                self.assertLess(seconds, 1.0, f"after {how.name}")
+                for data in heard:
+                    self.assertEqual(serialize_message(deserialize_message(data, SkeletonArray)), data)
+                self.node.destroy_subscription(subscription)
+
+
 class ProcessTest(RosTest):
     def test_it_stops_within_a_second(self):
         for how in (signal.SIGINT, signal.SIGTERM):
@@ -323,6 +318,16 @@ class ProcessTest(RosTest):
                 code, seconds = process.stop(how)
                 self.assertEqual(code, 0)
                 self.assertLess(seconds, 1.0, f"after {how.name}")
+
+    def test_it_stops_well_while_it_starts(self):
+        for seconds in (0.0, 0.1, 0.2, 0.4, 0.6):
+            with NodeProcess(parameters=KEYPOINTS) as process:
+                self.spin_until(lambda: catches(process, signal.SIGINT), "a program that hears signals")
+                self.spin_for(seconds)
+                code, took = process.stop(signal.SIGINT)
+                self.assertEqual(code, 0, f"after {seconds} s: {process.output}")
+                # Loading ROS and the models goes on for a moment.
+                self.assertLess(took, 2.0, f"after {seconds} s")
 
     def test_the_log_is_on_rosout(self):
         heard = self.listen(Log, "/rosout")

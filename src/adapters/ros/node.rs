@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::{Stream, StreamExt};
 use r2r::{QosProfile, diagnostic_msgs, lifecycle_msgs};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::diagnostics::{self, Facts};
 use super::inbox::InboxCounts;
@@ -224,6 +225,8 @@ pub fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
+    // From here on a signal is heard, also while models are still being loaded.
+    let signals = StopSignals::listen()?;
     // r2r panics on malformed ROS arguments.
     let context = std::panic::catch_unwind(r2r::Context::create)
         .map_err(|_| "the ROS arguments cannot be read (see above); they follow --ros-args")??;
@@ -274,26 +277,46 @@ async fn run() -> Result<(), Failure> {
     lifecycle_streams.serve(&live);
     tokio::task::spawn_local(publish_diagnostics(live.clone(), diagnostics, full_name));
     if autostart {
-        let mut live = live.lock().await;
-        if live.change(0, "configure").await == Ok(Ended::Success) {
-            let _ = live.change(0, "activate").await;
-        }
+        tokio::task::spawn_local(start(live.clone()));
     }
-    wait_for_the_end(&live).await?;
+    signals.wait().await;
+    end(&live).await;
     is_stopping.store(true, Ordering::Release);
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, tokio::task::spawn_blocking(move || spin_thread.join())).await;
     Ok(())
 }
 
-/// Until SIGINT, SIGTERM, or a lifecycle manager that shut the node down; then everything is given back.
-async fn wait_for_the_end(live: &SharedLive) -> Result<(), Failure> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Brings the node to active; whoever wants its state meanwhile waits.
+async fn start(live: SharedLive) {
+    let mut live = live.lock().await;
+    if live.change(0, "configure").await == Ok(Ended::Success) {
+        let _ = live.change(0, "activate").await;
     }
-    tracing::info!("told to stop");
+}
+
+/// SIGINT and SIGTERM.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Until one of them comes, or has come since [`Self::listen`].
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("told to stop");
+    }
+}
+
+/// Gives everything back, if a lifecycle manager has not had it done.
+async fn end(live: &SharedLive) {
     let end = async {
         let mut live = live.lock().await;
         if live.lifecycle.state() != FINALIZED {
@@ -301,7 +324,6 @@ async fn wait_for_the_end(live: &SharedLive) -> Result<(), Failure> {
         }
     };
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, end).await;
-    Ok(())
 }
 
 /// What ROS does not let the node have, by its name: rcl says only that it failed.
