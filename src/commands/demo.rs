@@ -18,7 +18,7 @@ const RESULT_FOLDER: &str = "result";
 const REPORT_FILE: &str = "report.json";
 const PAGE_FILE: &str = "report.html";
 
-/// The project's own 2D networks, which the demo shows unless others are asked for.
+/// The project's own 2D networks, which pictures are shown to unless others are asked for.
 const OWN_NETWORKS: [&str; 2] = ["detector.model:=stridepose_person", "keypoints.model:=stridepose_pose_small"];
 
 /// What the scene is given as.
@@ -38,7 +38,7 @@ pub struct DemoArgs {
     pub output: PathBuf,
 
     /// What the scene is given as
-    #[arg(long, value_enum, default_value_t = DemoInput::Images)]
+    #[arg(long, value_enum, default_value_t = DemoInput::Keypoints)]
     pub input: DemoInput,
 
     /// How many people walk about

@@ -36,7 +36,7 @@ pub struct ImportedLifter {
 /// When the contract is missing, of another kind or of another network than this trainer's; when the graph is not the
 /// contract's, is damaged, or has other shapes.
 pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> {
-    let (contract, graph) = model(folder)?;
+    let contract = contract(folder)?;
     let ModelTask::Lifter(facts) = &contract.task else {
         anyhow::bail!("{}: {} is no lifter", folder.join(CONTRACT_FILE).display(), contract.name);
     };
@@ -48,6 +48,7 @@ pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> 
         facts.lookaheads
     );
     let path = folder.join(&contract.file);
+    let graph = graph(folder, &contract)?;
     let sha256 = hexadecimal(&Sha256::digest(&graph));
     let constants = onnx_reader::float_constants(&graph).with_context(|| path.display().to_string())?;
     let network = network(&constants, &facts.image_strides, device).with_context(|| path.display().to_string());
@@ -62,12 +63,16 @@ pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> 
     Ok(ImportedLifter { network, size, origin: contract.origin, sha256 })
 }
 
-/// The contract of the model in `folder`, and its graph, whose checksum is the contract's.
-pub(crate) fn model(folder: &Path) -> anyhow::Result<(ModelContract, Vec<u8>)> {
+/// The contract of the model in `folder`.
+pub(crate) fn contract(folder: &Path) -> anyhow::Result<ModelContract> {
     let path = folder.join(CONTRACT_FILE);
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{} is no model folder: cannot read {}", folder.display(), path.display()))?;
-    let contract = ModelContract::parse(&text, &path.display().to_string())?;
+    Ok(ModelContract::parse(&text, &path.display().to_string())?)
+}
+
+/// The graph that belongs to a contract, with its checksum.
+pub(crate) fn graph(folder: &Path, contract: &ModelContract) -> anyhow::Result<Vec<u8>> {
     let path = folder.join(&contract.file);
     let graph = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let sha256 = hexadecimal(&Sha256::digest(&graph));
@@ -77,7 +82,7 @@ pub(crate) fn model(folder: &Path) -> anyhow::Result<(ModelContract, Vec<u8>)> {
         path.display(),
         contract.sha256.as_deref().unwrap_or_default()
     );
-    Ok((contract, graph))
+    Ok(graph)
 }
 
 type Constants = BTreeMap<String, Constant>;

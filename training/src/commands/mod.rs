@@ -11,6 +11,7 @@ pub mod keypoints;
 pub mod keypoints_export;
 pub mod lifter;
 pub mod person;
+pub mod picture_run;
 pub mod validate;
 
 use stridepose_train::batch::BatchSettings;

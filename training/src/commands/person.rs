@@ -7,36 +7,21 @@ use stridepose_train::mocap::{self, Split};
 use stridepose_train::multi_scale::MultiScaleSize;
 use stridepose_train::person_score;
 use stridepose_train::person_task::PersonTask;
-use stridepose_train::picture_train::{self, PictureTrainSettings};
 use stridepose_train::pictures::PictureSampler;
-use stridepose_train::{export_model, export_multi_scale, picture_curves, picture_trainer};
+use stridepose_train::{export_model, export_multi_scale, picture_curves, picture_train, picture_trainer};
+
+use super::picture_run::PictureRunArguments;
 
 #[derive(clap::Args)]
 pub struct DetectorArguments {
-    /// Folder with motion capture: mocap17.npy and mocap17.csv, BVH files (with split.csv if wanted), or both.
-    #[arg(long)]
-    mocap: PathBuf,
-    /// Folder for checkpoints and the log.
-    #[arg(long, short)]
-    output: PathBuf,
-    /// Run or model folder of a small keypoint network whose features a new run starts from.
-    #[arg(long)]
-    start_from: Option<PathBuf>,
-    /// Length of the whole schedule, minutes of training.
-    #[arg(long, default_value_t = 30.0)]
-    minutes: f64,
+    #[command(flatten)]
+    run: PictureRunArguments,
     /// Pictures a step.
     #[arg(long, default_value_t = 16)]
     samples: usize,
     /// Peak learning rate.
     #[arg(long, default_value_t = 1.5e-3)]
     learning_rate: f64,
-    /// Threads, each of which takes the gradient of its share of the pictures.
-    #[arg(long, default_value_t = 2)]
-    workers: usize,
-    /// Seed of everything that is drawn.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
 }
 
 #[derive(clap::Args)]
@@ -57,26 +42,16 @@ pub struct DetectorExportArguments {
 /// False people a picture at which recall is stated.
 const FALSE_PEOPLE: f64 = 0.01;
 
-/// Trains a person detector.
+/// Trains a person detector; what it may start from is a small keypoint network.
 pub fn detector(arguments: &DetectorArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.mocap, &BvhSettings { metres_per_unit: None, up: None, joints: None })?;
     let size = MultiScaleSize::person();
+    let clips = arguments.run.clips()?;
     let task = PersonTask {
         source: PictureSampler::new(&clips, Split::Train)?,
         picture: size.picture(),
-        start_from: arguments.start_from.clone(),
+        start_from: arguments.run.start_from.clone(),
     };
-    let settings = PictureTrainSettings {
-        folder: arguments.output.clone(),
-        size,
-        secs: 60.0 * arguments.minutes,
-        samples: arguments.samples,
-        learning_rate: arguments.learning_rate,
-        workers: arguments.workers,
-        seed: arguments.seed,
-        checkpoint_secs: 120.0,
-    };
-    picture_train::train(&settings, &task)?;
+    picture_train::train(&arguments.run.settings(size, arguments.samples, arguments.learning_rate), &task)?;
     Ok(())
 }
 
