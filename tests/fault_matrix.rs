@@ -2,98 +2,22 @@
 //! on, and that nothing leaves it that is not finite, not a covariance, or calls itself measured without a measurement.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/keypoint_recording.rs"]
+mod keypoint_recording;
+
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use stridepose::adapters::bag::writer::{BagWriter, Qos};
-use stridepose::adapters::bag::{Bag, BagError};
 use stridepose::adapters::messages::from_cdr;
-use stridepose::adapters::messages::sensor_msgs::CameraInfo;
 use stridepose::adapters::messages::stridepose::{Keypoint, KeypointArray};
-use stridepose::adapters::messages::to_cdr;
 use stridepose::adapters::result_bag::read_result_bag;
-use stridepose::adapters::scene_bag::write_scene_bag;
 use stridepose::data::{JointState, Stamp};
 use stridepose::metrics::ResultSequence;
-use stridepose::scene::SceneSettings;
 use stridepose::skeleton::Joint;
 
-const KEYPOINTS: &str = "/camera/keypoints";
-const CAMERA_INFO: &str = "/camera/camera_info";
-/// Images of the whole recording: one second.
-const IMAGES: usize = 30;
-
-/// A recording that can be spoilt: pairs of CameraInfo and keypoints, one an image.
-#[derive(Clone)]
-struct Recording {
-    /// Topic, time of recording, bytes.
-    messages: Vec<(&'static str, Stamp, Vec<u8>)>,
-}
-
-impl Recording {
-    /// One person, seen in every image.
-    fn whole(folder: &Path) -> Self {
-        let path = folder.join("whole");
-        let settings =
-            SceneSettings { people: 1, duration_secs: 1.0, pillar: None, seed: 2, ..SceneSettings::default() };
-        write_scene_bag(&settings, &path).unwrap();
-        let mut messages = Vec::new();
-        let topics = [CAMERA_INFO.to_owned(), KEYPOINTS.to_owned()];
-        Bag::open(&path)
-            .unwrap()
-            .read::<BagError>(&topics, &mut |message| {
-                let topic = if message.topic == KEYPOINTS { KEYPOINTS } else { CAMERA_INFO };
-                messages.push((topic, Stamp::from_nanoseconds(message.log_time_ns), message.data.to_vec()));
-                Ok(ControlFlow::Continue(()))
-            })
-            .unwrap();
-        assert_eq!(messages.len(), 2 * IMAGES);
-        Self { messages }
-    }
-
-    /// The bytes of the keypoints of an image.
-    fn bytes(&mut self, image: usize) -> &mut Vec<u8> {
-        &mut self.messages.iter_mut().filter(|(topic, ..)| *topic == KEYPOINTS).nth(image).unwrap().2
-    }
-
-    /// Changes the keypoints of an image.
-    fn change(&mut self, image: usize, change: impl FnOnce(&mut KeypointArray<'_>)) {
-        let bytes = self.bytes(image);
-        let old = bytes.clone();
-        let mut array: KeypointArray<'_> = from_cdr(&old).unwrap();
-        change(&mut array);
-        bytes.clear();
-        to_cdr(&array, bytes);
-    }
-
-    /// Moves the stamps of the images from `first` on, of keypoints and infos.
-    fn shift(&mut self, first: usize, seconds: f64) {
-        let moved = |stamp: Stamp| Stamp::from_nanoseconds(stamp.nanoseconds() + (seconds * 1e9) as i64);
-        for image in first..IMAGES {
-            self.change(image, |array| array.header.stamp = moved(array.header.stamp));
-        }
-        for (_, _, bytes) in self.messages.iter_mut().filter(|(topic, ..)| *topic == CAMERA_INFO).skip(first) {
-            let mut info: CameraInfo = from_cdr(bytes).unwrap();
-            info.stamp = moved(info.stamp);
-            bytes.clear();
-            to_cdr(&info, bytes);
-        }
-    }
-
-    fn write(&self, path: &Path) {
-        let mut writer = BagWriter::create(path).unwrap();
-        let keypoints = writer.add_topic::<KeypointArray<'_>>(KEYPOINTS, Qos::Stream).unwrap();
-        let infos = writer.add_topic::<CameraInfo>(CAMERA_INFO, Qos::Stream).unwrap();
-        for (topic, stamp, bytes) in &self.messages {
-            let topic = if *topic == KEYPOINTS { keypoints } else { infos };
-            writer.write_cdr(topic, *stamp, bytes).unwrap();
-        }
-        writer.finish().unwrap();
-    }
-}
+use keypoint_recording::{CAMERA_INFO, IMAGES, Recording};
 
 /// What the program must do with a fault.
 struct Expected {

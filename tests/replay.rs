@@ -2,22 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;
+#[path = "common/keypoint_recording.rs"]
+mod keypoint_recording;
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use stridepose::adapters::bag::writer::{BagWriter, Qos};
-use stridepose::adapters::bag::{Bag, BagError};
-use stridepose::adapters::messages::from_cdr;
-use stridepose::adapters::messages::sensor_msgs::CameraInfo;
-use stridepose::adapters::messages::stridepose::{Keypoint, KeypointArray};
+use stridepose::adapters::messages::stridepose::Keypoint;
 use stridepose::adapters::result_bag::read_result_bag;
-use stridepose::adapters::scene_bag::write_scene_bag;
-use stridepose::data::Stamp;
-use stridepose::scene::SceneSettings;
+
+use keypoint_recording::Recording;
 
 fn stridepose(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_stridepose")).arg("--quiet").args(arguments).output().unwrap()
@@ -175,37 +171,17 @@ fn camera_infos_that_make_no_sense_are_counted_named_and_skipped() {
 #[test]
 fn keypoints_that_make_no_sense_are_counted_named_and_skipped() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, spoilt) = (folder.path().join("whole"), folder.path().join("spoilt"));
-    let settings = SceneSettings { people: 1, duration_secs: 1.0, pillar: None, seed: 2, ..SceneSettings::default() };
-    write_scene_bag(&settings, &whole).unwrap();
-    let mut writer = BagWriter::create(&spoilt).unwrap();
-    let keypoints = writer.add_topic::<KeypointArray<'_>>("/camera/keypoints", Qos::Stream).unwrap();
-    let infos = writer.add_topic::<CameraInfo>("/camera/camera_info", Qos::Stream).unwrap();
-    let mut index = 0;
-    Bag::open(&whole)
-        .unwrap()
-        .read::<BagError>(&["/camera/camera_info".to_owned(), "/camera/keypoints".to_owned()], &mut |message| {
-            let log_time = Stamp::from_nanoseconds(message.log_time_ns);
-            if message.topic == "/camera/camera_info" {
-                writer.write_cdr(infos, log_time, message.data)?;
-                return Ok(ControlFlow::Continue(()));
-            }
-            let mut array: KeypointArray<'_> = from_cdr(message.data).unwrap();
-            assert_eq!(array.people.len(), 1, "the detector missed the person of image {index}: choose another seed");
-            let person = &mut array.people[0];
-            match index {
-                10 => person.keypoints[5] = Keypoint { u: f32::NAN, v: 1.0, score: 0.9, spread: f32::NAN },
-                11 => person.keypoints[6].score = f32::NAN,
-                12 => person.keypoints[7] = Keypoint { u: 1.0, v: f32::INFINITY, score: 0.9, spread: f32::NAN },
-                13 => person.keypoints.truncate(3),
-                _ => {}
-            }
-            index += 1;
-            writer.write(keypoints, log_time, &array)?;
-            Ok(ControlFlow::Continue(()))
-        })
-        .unwrap();
-    writer.finish().unwrap();
+    let spoilt = folder.path().join("spoilt");
+    let mut recording = Recording::whole(folder.path());
+    recording.change(10, |array| {
+        array.people[0].keypoints[5] = Keypoint { u: f32::NAN, v: 1.0, score: 0.9, spread: f32::NAN };
+    });
+    recording.change(11, |array| array.people[0].keypoints[6].score = f32::NAN);
+    recording.change(12, |array| {
+        array.people[0].keypoints[7] = Keypoint { u: 1.0, v: f32::INFINITY, score: 0.9, spread: f32::NAN };
+    });
+    recording.change(13, |array| array.people[0].keypoints.truncate(3));
+    recording.write(&spoilt);
     let nothing = folder.path();
     let (code, summary) = replay(&spoilt, &folder.path().join("r"), nothing, &[]);
     assert_eq!((code, summary["images"].as_u64()), (3, Some(30)), "{summary}");

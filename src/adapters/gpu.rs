@@ -1,6 +1,7 @@
 //! What `nvidia-smi` tells of NVIDIA GPUs; nothing where there is none.
 
 use std::process::Command;
+use std::sync::OnceLock;
 
 const MEMORY: [&str; 2] = ["--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"];
 const NAME: [&str; 2] = ["--query-gpu=name,driver_version", "--format=csv,noheader"];
@@ -11,8 +12,10 @@ pub fn memory_of_process(pid: u32) -> Option<u64> {
 }
 
 /// Name of the first GPU and version of its driver, e.g. `NVIDIA H100 80GB HBM3, 550.54.15`; `None` where there is none.
-pub fn name() -> Option<String> {
-    first_line(&ask(&NAME)?)
+/// Asked once.
+pub fn name() -> Option<&'static str> {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    FOUND.get_or_init(|| first_line(&ask(&NAME)?)).as_deref()
 }
 
 fn ask(arguments: &[&str]) -> Option<String> {

@@ -31,3 +31,5 @@ pub mod scene_bag;
 pub mod stage_timer;
 #[cfg(feature = "replay")]
 pub mod tensorrt;
+#[cfg(feature = "replay")]
+pub mod user_folder;

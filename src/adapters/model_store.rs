@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::adapters::user_folder;
 use crate::model::{ContractError, ModelContract, ModelTask};
 
 /// Name of the contract file in a model's folder.
@@ -26,11 +27,8 @@ pub struct ModelStore {
 /// Where pulled models are kept: `STRIDEPOSE_MODELS`, else `stridepose/models` in the user's data folder
 /// (`XDG_DATA_HOME`, else `~/.local/share`). `None` where none of these is known.
 pub fn user_model_folder() -> Option<PathBuf> {
-    let folder = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // A relative XDG_DATA_HOME is void (XDG Base Directory Specification).
-    let data_home = || folder("XDG_DATA_HOME").filter(|path| path.is_absolute());
-    let data_folder = || data_home().or_else(|| Some(folder("HOME")?.join(".local/share")));
-    folder("STRIDEPOSE_MODELS").or_else(|| Some(data_folder()?.join("stridepose/models")))
+    let own = || Some(user_folder::of_program("XDG_DATA_HOME", ".local/share")?.join("models"));
+    user_folder::from_variable("STRIDEPOSE_MODELS").or_else(own)
 }
 
 /// A contract with the weights that belong to it.

@@ -195,6 +195,8 @@ fn dispatch(
 
 /// TensorRT with the engines of this model, GPU and runtime.
 fn tensorrt_provider(model: &Model, settings: &EngineSettings) -> Result<TensorRT, OnnxError> {
+    // The question goes to the library, and would load one of `ort`'s own choice.
+    library()?;
     // Nothing is looked up or made where the runtime has no TensorRT: registering it says so.
     if !TensorRT::is_available().unwrap_or(false) {
         return Ok(TensorRT::default());
@@ -212,7 +214,7 @@ fn tensorrt_provider(model: &Model, settings: &EngineSettings) -> Result<TensorR
 /// Folder of the engines of this model, GPU and runtime, made where it is missing; `None` where no GPU can be named.
 fn tensorrt_folder(model: &Model, settings: &EngineSettings) -> Result<Option<PathBuf>, OnnxError> {
     let (Some(cache), Some(gpu)) = (tensorrt::cache_folder(), gpu::name()) else { return Ok(None) };
-    let key = EngineKey { sha256: &model.sha256, gpu: &gpu, runtime: ort::info(), most: settings.most_people };
+    let key = EngineKey { sha256: &model.sha256, gpu, runtime: ort::info(), most: settings.most_people };
     let folder = cache.join(key.folder_name());
     std::fs::create_dir_all(&folder).map_err(|error| OnnxError::Provider {
         provider: "tensorrt",
@@ -227,8 +229,6 @@ impl OnnxNetwork {
     /// # Errors
     /// [`OnnxError`] says which provider failed why, or prints both sides of a mismatch.
     pub fn load(model: &Model, settings: &EngineSettings) -> Result<Self, OnnxError> {
-        // Providers ask the library what it can do, and would load one of their own choice.
-        library()?;
         let mut attempts = Vec::new();
         for &provider in providers(settings.provider) {
             match Self::with_provider(model, provider, settings) {
@@ -317,7 +317,6 @@ impl OnnxNetwork {
 /// # Errors
 /// [`OnnxError`] when there is no library or it refuses the graph; `path` is only named.
 pub fn graph_tensors(path: &Path, weights: &[u8]) -> Result<(Vec<TensorSpec>, Vec<TensorSpec>), OnnxError> {
-    library()?;
     let session = session(path, weights, "cpu", CPU::default().build(), 1)?;
     let specs = |outlets: &[ort::value::Outlet]| outlets.iter().map(spec).collect();
     Ok((specs(session.inputs()), specs(session.outputs())))

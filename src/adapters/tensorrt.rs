@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ort::ep::TensorRT;
 
+use crate::adapters::user_folder;
 use crate::network::TensorSpec;
 
 /// How often a running build says that it goes on.
@@ -41,11 +42,8 @@ impl EngineKey<'_> {
 
 /// Folder for engines; `None` where neither `STRIDEPOSE_CACHE` nor `XDG_CACHE_HOME` nor `HOME` is set.
 pub fn cache_folder() -> Option<PathBuf> {
-    let folder = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // A relative XDG_CACHE_HOME is void (XDG Base Directory Specification).
-    let cache_home = || folder("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-    let user = || cache_home().or_else(|| Some(folder("HOME")?.join(".cache"))).map(|path| path.join("stridepose"));
-    folder("STRIDEPOSE_CACHE").or_else(user).map(|path| path.join("tensorrt"))
+    let own = || user_folder::of_program("XDG_CACHE_HOME", ".cache");
+    user_folder::from_variable("STRIDEPOSE_CACHE").or_else(own).map(|path| path.join("tensorrt"))
 }
 
 /// The smallest, the usual and the largest shapes in TensorRT's notation, e.g. `image:1x3x192x128`, so that one engine serves

@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use super::exit::Refused;
@@ -25,6 +26,18 @@ impl ConsoleArgs {
     /// Whether a progress bar makes sense: stderr is a terminal and nobody asked for quiet.
     pub fn shows_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// A bar of this style over `length` steps, of unknown number where `None`; one that is not drawn where none makes sense.
+    ///
+    /// # Errors
+    /// When the style is no template of `indicatif`.
+    pub fn progress_bar(&self, length: Option<u64>, style: &str) -> anyhow::Result<ProgressBar> {
+        if !self.shows_progress() {
+            return Ok(ProgressBar::hidden());
+        }
+        let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        Ok(bar.with_style(ProgressStyle::with_template(style)?))
     }
 
     /// The log filter, in the syntax of `RUST_LOG`; ONNX Runtime's own chatter stays at warnings.

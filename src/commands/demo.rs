@@ -4,8 +4,6 @@
 
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::evaluate::{self, ComparisonArgs, EvaluateArgs};
 use super::replay::{self, Overlap, SHEET_FILE, SUMMARY_FILE};
 use super::truth::TruthArgs;
@@ -75,7 +73,8 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     let mut setup = args.setup.clone();
     match args.input {
         DemoInput::Images => {
-            let bar = progress_bar(&settings, console)?;
+            let style = "rendering {bar:40} {pos}/{len} images  {per_sec}  {eta} left";
+            let bar = console.progress_bar(Some(settings.image_count() as u64), style)?;
             write_scene_pictures(&settings, &scene, &mut |done| bar.set_position(done as u64)).map_err(refuse_bag)?;
             bar.finish_and_clear();
             if setup.config.is_none() {
@@ -112,13 +111,4 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         result.join(SHEET_FILE).display(),
     ))?;
     Ok(outcome)
-}
-
-fn progress_bar(settings: &SceneSettings, console: ConsoleArgs) -> anyhow::Result<ProgressBar> {
-    if !console.shows_progress() {
-        return Ok(ProgressBar::hidden());
-    }
-    let style = "rendering {bar:40} {pos}/{len} images  {per_sec}  {eta} left";
-    let images = (settings.duration_secs * settings.rate_hz).round() as u64;
-    Ok(ProgressBar::new(images).with_style(ProgressStyle::with_template(style)?))
 }

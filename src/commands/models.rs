@@ -9,8 +9,6 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use check::CheckArgs;
 pub use table::markdown;
 
@@ -151,7 +149,7 @@ fn pull(catalogue: &Catalogue, args: &PullArgs, console: ConsoleArgs) -> anyhow:
         eprint!("{}", entry.facts());
         accept(entry, args.yes, mirror.as_deref())?;
     }
-    let bar = progress_bar(console)?;
+    let bar = console.progress_bar(None, "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")?;
     let mut on_progress = |progress: Progress| {
         if let Some(total) = progress.total {
             bar.set_length(total);
@@ -201,14 +199,6 @@ fn accept(entry: &Entry, yes: bool, mirror: Option<&Path>) -> anyhow::Result<()>
         return Ok(());
     }
     Err(Refused::because(format!("{}: not accepted, nothing was downloaded", entry.name)))
-}
-
-fn progress_bar(console: ConsoleArgs) -> anyhow::Result<ProgressBar> {
-    if !console.shows_progress() {
-        return Ok(ProgressBar::hidden());
-    }
-    let style = "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-    Ok(ProgressBar::no_length().with_style(ProgressStyle::with_template(style)?))
 }
 
 /// What the user must change is exit 2; a network or disk that fails is exit 1.

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use image::RgbImage;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use self::input::{Content, Input, Source};
 use self::output::{Answer, Output};
@@ -198,12 +198,8 @@ impl Run {
         console: ConsoleArgs,
     ) -> anyhow::Result<Self> {
         let count = topics.source_count.unwrap_or(0);
-        let bar = if console.shows_progress() {
-            let style = "{elapsed_precise} [{wide_bar}] {pos}/{len} images, {per_sec}, {eta} left";
-            ProgressBar::new(count).with_style(ProgressStyle::with_template(style)?)
-        } else {
-            ProgressBar::hidden()
-        };
+        let style = "{elapsed_precise} [{wide_bar}] {pos}/{len} images, {per_sec}, {eta} left";
+        let bar = console.progress_bar(Some(count), style)?;
         let mut summary =
             Summary { version: env!("CARGO_PKG_VERSION"), topic: topics.source.clone(), ..Summary::default() };
         summary.machine = Machine::here();

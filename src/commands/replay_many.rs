@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -132,12 +131,8 @@ pub fn run(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (config.inference.intra_threads as usize).max(1);
     let workers = workers.unwrap_or(cores / threads).clamp(1, jobs.len().max(1));
-    let bar = if console.shows_progress() {
-        let style = "{elapsed_precise} [{wide_bar}] {pos}/{len} bags, {eta} left";
-        ProgressBar::new(jobs.len() as u64).with_style(ProgressStyle::with_template(style)?)
-    } else {
-        ProgressBar::hidden()
-    };
+    let style = "{elapsed_precise} [{wide_bar}] {pos}/{len} bags, {eta} left";
+    let bar = console.progress_bar(Some(jobs.len() as u64), style)?;
     let next = AtomicUsize::new(0);
     let finished = Mutex::new(Vec::with_capacity(jobs.len()));
     // Its own bar would draw over the one of all bags.

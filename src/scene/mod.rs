@@ -69,6 +69,13 @@ impl Default for SceneSettings {
     }
 }
 
+impl SceneSettings {
+    /// Number of images.
+    pub fn image_count(&self) -> usize {
+        (self.duration_secs * self.rate_hz).round() as usize
+    }
+}
+
 /// One image of the scene.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SceneImage {
@@ -102,7 +109,7 @@ pub struct ScenePerson {
 /// Makes the scene as the camera behind `project` (camera optical frame → image px) sees it.
 pub fn make_scene(settings: &SceneSettings, project: &dyn Fn(&Point3<f64>) -> Option<Point2<f64>>) -> Vec<SceneImage> {
     let period = 1.0 / settings.rate_hz;
-    let count = (settings.duration_secs * settings.rate_hz).round() as usize;
+    let count = settings.image_count();
     let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
     let camera = MovingCamera::new(&mut rng, settings.camera_moves);
     let mut walkers: Vec<Walker> =

@@ -3,7 +3,6 @@
 //! The contract is read as the program reads it; the graph must have its checksum. The weights are those of
 //! `streaming.onnx`, bit by bit, and the sizes are those that their shapes say.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -16,7 +15,7 @@ use stridepose::model::{ModelContract, ModelTask};
 
 use crate::export::CONTRACT_FILE;
 use crate::network::{DILATIONS, LOOKAHEADS, LifterNetwork, LifterSize};
-use crate::onnx_reader::{self, Constant};
+use crate::onnx_reader::{self, Constant, Constants};
 
 /// A lifter out of a model folder.
 pub struct ImportedLifter {
@@ -48,8 +47,7 @@ pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> 
         facts.lookaheads
     );
     let path = folder.join(&contract.file);
-    let graph = graph(folder, &contract)?;
-    let sha256 = hexadecimal(&Sha256::digest(&graph));
+    let (graph, sha256) = graph(folder, &contract)?;
     let constants = onnx_reader::float_constants(&graph).with_context(|| path.display().to_string())?;
     let network = network(&constants, &facts.image_strides, device).with_context(|| path.display().to_string());
     let (network, size) = network?;
@@ -71,8 +69,8 @@ pub(crate) fn contract(folder: &Path) -> anyhow::Result<ModelContract> {
     Ok(ModelContract::parse(&text, &path.display().to_string())?)
 }
 
-/// The graph that belongs to a contract, with its checksum.
-pub(crate) fn graph(folder: &Path, contract: &ModelContract) -> anyhow::Result<Vec<u8>> {
+/// The graph that belongs to a contract, and its checksum, which is the contract's.
+pub(crate) fn graph(folder: &Path, contract: &ModelContract) -> anyhow::Result<(Vec<u8>, String)> {
     let path = folder.join(&contract.file);
     let graph = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let sha256 = hexadecimal(&Sha256::digest(&graph));
@@ -82,10 +80,8 @@ pub(crate) fn graph(folder: &Path, contract: &ModelContract) -> anyhow::Result<V
         path.display(),
         contract.sha256.as_deref().unwrap_or_default()
     );
-    Ok(graph)
+    Ok((graph, sha256))
 }
-
-type Constants = BTreeMap<String, Constant>;
 
 fn network(
     constants: &Constants,
@@ -131,9 +127,7 @@ fn replace(linear: &mut Linear, constants: &Constants, name: &str) -> anyhow::Re
     let checked = |part: &str, wanted: &[usize]| {
         let name = format!("{name}_{part}");
         let constant = constant(constants, &name)?;
-        anyhow::ensure!(constant.shape == wanted, "{name} has shape {:?}, {wanted:?} is needed", constant.shape);
-        anyhow::ensure!(constant.values.iter().all(|value| value.is_finite()), "{name} has values that are not finite");
-        Ok(TensorData::new(constant.values.clone(), wanted.to_vec()))
+        anyhow::Ok(TensorData::new(constant.checked(&name, wanted)?, wanted.to_vec()))
     };
     let device = linear.weight.val().device();
     let weight = checked("weight", &[input, output])?;

@@ -10,7 +10,7 @@ use burn::prelude::*;
 use crate::export::CONTRACT_FILE;
 use crate::import;
 use crate::multi_scale::{Conv, MultiScaleNetwork};
-use crate::onnx_reader::{self, Constant};
+use crate::onnx_reader::{self, Constants};
 use crate::picture_trainer;
 
 /// What is taken over.
@@ -37,7 +37,7 @@ pub fn start(
         return start_from_network(other, share, network).with_context(|| from.display().to_string());
     }
     let contract = import::contract(from)?;
-    let graph = import::graph(from, &contract)?;
+    let (graph, _) = import::graph(from, &contract)?;
     let path = from.join(&contract.file);
     let read = || {
         let constants = onnx_reader::float_constants(&graph)?;
@@ -76,8 +76,6 @@ fn start_from_network(
     Ok(network)
 }
 
-type Constants = std::collections::BTreeMap<String, Constant>;
-
 fn replace(conv: &mut Conv, constants: &Constants, name: &str) -> anyhow::Result<()> {
     let [output, fan_in] = conv.weight.dims();
     let kernel = conv.kernel;
@@ -95,9 +93,7 @@ fn values(constants: &Constants, name: &str, wanted: &[usize]) -> anyhow::Result
     let constant = constants
         .get(&format!("{name}_half"))
         .with_context(|| format!("the graph has no {name}: it is none of this trainer's 2D networks of this size"))?;
-    anyhow::ensure!(constant.shape == wanted, "{name} has shape {:?}, {wanted:?} is needed", constant.shape);
-    anyhow::ensure!(constant.values.iter().all(|value| value.is_finite()), "{name} has values that are not finite");
-    Ok(constant.values.clone())
+    constant.checked(name, wanted)
 }
 
 #[cfg(test)]

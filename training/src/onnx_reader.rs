@@ -30,6 +30,21 @@ pub struct Constant {
     pub values: Vec<f32>,
 }
 
+impl Constant {
+    /// The values, once shape and values are as they must be; `name` is for what is said otherwise.
+    ///
+    /// # Errors
+    /// When the shape is not `wanted`, or a value is not finite.
+    pub fn checked(&self, name: &str, wanted: &[usize]) -> anyhow::Result<Vec<f32>> {
+        anyhow::ensure!(self.shape == wanted, "{name} has shape {:?}, {wanted:?} is needed", self.shape);
+        anyhow::ensure!(self.values.iter().all(|value| value.is_finite()), "{name} has values that are not finite");
+        Ok(self.values.clone())
+    }
+}
+
+/// Constants of a graph by name.
+pub type Constants = BTreeMap<String, Constant>;
+
 /// A file that is no ONNX graph, or a damaged one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a whole ONNX file: {0}")]
@@ -39,7 +54,7 @@ pub struct OnnxReadError(String);
 ///
 /// # Errors
 /// [`OnnxReadError`] says where the file stops making sense.
-pub fn float_constants(bytes: &[u8]) -> Result<BTreeMap<String, Constant>, OnnxReadError> {
+pub fn float_constants(bytes: &[u8]) -> Result<Constants, OnnxReadError> {
     let mut constants = BTreeMap::new();
     let mut graphs = 0;
     for field in Fields::new(bytes, 0) {

@@ -41,7 +41,7 @@ const CALIBRATED: u64 = 0x2002;
 
 /// Measures a run, and writes its model folder.
 pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.mocap, &BvhSettings { metres_per_unit: None, up: None, joints: None })?;
+    let clips = mocap::load(&arguments.mocap, &BvhSettings::default())?;
     let source = PictureSampler::new(&clips, Split::Validation)?;
     let (network, state) = picture_trainer::load(&arguments.run)?;
     let network = export_multi_scale::rounded(&network);

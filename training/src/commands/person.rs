@@ -57,7 +57,7 @@ pub fn detector(arguments: &DetectorArguments) -> anyhow::Result<()> {
 
 /// Measures a run, and writes its model folder.
 pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.mocap, &BvhSettings { metres_per_unit: None, up: None, joints: None })?;
+    let clips = mocap::load(&arguments.mocap, &BvhSettings::default())?;
     let source = PictureSampler::new(&clips, Split::Validation)?;
     let (network, state) = picture_trainer::load(&arguments.run)?;
     let network = export_multi_scale::rounded(&network);

@@ -35,7 +35,7 @@ pub struct PictureRunArguments {
 impl PictureRunArguments {
     /// The motion capture.
     pub fn clips(&self) -> anyhow::Result<Vec<Clip>> {
-        Ok(mocap::load(&self.mocap, &BvhSettings { metres_per_unit: None, up: None, joints: None })?)
+        Ok(mocap::load(&self.mocap, &BvhSettings::default())?)
     }
 
     /// The run of a network of `size`, `samples` a step.
