@@ -1,5 +1,7 @@
 //! Pictures with people of whom everything is known: what the 2D networks are trained and measured on.
 
+use std::sync::Arc;
+
 use image::RgbImage;
 use nalgebra::Point2;
 use stridepose::data::BoundingBox;
@@ -39,10 +41,10 @@ impl LabelledPerson {
     }
 }
 
-/// Where pictures come from. Equal seeds give equal pictures.
+/// Where pictures come from.
 pub trait PictureSource: Sync {
-    /// One picture.
-    fn draw(&self, seed: u64) -> LabelledPicture;
+    /// The picture of a seed.
+    fn draw(&self, seed: u64) -> Arc<LabelledPicture>;
 }
 
 /// Standard deviation of an annotator's error over the person's size, by joint: that of COCO's keypoints where COCO has the
@@ -66,14 +68,14 @@ pub const OKS_SIGMAS: JointArray<f64> = {
 };
 
 impl PictureSource for PictureSampler<'_> {
-    fn draw(&self, seed: u64) -> LabelledPicture {
+    fn draw(&self, seed: u64) -> Arc<LabelledPicture> {
         let picture = Self::draw(self, seed);
         let people = picture.people.iter().map(|person| LabelledPerson {
             joints_in_image_px: person.joints_in_image_px,
             is_visible: person.is_visible,
             bbox_in_image_px: within(&person.whole_bbox_in_image_px, picture.image.dimensions()),
         });
-        LabelledPicture { people: people.collect(), image: picture.image }
+        Arc::new(LabelledPicture { people: people.collect(), image: picture.image })
     }
 }
 
@@ -113,11 +115,11 @@ impl Waver {
 
 #[cfg(test)]
 impl PictureSource for Waver {
-    fn draw(&self, _: u64) -> LabelledPicture {
+    fn draw(&self, _: u64) -> Arc<LabelledPicture> {
         let mut image = RgbImage::from_pixel(200, 200, image::Rgb([90; 3]));
         for (x, y) in (-3..4).flat_map(|dx| (-3..4).map(move |dy| (80 + dx, 60 + dy))) {
             image.put_pixel(x as u32, y as u32, image::Rgb([255; 3]));
         }
-        LabelledPicture { image, people: vec![Self::person()] }
+        Arc::new(LabelledPicture { image, people: vec![Self::person()] })
     }
 }

@@ -18,12 +18,13 @@ use burn::module::Param;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::prelude::*;
 use burn::tensor::activation::relu;
-use burn::tensor::module::{avg_pool2d, conv2d, interpolate};
-use burn::tensor::ops::{AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions};
+use burn::tensor::module::{avg_pool2d, interpolate};
+use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
 use serde::{Deserialize, Serialize};
 use stridepose::model::PictureSize;
 use stridepose::skeleton::JOINT_COUNT;
 
+use crate::convolution::{ConvKind, convolve};
 use crate::person_task::PERSON_MAPS;
 
 /// Pixels of the picture per cell of the finest branch and of the maps.
@@ -132,11 +133,17 @@ impl Conv {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [output, fan_in] = self.weight.dims();
-        let kernel = self.kernel;
-        let weight = self.weight.val().reshape([output, fan_in / (kernel * kernel), kernel, kernel]);
-        let options = ConvOptions::new([self.stride; 2], [kernel / 2; 2], [1; 2], 1);
-        conv2d(x, weight, Some(self.bias.val()), options)
+        self.apply(x, false)
+    }
+
+    /// Of `relu(x)`.
+    fn of_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        self.apply(x, true)
+    }
+
+    fn apply(&self, x: Tensor<4>, rectify: bool) -> Tensor<4> {
+        let kind = ConvKind { kernel: self.kernel, stride: self.stride, rectify };
+        convolve(x, self.weight.val(), self.bias.val(), kind)
     }
 }
 
@@ -289,49 +296,47 @@ impl MultiScaleNetwork {
     pub fn forward(&self, pictures: Tensor<4>) -> Answers {
         let mut x = pictures;
         for (index, conv) in self.stem.iter().enumerate() {
-            x = conv.forward(if index == 0 { x } else { relu(x) });
+            x = if index == 0 { conv.forward(x) } else { conv.of_relu(x) };
         }
         let mut branches = vec![x];
         for module in &self.modules {
             for conv in &module.begin {
                 let finer = branches[branches.len() - 1].clone();
-                branches.push(conv.forward(relu(finer)));
+                branches.push(conv.of_relu(finer));
             }
             for (x, blocks) in branches.iter_mut().zip(&module.branches) {
                 for block in blocks {
-                    *x = x.clone() + block.outer.forward(relu(block.inner.forward(x.clone())));
+                    *x = x.clone() + block.outer.of_relu(block.inner.forward(x.clone()));
                 }
             }
             if !module.fusions.is_empty() {
                 branches = fuse(&branches, &module.fusions);
             }
         }
-        let active: Vec<Tensor<4>> = branches.into_iter().map(relu).collect();
-        let coarsest = active[active.len() - 1].clone();
+        let coarsest = relu(branches[branches.len() - 1].clone());
         let absent = self.absent.forward(coarsest.mean_dim(3).mean_dim(2).squeeze_dims::<2>(&[2, 3]));
         let mut sum: Option<Tensor<4>> = None;
-        for (conv, x) in self.gather.iter().zip(active).rev() {
-            let own = conv.forward(x);
+        for (conv, x) in self.gather.iter().zip(branches).rev() {
+            let own = conv.of_relu(x);
             sum = Some(match sum {
                 Some(coarser) => own + doubled(coarser),
                 None => own,
             });
         }
-        let maps = self.head.forward(relu(sum.unwrap_or_else(|| unreachable!("a network has a branch"))));
+        let maps = self.head.of_relu(sum.unwrap_or_else(|| unreachable!("a network has a branch")));
         Answers { maps, absent }
     }
 }
 
 /// Each branch with what it gets from the others.
 fn fuse(branches: &[Tensor<4>], fusions: &[Fusion]) -> Vec<Tensor<4>> {
-    let active: Vec<Tensor<4>> = branches.iter().map(|x| relu(x.clone())).collect();
     fusions
         .iter()
         .enumerate()
         .map(|(to, fusion)| {
             let mut coarser: Option<Tensor<4>> = None;
             for (conv, from) in fusion.from_coarser.iter().zip((to + 1..branches.len()).rev()) {
-                let own = conv.forward(active[from].clone());
+                let own = conv.of_relu(branches[from].clone());
                 coarser = Some(doubled(match coarser {
                     Some(coarser) => own + coarser,
                     None => own,
@@ -343,9 +348,13 @@ fn fuse(branches: &[Tensor<4>], fusions: &[Fusion]) -> Vec<Tensor<4>> {
             }
             for (from, conv) in fusion.from_finer.iter().enumerate() {
                 let mean_over = 1 << (to - from - 1);
-                let x = active[from].clone();
-                let x = if mean_over > 1 { avg_pool2d(x, AvgPoolOptions::new([mean_over; 2])) } else { x };
-                sum = sum + conv.forward(x);
+                let x = branches[from].clone();
+                sum = sum
+                    + if mean_over > 1 {
+                        conv.forward(avg_pool2d(relu(x), AvgPoolOptions::new([mean_over; 2])))
+                    } else {
+                        conv.of_relu(x)
+                    };
             }
             sum
         })

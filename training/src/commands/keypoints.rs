@@ -2,10 +2,8 @@
 
 use stridepose_train::keypoint_crop::CropSettings;
 use stridepose_train::keypoint_task::KeypointTask;
-use stridepose_train::mocap::Split;
 use stridepose_train::multi_scale::MultiScaleSize;
 use stridepose_train::picture_train;
-use stridepose_train::pictures::PictureSampler;
 
 use super::picture_run::PictureRunArguments;
 
@@ -44,7 +42,7 @@ pub fn keypoints(arguments: &KeypointsArguments) -> anyhow::Result<()> {
     let size = arguments.size.size();
     let clips = arguments.run.clips()?;
     let task = KeypointTask {
-        source: PictureSampler::new(&clips, Split::Train)?,
+        source: arguments.run.source(&clips)?,
         crops: CropSettings { picture: size.picture(), target_sigma: size.target_sigma() },
         start_from: arguments.run.start_from.clone(),
     };

@@ -50,12 +50,13 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
     if let Some(path) = &arguments.overlay {
         let pictures: Vec<_> = (0..12)
             .map(|index| {
-                let mut picture = PictureSource::draw(&source, 77 + index);
+                let picture = PictureSource::draw(&source, 77 + index);
                 let found = keypoint_score::find_in(&network, size, &picture, 0);
+                let mut image = picture.image.clone();
                 for person in &found {
-                    draw(&mut picture.image, person);
+                    draw(&mut image, person);
                 }
-                picture.image
+                image
             })
             .collect();
         contact_sheet(&pictures, 4, 1800).save(path)?;

@@ -47,7 +47,7 @@ pub fn detector(arguments: &DetectorArguments) -> anyhow::Result<()> {
     let size = MultiScaleSize::person();
     let clips = arguments.run.clips()?;
     let task = PersonTask {
-        source: PictureSampler::new(&clips, Split::Train)?,
+        source: arguments.run.source(&clips)?,
         picture: size.picture(),
         start_from: arguments.run.start_from.clone(),
     };

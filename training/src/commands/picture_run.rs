@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use stridepose_train::bvh_clip::BvhSettings;
-use stridepose_train::mocap::{self, Clip};
+use stridepose_train::mocap::{self, Clip, Split};
 use stridepose_train::multi_scale::MultiScaleSize;
+use stridepose_train::picture_echo::Echo;
 use stridepose_train::picture_train::PictureTrainSettings;
+use stridepose_train::pictures::{NoClips, PictureSampler};
 
 /// Time between checkpoints, s.
 const CHECKPOINT_SECS: f64 = 120.0;
@@ -27,6 +29,12 @@ pub struct PictureRunArguments {
     /// Threads, each of which takes the gradient of its share of the samples.
     #[arg(long, default_value_t = 2)]
     workers: usize,
+    /// How often a rendered picture is shown, each time with other crops and colours.
+    #[arg(long, default_value_t = 4)]
+    echo: u32,
+    /// Rendered pictures that are kept for that; each takes about a megabyte of memory.
+    #[arg(long, default_value_t = 1000)]
+    kept_pictures: usize,
     /// Seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -36,6 +44,11 @@ impl PictureRunArguments {
     /// The motion capture.
     pub fn clips(&self) -> anyhow::Result<Vec<Clip>> {
         Ok(mocap::load(&self.mocap, &BvhSettings::default())?)
+    }
+
+    /// Rendered pictures of the people of the training split.
+    pub fn source<'a>(&self, clips: &'a [Clip]) -> Result<Echo<PictureSampler<'a>>, NoClips> {
+        Ok(Echo::new(PictureSampler::new(clips, Split::Train)?, self.echo, self.kept_pictures))
     }
 
     /// The run of a network of `size`, `samples` a step.
