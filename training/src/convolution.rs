@@ -139,15 +139,7 @@ impl Geometry {
         assert_eq!(weight[1], input * kind.kernel * kind.kernel, "a filter is a row of in * kernel * kernel values");
         assert!(kind.kernel % 2 == 1, "a kernel has a middle");
         let steps = |size: usize| (size - 1) / kind.stride + 1;
-        Self {
-            input,
-            rows,
-            columns,
-            output: weight[0],
-            output_rows: steps(rows),
-            output_columns: steps(columns),
-            kind,
-        }
+        Self { input, rows, columns, output: weight[0], output_rows: steps(rows), output_columns: steps(columns), kind }
     }
 
     /// Values that a cell of the output sees.
@@ -393,9 +385,8 @@ mod tests {
     fn values_and_gradients_are_those_of_the_tensor_library() {
         let device = Device::flex().autodiff();
         device.seed(3);
-        let random = |shape: [usize; 4]| -> Tensor<4> {
-            Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device)
-        };
+        let random =
+            |shape: [usize; 4]| -> Tensor<4> { Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device) };
         for (input, output, rows, columns) in [(3, 5, 12, 10), (6, 4, 7, 9), (2, 3, 1, 1), (40, 8, 6, 4)] {
             for (kernel, stride, rectify) in
                 [(1, 1, false), (1, 1, true), (3, 1, false), (3, 1, true), (3, 2, true), (3, 2, false), (5, 2, true)]

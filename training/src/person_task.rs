@@ -27,9 +27,11 @@ use crate::picture_trainer::PictureTask;
 /// Maps of the detector.
 pub const PERSON_MAPS: usize = 5;
 /// Standard deviation of the target as a share of width and height.
-const SIGMA_OF_BOX: f32 = 0.09;
+const SIGMA_OF_BOX: f32 = 0.14;
 /// Least standard deviation of the target, cells.
 const LEAST_SIGMA: f32 = 0.5;
+/// Sum of a person's target from which on more cells count no more.
+const MOST_CELLS: f32 = 10.0;
 /// Where the target is lower, the box does not count.
 const BOX_FROM: f32 = 0.3;
 /// Boxes lower than this in the network's picture are neither wanted nor forbidden, px.
@@ -58,7 +60,7 @@ pub struct PersonBatch {
     pictures: Vec<f32>,
     /// `[n, cells]`: target of the middle.
     middles: Vec<f32>,
-    /// `[n, cells]`: 0 where nothing is asked.
+    /// `[n, cells]`: weight; 0 where nothing is asked.
     asked: Vec<f32>,
     /// `[n, 4, cells]`: offset and size.
     boxes: Vec<f32>,
@@ -106,17 +108,13 @@ impl<S: PictureSource> PictureTask for PersonTask<S> {
         let logits = answers.clone().slice([0..count, 0..1, 0..cells]).reshape([count, cells]);
         let target: Tensor<2> = tensor(&batch.middles, [count, cells], &device);
         let asked: Tensor<2> = tensor(&batch.asked, [count, cells], &device);
-        // Focal loss of CenterNet: alpha 2, beta 4.
-        let probability = sigmoid(logits.clone());
-        let is_middle = target.clone().greater_equal_elem(1.0).float();
-        let at_middles =
-            (probability.clone().neg() + 1.0).powi_scalar(2) * log_sigmoid(logits.clone()) * is_middle.clone();
-        let elsewhere = (target.neg() + 1.0).powi_scalar(4)
-            * probability.powi_scalar(2)
-            * log_sigmoid(logits.neg())
-            * (is_middle.neg() + 1.0)
-            * asked;
-        let middles = (at_middles.sum() + elsewhere.sum()).neg().div_scalar(people);
+        // Quality focal loss (Li et al. 2020, arXiv 2006.04388, eq. 5, beta 2): that of CenterNet where a cell is surely a
+        // middle or surely none, and the target itself is best in between. A middle that is known to a few cells only then
+        // still gets a high score, which the hard form takes from it.
+        let cross_entropy = target.clone() * log_sigmoid(logits.clone())
+            + (target.clone().neg() + 1.0) * log_sigmoid(logits.clone().neg());
+        let wrong = (sigmoid(logits) - target).powi_scalar(2) * cross_entropy.neg();
+        let middles = (wrong * asked).sum().div_scalar(people);
         let boxes: Tensor<3> = tensor(&batch.boxes, [count, 4, cells], &device);
         let weights: Tensor<3> = tensor(&batch.box_weights, [count, 1, cells], &device);
         let total: f32 = batch.box_weights.iter().sum::<f32>().max(1.0);
@@ -149,26 +147,31 @@ impl<S: PictureSource> PersonTask<S> {
         batch.box_weights.resize(first + cells, 0.0);
         batch.asked.resize(first + cells, 1.0);
         batch.boxes.resize(4 * (first + cells), 0.0);
-        for person in &picture.people {
-            let Some(cell_box) = CellBox::new(person, letterbox, columns, rows) else { continue };
+        let boxes = picture.people.iter().filter_map(|person| {
+            let cell_box = CellBox::new(person, letterbox, columns, rows)?;
             let is_wanted = cell_box.is_wanted(person);
-            batch.people += usize::from(is_wanted);
-            for row in 0..rows {
-                for column in 0..columns {
-                    let (value, at) = (cell_box.gaussian(column, row), first + row * columns + column);
-                    if !is_wanted {
-                        if cell_box.holds(column, row) {
-                            batch.asked[at] = 0.0;
-                        }
-                        continue;
-                    }
-                    batch.middles[at] = batch.middles[at].max(value);
-                    if value > BOX_FROM && value > batch.box_weights[at] {
-                        batch.box_weights[at] = value;
-                        let values = cell_box.values(column, row);
-                        for (map, value) in values.into_iter().enumerate() {
-                            batch.boxes[4 * first + map * cells + row * columns + column] = value;
-                        }
+            Some((cell_box, is_wanted))
+        });
+        let (wanted, others): (Vec<_>, Vec<_>) = boxes.partition(|(_, is_wanted)| *is_wanted);
+        batch.people += wanted.len();
+        for at in 0..cells {
+            if others.iter().any(|(cell_box, _)| cell_box.holds(at % columns, at / columns)) {
+                batch.asked[first + at] = 0.0;
+            }
+        }
+        for (cell_box, _) in &wanted {
+            for at in 0..cells {
+                let (column, row) = (at % columns, at / columns);
+                let value = cell_box.gaussian(column, row);
+                if value <= batch.middles[first + at] {
+                    continue;
+                }
+                batch.middles[first + at] = value;
+                if value > BOX_FROM {
+                    batch.asked[first + at] = cell_box.weight();
+                    batch.box_weights[first + at] = value;
+                    for (map, value) in cell_box.values(column, row).into_iter().enumerate() {
+                        batch.boxes[4 * first + map * cells + at] = value;
                     }
                 }
             }
@@ -218,8 +221,18 @@ impl CellBox {
     /// 1 in the cell of the middle.
     fn gaussian(&self, column: usize, row: usize) -> f32 {
         let (dx, dy) = (column as f32 - self.center.0.floor(), row as f32 - self.center.1.floor());
-        let (sx, sy) = ((SIGMA_OF_BOX * self.size.0).max(LEAST_SIGMA), (SIGMA_OF_BOX * self.size.1).max(LEAST_SIGMA));
+        let (sx, sy) = self.sigmas();
         (-0.5 * ((dx / sx).powi(2) + (dy / sy).powi(2))).exp()
+    }
+
+    fn sigmas(&self) -> (f32, f32) {
+        ((SIGMA_OF_BOX * self.size.0).max(LEAST_SIGMA), (SIGMA_OF_BOX * self.size.1).max(LEAST_SIGMA))
+    }
+
+    /// Weight of each of the cells around the middle, so that somebody near counts little more than somebody far.
+    fn weight(&self) -> f32 {
+        let (sx, sy) = self.sigmas();
+        (MOST_CELLS / (std::f32::consts::TAU * sx * sy)).min(1.0)
     }
 
     /// What the network should say of the box in a cell.
@@ -274,7 +287,11 @@ mod tests {
     /// Answers that are the targets of a batch.
     fn ideal(batch: &PersonBatch) -> Answers {
         let cells = 32 * 24;
-        let logits = batch.middles.iter().map(|target| if *target >= 1.0 { 8.0 } else { -8.0 });
+        let logits = batch
+            .middles
+            .iter()
+            .map(|target| target.clamp(3e-4, 1.0 - 3e-4))
+            .map(|target| (target / (1.0 - target)).ln());
         let mut values = Vec::new();
         for sample in 0..batch.count {
             values.extend(logits.clone().skip(sample * cells).take(cells));
@@ -322,7 +339,7 @@ mod tests {
         let cells = 32 * 24;
         for sample in 0..batch.count {
             let heat = &heatmap[sample * cells..(sample + 1) * cells];
-            for cell in (0..cells).filter(|cell| heat[*cell] > 0.5) {
+            for cell in (0..cells).filter(|cell| heat[*cell] > 0.999) {
                 let (x, y) = (offset[2 * sample * cells + cell], offset[(2 * sample + 1) * cells + cell]);
                 assert!(
                     (-0.01..=1.01).contains(&x) && (-0.01..=1.01).contains(&y),
