@@ -9,6 +9,9 @@ and for stridepose tracking, lifting, refinement and writing the result bag. CPU
 time, so other work on the machine matters little; contestants take turns and the least of all rounds counts. The bag
 is played LOOPS times over with stamps that go on, which also shows whether memory grows: resident memory is read
 ten times a second, and its peak in the second quarter of the run is compared with the peak in the last.
+
+Where PyTorch is at hand (in this Python, or in the one that --torch-python names, which needs onnxruntime too), the lifter is
+measured beside VideoPose3D's network as well (benches/videopose3d.py).
 """
 
 import argparse
@@ -55,6 +58,7 @@ def main():
     for name in KEYPOINTS:
         ratio = report["contestants"][name]["cpu_ms_per_image"] / report["contestants"][MEDIAPIPE]["cpu_ms_per_image"]
         report["contestants"][name]["cpu_against_mediapipe"] = round(ratio, 3)
+    report["videopose3d"] = videopose3d(options.torch_python)
     print(table(report))
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -67,6 +71,7 @@ def parse():
     parser.add_argument("--stridepose", default=str(TARGET / "release/stridepose"), help="the program")
     parser.add_argument("--loops", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--torch-python", default=sys.executable, help="a Python with PyTorch and onnxruntime")
     parser.add_argument("--json", help="write everything measured to this file")
     options = parser.parse_args()
     if not Path(options.stridepose).is_file():
@@ -112,6 +117,17 @@ def watch(process, resident):
         time.sleep(0.1)
 
 
+def videopose3d(python):
+    """The lifter beside VideoPose3D's network; a sentence where that cannot be measured."""
+    wanted = [python, "-c", "import torch, onnxruntime, numpy"]
+    if subprocess.run(wanted, capture_output=True, check=False).returncode != 0:
+        return f"not measured: {python} has no PyTorch with onnxruntime (--torch-python names another)"
+    run = subprocess.run([python, str(PROJECT / "benches/videopose3d.py")], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        sys.exit(f"benches/videopose3d.py failed with {run.returncode}: {run.stderr[-2000:]}")
+    return json.loads(run.stdout)
+
+
 def summary(result):
     file = result / "summary.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
@@ -150,6 +166,17 @@ def table(report):
             f" {f'{own:.3f}' if own else '':>16}"
             f" {found['resident_mb_second_quarter']:>21.1f}, {found['resident_mb_last_quarter']:.1f}"
         )
+    peer = report["videopose3d"]
+    if isinstance(peer, str):
+        lines += ["", f"VideoPose3D's network: {peer}"]
+    else:
+        own, other = peer["cpu_ms"]["lifter"], peer["cpu_ms"]["videopose3d"]
+        lines += [
+            "",
+            f"an answer of the lifter {own:.3f} ms CPU, of VideoPose3D's network ({peer['videopose3d']['window_images']} images,"
+            f" {peer['videopose3d']['multiply_adds'] / 1e6:.0f} M multiply-adds) {other:.2f} ms:"
+            f" {peer['lifter_against_videopose3d']:.3f} x",
+        ]
     return "\n".join(lines)
 
 

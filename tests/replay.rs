@@ -232,12 +232,15 @@ fn every_storage_gives_the_same_skeletons() {
 #[test]
 fn the_demo_finds_the_people_it_made() {
     let folder = tempfile::tempdir().unwrap();
-    let ran = stridepose(&["demo", "-o", text(folder.path()), "--duration-secs", "4"]);
-    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
-    let report = fs::read_to_string(folder.path().join("report.json")).unwrap();
-    let report: Value = serde_json::from_str(&report).unwrap();
-    assert!(report["mpjpe_mm"].as_f64().unwrap() < 100.0, "{}", report["mpjpe_mm"]);
-    assert!(folder.path().join("result/overlay.png").is_file());
-    let again = stridepose(&["demo", "-o", text(folder.path()), "--duration-secs", "4"]);
-    assert_eq!(again.status.code(), Some(0), "an earlier demo is replaced");
+    // Found in pictures, then as keypoints; the second replaces the first.
+    for (input, most_mm, least_recall) in [("images", 150.0, 0.7), ("keypoints", 100.0, 0.9)] {
+        let ran = stridepose(&["demo", "-o", text(folder.path()), "--duration-secs", "4", "--input", input]);
+        assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+        let report = fs::read_to_string(folder.path().join("report.json")).unwrap();
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert!(report["mpjpe_mm"].as_f64().unwrap() < most_mm, "{input}: {}", report["mpjpe_mm"]);
+        let recall = report["identity"]["recall"].as_f64().unwrap();
+        assert!(recall > least_recall, "{input}: {recall}");
+        assert!(folder.path().join("result/overlay.png").is_file());
+    }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use nalgebra::Point3;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stridepose::adapters::truth::array::{Meaning, Unit, truth_of_array};
 use stridepose::adapters::truth::camera::{CameraFile, TruthCamera};
 use stridepose::adapters::truth::json::parse_truth_json;
@@ -89,6 +89,16 @@ fn human36m_in_the_world_is_as_numpy_says() {
         }
         let actions: Vec<&str> = summary.per_action.iter().map(|group| group.name.as_str()).collect();
         assert_eq!(actions, if name == "json" { vec!["Sitting", "Walking"] } else { Vec::new() });
+        let mean = summary.mean_of_actions.as_ref();
+        assert_eq!(mean.is_some(), name == "json");
+        if let Some(mean) = mean {
+            let parts = ["Sitting", "Walking"].map(|action| &expected["per_action"][action]);
+            for (ours, key) in [(mean.joints.mpjpe_mm, "mpjpe_mm"), (mean.joints.pa_mpjpe_mm, "pa_mpjpe_mm")] {
+                let [sitting, walking] = parts.map(|part| part[key].as_f64().unwrap());
+                assert!((sitting - walking).abs() > 1e-3, "a mean of the same is no test: {sitting}, {walking}");
+                assert_close(key, ours, &json!(0.5 * (sitting + walking)));
+            }
+        }
         for group in &summary.per_action {
             let expected = &expected["per_action"][&group.name];
             assert_eq!(group.people as u64, expected["people"].as_u64().unwrap());

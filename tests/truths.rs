@@ -148,6 +148,7 @@ fn json_tells_stamps_people_and_actions() {
         [("sit", 19), ("walk", 20)]
     );
     assert!((actions["sit"]["mpjpe_mm"].as_f64().unwrap() - 5.0).abs() < 1e-6);
+    assert_eq!(numbers["mean_of_actions"]["people"], 39);
     assert_eq!(numbers["per_person"].as_object().unwrap().keys().collect::<Vec<_>>(), ["anna"]);
     let mut csv = "image_index,action,joint,x_m,y_m,z_m\n".to_owned();
     for image in 0..IMAGES {

@@ -36,7 +36,7 @@ pub struct DemoArgs {
     pub output: PathBuf,
 
     /// What the scene is given as
-    #[arg(long, value_enum, default_value_t = DemoInput::Keypoints)]
+    #[arg(long, value_enum, default_value_t = DemoInput::Images)]
     pub input: DemoInput,
 
     /// How many people walk about

@@ -56,6 +56,35 @@ pub struct GroupSummary {
     pub root_mm: Option<f64>,
 }
 
+impl GroupSummary {
+    /// Each metric's mean over the parts that have it, every part counting the same; `None` of no parts.
+    fn mean_of(parts: &[Self]) -> Option<Self> {
+        let over = |of: &dyn Fn(&Self) -> Option<f64>| mean(&parts.iter().filter_map(of).collect::<Vec<_>>());
+        let joints = |of: fn(&JointMetrics) -> Option<f64>| over(&|part| of(&part.joints));
+        let coverage: Vec<_> = parts.iter().filter_map(|part| part.joints.coverage).collect();
+        let share = |index: usize| coverage.iter().map(|shares| shares[index]).sum::<f64>() / coverage.len() as f64;
+        (!parts.is_empty()).then(|| Self {
+            name: "mean of actions".to_owned(),
+            people: parts.iter().map(|part| part.people).sum(),
+            joints: JointMetrics {
+                samples: parts.iter().map(|part| part.joints.samples).sum(),
+                mpjpe_mm: joints(|metrics| metrics.mpjpe_mm),
+                pa_mpjpe_mm: joints(|metrics| metrics.pa_mpjpe_mm),
+                n_mpjpe_mm: joints(|metrics| metrics.n_mpjpe_mm),
+                position_error_mm: joints(|metrics| metrics.position_error_mm),
+                mpjve_mm: joints(|metrics| metrics.mpjve_mm),
+                mpjve_mm_per_s: joints(|metrics| metrics.mpjve_mm_per_s),
+                acceleration_error_mm: joints(|metrics| metrics.acceleration_error_mm),
+                acceleration_error_mm_per_s2: joints(|metrics| metrics.acceleration_error_mm_per_s2),
+                pck_150mm: joints(|metrics| metrics.pck_150mm),
+                auc: joints(|metrics| metrics.auc),
+                coverage: (!coverage.is_empty()).then(|| std::array::from_fn(share)),
+            },
+            root_mm: over(&|part| part.root_mm),
+        })
+    }
+}
+
 /// 95 % intervals of means; `None` where the recording is too short for one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Intervals {
@@ -86,6 +115,9 @@ pub struct Summary {
     pub per_person: Vec<GroupSummary>,
     /// Action by action, by name; people whose action the truth does not tell are in none.
     pub per_action: Vec<GroupSummary>,
+    /// The mean over the actions, each of which counts the same however long it is, as Human3.6M is reported; `None` where the
+    /// truth tells no action.
+    pub mean_of_actions: Option<GroupSummary>,
     /// By distance from the camera, bands without anybody left out.
     pub by_distance: Vec<GroupSummary>,
     /// By share of hidden joints, bands without anybody left out.
@@ -101,6 +133,12 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Action by action, and behind several of them their mean.
+    pub fn actions_and_mean(&self) -> Vec<GroupSummary> {
+        let mean = self.mean_of_actions.iter().filter(|_| self.per_action.len() > 1);
+        self.per_action.iter().chain(mean).cloned().collect()
+    }
+
     /// Summarises `evaluation`.
     pub fn of(evaluation: &Evaluation) -> Self {
         let pool = Pool { samples: evaluation.samples.iter().collect(), image_interval: evaluation.image_interval };
@@ -112,6 +150,10 @@ impl Summary {
         let mut actions: Vec<&str> = evaluation.samples.iter().filter_map(|sample| sample.action.as_deref()).collect();
         actions.sort_unstable();
         actions.dedup();
+        let per_action: Vec<GroupSummary> = actions
+            .into_iter()
+            .map(|action| group(action, &|sample| sample.action.as_deref() == Some(action)))
+            .collect();
         let by_distance = DISTANCE_BANDS.iter().enumerate();
         let by_hidden_share = HIDDEN_BANDS.iter().enumerate();
         Self {
@@ -121,10 +163,8 @@ impl Summary {
             per_joint_group: JOINT_GROUPS.map(|group| pool.metrics(group.joints)),
             grouped: pool.metrics(&grouped_joints()),
             per_person: names.into_iter().map(|name| group(name, &|sample| sample.person == name)).collect(),
-            per_action: actions
-                .into_iter()
-                .map(|action| group(action, &|sample| sample.action.as_deref() == Some(action)))
-                .collect(),
+            mean_of_actions: GroupSummary::mean_of(&per_action),
+            per_action,
             by_distance: filled(
                 by_distance
                     .map(|(band, (_, name))| group(name, &|sample| distance_band(sample) == Some(band)))

@@ -8,7 +8,10 @@
 mod sampler;
 mod upright;
 
+use std::ops::Range;
+
 use image::RgbImage;
+use multiversion::multiversion;
 use nalgebra::{Point2, Rotation2};
 
 use crate::data::BoundingBox;
@@ -83,7 +86,22 @@ impl Crop {
         // value = byte * gain + offset, in the network's order of colours
         let gain: [f32; 3] = std::array::from_fn(|channel| input.scale / input.std[channel]);
         let offset: [f32; 3] = std::array::from_fn(|channel| -input.mean[channel] / input.std[channel]);
-        self.write(image, input, out, |channel, value| value * gain[channel] + offset[channel]);
+        match input.layout {
+            ImageLayout::Nhwc => {
+                self.write(image, input, out, |channel, value| value * gain[channel] + offset[channel]);
+            }
+            ImageLayout::Nchw => {
+                let mut planes = planes(out, self.output);
+                let order = channel_order(input.colour);
+                let outside: [f32; 3] =
+                    std::array::from_fn(|channel| f32::from(input.outside) * gain[channel] + offset[channel]);
+                self.for_each_row(image, input.outside, |row, shown, line| {
+                    let rows =
+                        planes.each_mut().map(|plane| &mut plane[row * self.output.width_px..][..self.output.width_px]);
+                    spread(rows, shown, line, order, (gain, offset), outside);
+                });
+            }
+        }
     }
 
     /// Writes the picture as bytes in the network's order of colours and dimensions.
@@ -108,7 +126,7 @@ impl Crop {
         let pixels = width_px * height_px;
         assert_eq!(out.len(), 3 * pixels, "a picture of {width_px} x {height_px} px has {} values", 3 * pixels);
         let order = channel_order(input.colour);
-        let put = |row: usize, line: &[f32]| match input.layout {
+        self.for_each_row(image, input.outside, |row, _, line| match input.layout {
             ImageLayout::Nhwc => {
                 let out = &mut out[3 * row * width_px..3 * (row + 1) * width_px];
                 for (out, rgb) in out.chunks_exact_mut(3).zip(line.chunks_exact(3)) {
@@ -125,11 +143,51 @@ impl Crop {
                     }
                 }
             }
-        };
+        });
+    }
+
+    /// Calls `put(row, shown, rgb)` for each row of the picture; `rgb` has three values for each pixel of it, and pixels that
+    /// are not in `shown` have the value outside.
+    fn for_each_row(&self, image: &RgbImage, outside: u8, put: impl FnMut(usize, Range<usize>, &[f32])) {
         if self.angle.abs() < UPRIGHT {
-            upright::for_each_row(self, image, input.outside, put);
+            upright::for_each_row(self, image, outside, put);
         } else {
-            sampler::for_each_row(self, image, input.outside, put);
+            sampler::for_each_row(self, image, outside, put);
+        }
+    }
+}
+
+/// The three planes of a picture, in the network's order.
+///
+/// # Panics
+/// When `out` is not three values a pixel long.
+fn planes(out: &mut [f32], size: PictureSize) -> [&mut [f32]; 3] {
+    let PictureSize { width_px, height_px } = size;
+    let pixels = width_px * height_px;
+    assert_eq!(out.len(), 3 * pixels, "a picture of {width_px} x {height_px} px has {} values", 3 * pixels);
+    let (first, rest) = out.split_at_mut(pixels);
+    let (second, third) = rest.split_at_mut(pixels);
+    [first, second, third]
+}
+
+/// One row of RGB to one row of each of the network's planes: `value * gain + offset` where it shows anything. Wider registers
+/// where the machine has them, the same numbers everywhere.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn spread(
+    rows: [&mut [f32]; 3],
+    shown: Range<usize>,
+    line: &[f32],
+    order: [usize; 3],
+    (gain, offset): ([f32; 3], [f32; 3]),
+    outside: [f32; 3],
+) {
+    for (channel, row) in rows.into_iter().enumerate() {
+        row[..shown.start].fill(outside[channel]);
+        row[shown.end..].fill(outside[channel]);
+        let line = &line[3 * shown.start..3 * shown.end];
+        let (gain, offset, colour) = (gain[channel], offset[channel], order[channel]);
+        for (out, rgb) in row[shown.clone()].iter_mut().zip(line.chunks_exact(3)) {
+            *out = rgb[colour] * gain + offset;
         }
     }
 }

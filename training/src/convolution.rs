@@ -1,8 +1,8 @@
 //! Convolutions of the 2D networks and their gradients, as products of matrices that stay in a core's cache.
 //!
-//! The tensor library unfolds a whole batch at once and copies it to and fro; training spent a quarter of its time in
-//! products and the rest around them. Here a few images at a time are unfolded to `[taps, cells]` (what each cell of the
-//! output sees), and forward and backward are three products with that:
+//! The tensor library unfolds a whole batch at once and copies it to and fro, which costs more than the products. Here a few
+//! images at a time are unfolded to `[taps, cells]` (what each cell of the output sees), and forward and backward are three
+//! products with that:
 //!
 //! ```text
 //! y = W U(x)        dW = dy U(x)^T        dx = U^T(W^T dy)
@@ -17,7 +17,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, FlexDevice, backend_extension};
 use burn::prelude::*;
 use rayon::prelude::*;
 
@@ -79,7 +79,7 @@ impl<C: CheckpointStrategy> ConvBackend for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         kind: ConvKind,
     ) -> FloatTensor<Self> {
-        let [(x, of_x), (weight, of_weight), (bias, of_bias)] = [x, weight, bias].map(|tensor| tensor.into_parts());
+        let [(x, of_x), (weight, of_weight), (bias, of_bias)] = [x, weight, bias].map(<FloatTensor<Self>>::into_parts);
         let nodes = [of_x, of_weight, of_bias];
         match ConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
@@ -104,21 +104,21 @@ impl Backward<Flex, 3> for ConvBackward {
         let geometry = Geometry::new(&x, &weight, kind);
         let shape = x.layout().shape().clone();
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        let parts = backward(&geometry, x.storage(), weight.storage(), of_y.storage(), of_x.is_some());
+        let of = backward(&geometry, x.storage(), weight.storage(), of_y.storage(), of_x.is_some());
         if let Some(node) = of_x {
-            gradients.register::<Flex>(node.id, flex(parts.of_x, [shape[0], shape[1], shape[2], shape[3]]));
+            gradients.register::<Flex>(node.id, flex(of.x, [shape[0], shape[1], shape[2], shape[3]]));
         }
         if let Some(node) = of_weight {
-            gradients.register::<Flex>(node.id, flex(parts.of_weight, [geometry.output, geometry.taps()]));
+            gradients.register::<Flex>(node.id, flex(of.weight, [geometry.output, geometry.taps()]));
         }
         if let Some(node) = of_bias {
-            gradients.register::<Flex>(node.id, flex(parts.of_bias, [geometry.output]));
+            gradients.register::<Flex>(node.id, flex(of.bias, [geometry.output]));
         }
     }
 }
 
 fn flex<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FloatTensor<Flex> {
-    Flex::float_from_data(TensorData::new(values, shape), &Default::default())
+    Flex::float_from_data(TensorData::new(values, shape), &FlexDevice)
 }
 
 /// Sizes of a convolution.
@@ -309,18 +309,19 @@ fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<
 }
 
 /// Gradients of one convolution.
-struct Parts {
-    of_x: Vec<f32>,
-    of_weight: Vec<f32>,
-    of_bias: Vec<f32>,
+struct ConvGradients {
+    /// Empty where it is not asked for.
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
 }
 
-fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], of_y: &[f32], is_x_asked: bool) -> Parts {
+fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], of_y: &[f32], is_x_asked: bool) -> ConvGradients {
     let (taps, cells, group) = (geometry.taps(), geometry.cells(), geometry.group());
-    let mut parts = Parts {
-        of_x: vec![0.0; if is_x_asked { x.len() } else { 0 }],
-        of_weight: vec![0.0; weight.len()],
-        of_bias: vec![0.0; geometry.output],
+    let mut gradients = ConvGradients {
+        x: vec![0.0; if is_x_asked { x.len() } else { 0 }],
+        weight: vec![0.0; weight.len()],
+        bias: vec![0.0; geometry.output],
     };
     let (mut unfolded, mut rectified, mut wide) = (Vec::new(), Vec::new(), Vec::new());
     let groups = x.chunks(group * geometry.image()).zip(of_y.chunks(group * geometry.answer()));
@@ -333,22 +334,22 @@ fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], of_y: &[f32], is_x_a
             }
         }
         let of_y = Matrix::rows(&wide, columns);
-        for (bias, row) in parts.of_bias.iter_mut().zip(wide.chunks_exact(columns)) {
+        for (bias, row) in gradients.bias.iter_mut().zip(wide.chunks_exact(columns)) {
             *bias += row.iter().sum::<f32>();
         }
         geometry.unfold(x, &mut rectified, &mut unfolded);
-        add_product(&mut parts.of_weight, of_y, Matrix::rows(&unfolded, columns).transposed());
+        add_product(&mut gradients.weight, of_y, Matrix::rows(&unfolded, columns).transposed());
         if is_x_asked {
             set_product(&mut unfolded, Matrix::rows(weight, taps).transposed(), of_y);
             let start = number * group * geometry.image();
-            let of_x = &mut parts.of_x[start..start + x.len()];
+            let of_x = &mut gradients.x[start..start + x.len()];
             geometry.fold(&mut unfolded, of_x);
             if geometry.kind.rectify {
                 of_x.iter_mut().zip(x).for_each(|(of_x, x)| *of_x = if *x > 0.0 { *of_x } else { 0.0 });
             }
         }
     }
-    parts
+    gradients
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl<S: PictureSource> PictureSource for Echo<S> {
         let place = &self.kept[(seed >> 32) as usize % self.kept.len()];
         let old = place.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match old {
-            Some(picture) if seed as u32 % self.times != 0 => picture,
+            Some(picture) if !(seed as u32).is_multiple_of(self.times) => picture,
             _ => {
                 let picture = self.source.draw(seed);
                 *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture.clone());

@@ -15,7 +15,11 @@ pub struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// Rows of `columns` values one after the other.
     pub fn rows(values: &'a [f32], columns: usize) -> Self {
-        assert!(columns > 0 && values.len() % columns == 0, "{} values are no rows of {columns}", values.len());
+        assert!(
+            columns > 0 && values.len().is_multiple_of(columns),
+            "{} values are no rows of {columns}",
+            values.len()
+        );
         Self { values, rows: values.len() / columns, columns, row_step: columns, column_step: 1 }
     }
 

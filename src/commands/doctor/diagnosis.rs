@@ -128,7 +128,7 @@ impl Diagnosis {
         self.models.iter().any(|model| model.kind == Some(kind) && matches!(model.trial, Trial::Works { .. }))
     }
 
-    /// Whether 2D keypoints of another node, or of the made-up scene, can be lifted.
+    /// Whether 2D keypoints of another node can be lifted.
     pub fn lifts_keypoints(&self) -> bool {
         self.has_working(Kind::Lifter)
     }
@@ -176,14 +176,14 @@ impl Diagnosis {
         text.push_str("\nROS 2 and Python (bags need neither)\n");
         self.ros_text(&mut text);
         text.push_str("\nwhat can be done\n");
-        ability(&mut text, "bags with 2D keypoints, and the demo", self.lifts_keypoints(), "a lifter that works");
+        ability(&mut text, "bags with 2D keypoints", self.lifts_keypoints(), "a lifter that works");
         let missing: Vec<&str> = [Kind::Detector, Kind::Keypoints, Kind::Lifter]
             .into_iter()
             .filter(|kind| !self.has_working(*kind))
             .map(Kind::name)
             .collect();
         let needs = format!("a model of each of these kinds that works: {}", missing.join(", "));
-        ability(&mut text, "bags with images", self.reads_images(), &needs);
+        ability(&mut text, "bags with images, and the demo", self.reads_images(), &needs);
         text
     }
 
@@ -313,7 +313,9 @@ mod tests {
         assert!(!diagnosis.reads_images() && diagnosis.lifts_keypoints());
         let text = diagnosis.text();
         assert!(text.contains("FAILS   finder (detector)\n    -> weights finder.onnx are nowhere"), "{text}");
-        assert!(text.contains("no      bags with images: needs a model of each of these kinds that works: detector\n"));
+        assert!(text.contains(
+            "no      bags with images, and the demo: needs a model of each of these kinds that works: detector\n"
+        ));
     }
 
     #[test]

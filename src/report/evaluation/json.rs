@@ -31,6 +31,7 @@ pub fn to_json(evaluation: &Evaluation, summary: &Summary) -> Value {
         ("mpi_inf_3dhp", joint_groups_json(summary)),
         ("per_person", groups_json(&summary.per_person)),
         ("per_action", groups_json(&summary.per_action)),
+        ("mean_of_actions", summary.mean_of_actions.as_ref().map_or(Value::Null, group_json)),
         ("by_distance", groups_json(&summary.by_distance)),
         ("by_hidden_share", groups_json(&summary.by_hidden_share)),
         (
@@ -78,13 +79,14 @@ fn metrics_json(metrics: &JointMetrics) -> Map<String, Value> {
 }
 
 fn groups_json(groups: &[GroupSummary]) -> Value {
-    let object = groups.iter().map(|group| {
-        let mut metrics = metrics_json(&group.joints);
-        metrics.insert("people".to_owned(), json!(group.people));
-        metrics.insert("root_mm".to_owned(), json!(group.root_mm));
-        (group.name.clone(), Value::Object(metrics))
-    });
-    Value::Object(object.collect())
+    Value::Object(groups.iter().map(|group| (group.name.clone(), group_json(group))).collect())
+}
+
+fn group_json(group: &GroupSummary) -> Value {
+    let mut metrics = metrics_json(&group.joints);
+    metrics.insert("people".to_owned(), json!(group.people));
+    metrics.insert("root_mm".to_owned(), json!(group.root_mm));
+    Value::Object(metrics)
 }
 
 fn joint_groups_json(summary: &Summary) -> Value {

@@ -101,9 +101,10 @@ pub fn to_table(evaluation: &Evaluation, summary: &Summary) -> String {
         );
     }
     joint_groups(&mut text, summary);
+    let actions = summary.actions_and_mean();
     for (title, groups) in [
         ("person", &summary.per_person),
-        ("action", &summary.per_action),
+        ("action", &actions),
         ("distance", &summary.by_distance),
         ("hidden", &summary.by_hidden_share),
     ] {
@@ -144,14 +145,14 @@ fn parts(text: &mut String, title: &str, groups: &[GroupSummary]) {
     }
     let _ = writeln!(
         text,
-        "\n{title:<11} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
+        "\n{title:<15} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
         "count", "MPJPE", "PA", "N", "MPJVE", "root", "PCK %", "in 90%"
     );
     for group in groups {
         let name = if group.name.is_empty() { "(unnamed)" } else { &group.name };
         let _ = writeln!(
             text,
-            "{name:<11} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
+            "{name:<15} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
             group.people,
             number(group.joints.mpjpe_mm),
             number(group.joints.pa_mpjpe_mm),

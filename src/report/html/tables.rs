@@ -121,9 +121,10 @@ pub(super) fn parts(evaluation: &Evaluation, summary: &Summary) -> String {
         table.row(name, &[values.samples.to_string(), percent(values.pck_150mm), percent(values.auc)]);
     }
     html += &section("joint-groups", "Joint groups of MPI-INF-3DHP", &scroll(table));
+    let actions = summary.actions_and_mean();
     for (id, title, first, groups) in [
         ("per-person", "Each person", "person", &summary.per_person),
-        ("per-action", "Each action", "action", &summary.per_action),
+        ("per-action", "Each action", "action", &actions),
         ("by-distance", "By distance from the camera", "distance", &summary.by_distance),
         ("by-hidden-share", "By share of joints that are not measured", "hidden", &summary.by_hidden_share),
     ] {

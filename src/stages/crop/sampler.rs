@@ -8,6 +8,7 @@
 //! Coordinates run along a row in 32.32 fixed point: no rounding call, no drift, defined for every input.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use image::RgbImage;
 use multiversion::multiversion;
@@ -25,8 +26,13 @@ const ONE: f64 = 4_294_967_296.0;
 const FARTHEST_PX: f64 = 1e8;
 const LONGEST_STEP_PX: f64 = 1e4;
 
-/// Calls `put(row, rgb)` for each row of the picture; `rgb` has three values a pixel.
-pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: impl FnMut(usize, &[f32])) {
+/// Calls `put(row, shown, rgb)` for each row of the picture (see [`Crop::for_each_row`]); all of it counts as shown.
+pub(super) fn for_each_row(
+    crop: &Crop,
+    image: &RgbImage,
+    outside: u8,
+    mut put: impl FnMut(usize, Range<usize>, &[f32]),
+) {
     let PictureSize { width_px, height_px } = crop.output;
     let block = ((crop.scale / COVERED_WITHOUT_MEAN).ceil() as usize).clamp(1, LARGEST_BLOCK);
     let source = Source::new(crop, image, block);
@@ -44,7 +50,7 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
         let start = origin + along_column * row as f64;
         let start = (fixed(start.x, FARTHEST_PX), fixed(start.y, FARTHEST_PX));
         sample_line(&source, start, (step_x, step_y), outside, &mut line);
-        put(row, &line);
+        put(row, 0..width_px, &line);
     }
 }
 

@@ -4,6 +4,8 @@
 //! Where an output pixel covers more than [`COVERED_WITHOUT_MEAN`] image pixels its value is the exact mean over its
 //! square, else bilinear.
 
+use std::ops::Range;
+
 use image::RgbImage;
 use multiversion::multiversion;
 use nalgebra::Point2;
@@ -19,8 +21,13 @@ struct Tap {
     weight: f32,
 }
 
-/// Calls `put(row, rgb)` for each row of the picture; `rgb` has three values a pixel.
-pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: impl FnMut(usize, &[f32])) {
+/// Calls `put(row, shown, rgb)` for each row of the picture (see [`Crop::for_each_row`]).
+pub(super) fn for_each_row(
+    crop: &Crop,
+    image: &RgbImage,
+    outside: u8,
+    mut put: impl FnMut(usize, Range<usize>, &[f32]),
+) {
     let (PictureSize { width_px, height_px }, scale) = (crop.output, crop.scale);
     let (width, height) = (i64::from(image.width()), i64::from(image.height()));
     let origin = crop.image_from_crop(Point2::new(0.0, 0.0));
@@ -42,7 +49,8 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
     let left = shows.iter().position(|&is_shown| is_shown).unwrap_or(0);
     let right = shows.iter().rposition(|&is_shown| is_shown).map_or(left, |last| last + 1);
     let mut blended = vec![outside; 3 * (shown + 1) + 1];
-    let mut line = vec![outside; 3 * width_px];
+    let outside_line = vec![outside; 3 * width_px];
+    let mut line = outside_line.clone();
     let mut rows: Vec<(&[u8], f32)> = Vec::with_capacity(taps_a_pixel);
     for row in 0..height_px {
         rows.clear();
@@ -55,7 +63,7 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
         let sums = &mut blended[..3 * shown];
         blend_down(sums, &rows);
         if shown == 0 || weight_inside == 0.0 {
-            line.fill(outside);
+            put(row, 0..0, &outside_line);
         } else {
             let missing = outside * (1.0 - weight_inside);
             if missing > 1e-3 {
@@ -65,8 +73,8 @@ pub(super) fn for_each_row(crop: &Crop, image: &RgbImage, outside: u8, mut put: 
             }
             let places = &places[left * taps_a_pixel..right * taps_a_pixel];
             blend_along(&mut line[3 * left..3 * right], &blended, places, taps_a_pixel);
+            put(row, left..right, &line);
         }
-        put(row, &line);
     }
 }
 
