@@ -21,7 +21,7 @@ help: ## this list
 setup: ## bring ONNX Runtime into .cache (silent when it is there)
 	@$(PYTHON) scripts/setup.py onnxruntime
 
-demo: setup ## a scene that the project makes itself, lifted, refined and compared with its truth
+demo: setup ## people that the project renders itself: found, lifted, refined and compared with their truth
 	$(CARGO) run --release --locked -- demo -o $(DEMO_OUTPUT)
 
 test: setup ## every test
