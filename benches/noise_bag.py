@@ -67,8 +67,11 @@ def parse():
     parser.add_argument("--folder", help="where the bag of noise is written; the system's folder for what is temporary")
     parser.add_argument("--stridepose", default=str(TARGET / "release/stridepose"), help="the program")
     parser.add_argument("--json", help="write the figures to this file")
-    parser.add_argument("arguments", nargs="*", help="more arguments of stridepose replay, after --")
-    return parser.parse_args()
+    own = sys.argv[1:]
+    more = own[own.index("--") + 1 :] if "--" in own else []
+    options = parser.parse_args(own[: own.index("--")] if more else own)
+    options.arguments = more
+    return options
 
 
 def write(bag, noise, size, draw):

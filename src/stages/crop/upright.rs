@@ -38,17 +38,22 @@ pub(super) fn for_each_row(
     let first = columns.iter().filter(is_shown).map(|tap| tap.index).min().unwrap_or(0) as usize;
     let end = columns.iter().filter(is_shown).map(|tap| tap.index + 1).max().unwrap_or(0) as usize;
     let shown = end - first;
-    // One pixel more than is shown has the value outside: taps beyond the edge lie there.
-    let places: Vec<(usize, f32)> = columns
-        .iter()
-        .map(|tap| (3 * if is_shown(&tap) { tap.index as usize - first } else { shown }, tap.weight))
-        .collect();
     // The picture's columns that show anything; the others never change.
     let is_column_shown = |taps: &[Tap]| taps.iter().any(|tap| is_shown(&tap));
     let shows: Vec<bool> = columns.chunks_exact(taps_a_pixel).map(is_column_shown).collect();
     let left = shows.iter().position(|&is_shown| is_shown).unwrap_or(0);
     let right = shows.iter().rposition(|&is_shown| is_shown).map_or(left, |last| last + 1);
-    let mut blended = vec![outside; 3 * (shown + 1) + 1];
+    // What is shown stands between margins that have the value outside: the taps of a pixel lie side by side, some of them beyond
+    // the edge.
+    let margin = taps_a_pixel;
+    let mut blended = vec![outside; 3 * (shown + 2 * margin) + 1];
+    let columns = &columns[left * taps_a_pixel..right * taps_a_pixel];
+    let starts: Vec<usize> = columns
+        .iter()
+        .step_by(taps_a_pixel)
+        .map(|tap| 3 * (tap.index + margin as i64 - first as i64) as usize)
+        .collect();
+    let weights: Vec<f32> = columns.iter().map(|tap| tap.weight).collect();
     let outside_line = vec![outside; 3 * width_px];
     let mut line = outside_line.clone();
     let mut rows: Vec<(&[u8], f32)> = Vec::with_capacity(taps_a_pixel);
@@ -60,7 +65,7 @@ pub(super) fn for_each_row(
             (&image.as_raw()[start..start + 3 * shown], tap.weight)
         }));
         let weight_inside: f32 = rows.iter().map(|(_, weight)| weight).sum();
-        let sums = &mut blended[..3 * shown];
+        let sums = &mut blended[3 * margin..3 * (margin + shown)];
         blend_down(sums, &rows);
         if shown == 0 || weight_inside == 0.0 {
             put(row, 0..0, &outside_line);
@@ -71,8 +76,7 @@ pub(super) fn for_each_row(
                     *sum += missing;
                 }
             }
-            let places = &places[left * taps_a_pixel..right * taps_a_pixel];
-            blend_along(&mut line[3 * left..3 * right], &blended, places, taps_a_pixel);
+            blend_along(&mut line[3 * left..3 * right], &blended, &starts, &weights, taps_a_pixel);
             put(row, left..right, &line);
         }
     }
@@ -101,15 +105,41 @@ fn blend_down(sums: &mut [f32], rows: &[(&[u8], f32)]) {
     }
 }
 
-/// Every pixel of `line` from its taps in `blended`. Four values are taken at a time, which is a register; the fourth means
-/// nothing.
-#[multiversion(targets("x86_64+avx2"))]
-fn blend_along(line: &mut [f32], blended: &[f32], places: &[(usize, f32)], taps_a_pixel: usize) {
-    for (pixel, taps) in line.chunks_exact_mut(3).zip(places.chunks_exact(taps_a_pixel)) {
+/// Every pixel of `line` from its taps, which stand side by side in `blended` from `starts` on. Wider registers where the machine
+/// has them, the same numbers everywhere.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn blend_along(line: &mut [f32], blended: &[f32], starts: &[usize], weights: &[f32], taps_a_pixel: usize) {
+    match taps_a_pixel {
+        2 => blend_taps::<2>(line, blended, starts, weights),
+        3 => blend_taps::<3>(line, blended, starts, weights),
+        4 => blend_taps::<4>(line, blended, starts, weights),
+        5 => blend_taps::<5>(line, blended, starts, weights),
+        6 => blend_taps::<6>(line, blended, starts, weights),
+        _ => {
+            for ((pixel, &start), weights) in
+                line.chunks_exact_mut(3).zip(starts).zip(weights.chunks_exact(taps_a_pixel))
+            {
+                let taps = blended[start..].chunks_exact(3).zip(weights);
+                let mut sum = [0.0_f32; 3];
+                for (values, weight) in taps {
+                    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * weight);
+                }
+                pixel.copy_from_slice(&sum);
+            }
+        }
+    }
+}
+
+/// The same for a number of taps that is known. Four values are taken at a time, which is a register; the fourth means nothing.
+#[expect(clippy::inline_always, reason = "else it is not compiled for the wide registers of its caller")]
+#[inline(always)]
+fn blend_taps<const TAPS: usize>(line: &mut [f32], blended: &[f32], starts: &[usize], weights: &[f32]) {
+    let (weights, _) = weights.as_chunks::<TAPS>();
+    for ((pixel, &start), weights) in line.chunks_exact_mut(3).zip(starts).zip(weights) {
+        let taps = &blended[start..=start + 3 * TAPS];
         let mut sum = [0.0_f32; 4];
-        for &(place, weight) in taps {
-            let values = &blended[place..place + 4];
-            for (sum, value) in sum.iter_mut().zip(values) {
+        for (tap, weight) in weights.iter().enumerate() {
+            for (sum, value) in sum.iter_mut().zip(&taps[3 * tap..3 * tap + 4]) {
                 *sum += value * weight;
             }
         }
