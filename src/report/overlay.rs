@@ -1,10 +1,8 @@
 //! Skeletons drawn on an image: a colour per identity; measured joints filled, inferred ones hollow, predicted ones
 //! faint. Pure drawing, antialiased, no files.
 
-use std::io::Cursor;
-
-use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use nalgebra::Point2;
 
 use crate::data::{JointState, PersonEstimate};
@@ -58,9 +56,14 @@ fn canvas(camera: &CameraModel) -> RgbImage {
 
 /// The picture as JPEG; `None` for a size that JPEG does not have.
 pub fn jpeg(picture: &RgbImage, quality: u8) -> Option<Vec<u8>> {
-    let mut data = Cursor::new(Vec::new());
-    JpegEncoder::new_with_quality(&mut data, quality).encode_image(picture).ok()?;
-    Some(data.into_inner())
+    let side = |px: u32| u16::try_from(px).ok();
+    let (width, height) = (side(picture.width())?, side(picture.height())?);
+    let mut data = Vec::new();
+    let mut encoder = Encoder::new(&mut data, quality);
+    // Thin lines are told apart by their colours.
+    encoder.set_sampling_factor(SamplingFactor::F_1_1);
+    encoder.encode(picture.as_raw(), width, height, ColorType::Rgb).ok()?;
+    Some(data)
 }
 
 /// Draws one person as the camera sees the 3D joints.
