@@ -12,20 +12,16 @@ where the program did not end with 3 (finished, input damaged) or grew by more t
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 from mcap.reader import make_reader
 from mcap.writer import CompressionType, Writer
 
-PROJECT = Path(__file__).resolve().parent.parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"))
+from peers import TARGET, mcap_file, measure
+
 INTERVAL_NS = 33_333_333
 # What a message is, and how often.
 KINDS = {"true": 0.02, "cut": 0.2, "noise as JPEG": 0.2, "noise as message": 0.18, "another topic": 0.4}
@@ -34,21 +30,20 @@ OTHER_BYTES = 2_000_000
 
 def main():
     options = parse()
-    folder = Path(tempfile.mkdtemp(prefix="stridepose-noise-", dir=options.folder))
-    noise, result = folder / "noise.mcap", folder / "result"
-    try:
-        counts = write(Path(options.bag), noise, options.gigabytes * 1e9, random.Random(1))
-        run = replay(noise, result, options)
+    with tempfile.TemporaryDirectory(prefix="stridepose-noise-", dir=options.folder) as folder:
+        noise, result = Path(folder) / "noise.mcap", Path(folder) / "result"
+        counts, topic = write(Path(options.bag), noise, options.gigabytes * 1e9, random.Random(1))
+        command = [options.stridepose, "--quiet", "replay", str(noise), "-o", str(result)]
+        # There are two topics of images now.
+        run = measure([*command, "-p", f"input.image_topic:={topic}", *options.arguments], fine=(0, 3))
         summary = json.loads((result / "summary.json").read_text(encoding="utf-8"))
-    finally:
-        subprocess.run(["rm", "-rf", str(folder)], check=False)
     quarters = [run["resident_mb"][len(run["resident_mb"]) * part // 4 :][: len(run["resident_mb"]) // 4] for part in range(4)]
     peaks = [round(max(quarter), 1) for quarter in quarters]
     report = {
         "gigabytes": options.gigabytes,
         "messages": counts,
         "exit_code": run["exit_code"],
-        "secs": round(run["secs"], 1),
+        "secs": round(run["wall_secs"], 1),
         "resident_mb_peak_by_quarter": peaks,
         "images": summary["images"],
         "warnings": summary["warnings"],
@@ -75,8 +70,8 @@ def parse():
 
 
 def write(bag, noise, size, draw):
-    """Writes the bag; returns how many messages of each kind."""
-    file = bag if bag.is_file() else next(iter(sorted(bag.glob("*.mcap"))))
+    """Writes the bag; returns how many messages of each kind, and the topic of the images."""
+    file = mcap_file(bag)
     images, camera = [], None
     with file.open("rb") as source:
         for schema, channel, message in make_reader(source).iter_messages():
@@ -120,44 +115,7 @@ def write(bag, noise, size, draw):
             info = camera[2][:4] + data[4:12] + camera[2][12:] if topic == channel.topic and len(data) > 12 else camera[2]
             written += add(camera[0], camera[1].topic, info, stamp) + add(schema, topic, data, stamp)
         writer.finish()
-    return counts
-
-
-def replay(noise, result, options):
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [options.stridepose, "--quiet", "replay", str(noise), "-o", str(result), *topic(options.bag), *options.arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    resident = []
-    watcher = threading.Thread(target=watch, args=(process, resident))
-    watcher.start()
-    _, errors = process.communicate()
-    watcher.join()
-    if process.returncode not in (0, 3):
-        sys.exit(f"stridepose replay ended with {process.returncode}: {errors.decode()[-2000:]}")
-    return {"exit_code": process.returncode, "secs": time.monotonic() - began, "resident_mb": resident}
-
-
-def topic(bag):
-    """The image topic, which is one of two now."""
-    file = Path(bag) if Path(bag).is_file() else next(iter(sorted(Path(bag).glob("*.mcap"))))
-    with file.open("rb") as source:
-        for schema, channel, _ in make_reader(source).iter_messages():
-            if schema.name.endswith("CompressedImage"):
-                return ["-p", f"input.image_topic:={channel.topic}"]
-    sys.exit(f"{bag} has no compressed images")
-
-
-def watch(process, resident):
-    while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-        except OSError:
-            return
-        resident += [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:")]
-        time.sleep(0.1)
+    return counts, images[0][1].topic
 
 
 if __name__ == "__main__":
