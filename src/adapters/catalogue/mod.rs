@@ -7,7 +7,7 @@ mod archive;
 mod download;
 mod error;
 mod folder;
-mod onnx_frame;
+pub mod onnx_frame;
 mod part;
 mod pull;
 
