@@ -11,6 +11,7 @@ use std::io;
 use mcap::records::{ChunkIndex, Record, op};
 
 use super::chunk::FIXED_HEADER;
+use super::record;
 use super::source::{RECORD_HEADER, Source, records};
 use crate::adapters::bag::storage::Loss;
 
@@ -136,8 +137,8 @@ impl Index {
                 op::HEADER | op::SCHEMA | op::CHANNEL if fits && header.end - header.body <= MAX_SMALL_RECORD => {
                     let mut body = Vec::new();
                     source.read(header.body, header.end - header.body, &mut body)?;
-                    match (header.opcode, mcap::parse_record(header.opcode, &body)) {
-                        (op::HEADER, Ok(Record::Header(header))) => self.profile = header.profile,
+                    match (header.opcode, record::parse(header.opcode, &body)) {
+                        (op::HEADER, Some(Record::Header(header))) => self.profile = header.profile,
                         (op::HEADER, _) => {}
                         (opcode, _) => self.definitions.push((opcode, body)),
                     }
@@ -242,8 +243,8 @@ fn read_summary(source: &mut Source) -> io::Result<Option<Summary>> {
     let mut summary = Summary { chunks: BTreeMap::new(), definitions: Vec::new(), message_counts: None };
     let mut found = records(&data);
     for (opcode, _, body) in &mut found {
-        match mcap::parse_record(opcode, body) {
-            Ok(Record::ChunkIndex(chunk)) => {
+        match record::parse(opcode, body) {
+            Some(Record::ChunkIndex(chunk)) => {
                 if chunk.chunk_start_offset < magic
                     || chunk.chunk_start_offset.checked_add(chunk.chunk_length).is_none_or(|end| end > summary_start)
                 {
@@ -251,10 +252,10 @@ fn read_summary(source: &mut Source) -> io::Result<Option<Summary>> {
                 }
                 summary.chunks.insert(chunk.chunk_start_offset, chunk);
             }
-            Ok(Record::Statistics(statistics)) => summary.message_counts = Some(statistics.channel_message_counts),
-            Ok(Record::Schema { .. } | Record::Channel(_)) => summary.definitions.push((opcode, body.to_vec())),
-            Ok(_) => {}
-            Err(_) => return Ok(None),
+            Some(Record::Statistics(statistics)) => summary.message_counts = Some(statistics.channel_message_counts),
+            Some(Record::Schema { .. } | Record::Channel(_)) => summary.definitions.push((opcode, body.to_vec())),
+            None if record::is_known(opcode) => return Ok(None),
+            _ => {}
         }
     }
     Ok((found.rest() == 0).then_some(summary))

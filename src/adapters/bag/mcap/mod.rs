@@ -6,6 +6,7 @@
 
 mod chunk;
 mod index;
+mod record;
 mod source;
 
 use std::collections::{BTreeMap, HashSet};
@@ -117,11 +118,11 @@ impl McapFile {
     /// Learns a schema or channel record. One that cannot be parsed leaves its messages without a topic; they are
     /// counted as lost when they come.
     fn define(&mut self, opcode: u8, body: &[u8]) {
-        match mcap::parse_record(opcode, body) {
-            Ok(Record::Schema { header, .. }) => {
+        match record::parse(opcode, body) {
+            Some(Record::Schema { header, .. }) => {
                 self.schemas.insert(header.id, full_type_name(&header.name));
             }
-            Ok(Record::Channel(channel)) => {
+            Some(Record::Channel(channel)) => {
                 let qos = channel.metadata.get("offered_qos_profiles").cloned().unwrap_or_default();
                 self.channels.entry(channel.id).or_insert_with(|| Topic {
                     name: channel.topic,
