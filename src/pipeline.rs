@@ -21,7 +21,7 @@ use crate::stages::image::{EncodedImage, decode_into};
 use crate::stages::lift::{LiftError, Lifter, PersonWindow};
 use crate::stages::people::TwoDStages;
 use crate::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings, Refined};
-use crate::stages::track::{TrackSettings, TrackedPerson, Tracker};
+use crate::stages::track::{Search, TrackSettings, TrackedPerson, Tracker};
 use crate::stages::window::{self, KeypointsOnPlane};
 use crate::warning::{Warning, WarningKind};
 
@@ -120,6 +120,7 @@ pub struct Pipeline {
     people: Vec<Person>,
     last_stamp: Option<Stamp>,
     rgb: RgbImage,
+    searches: Vec<Search>,
     tracked: Vec<TrackedPerson>,
     /// Lists of people that were given back.
     spare: Vec<Vec<PersonEstimate>>,
@@ -166,6 +167,7 @@ impl Pipeline {
             people: Vec::new(),
             last_stamp: None,
             rgb: RgbImage::new(0, 0),
+            searches: Vec::new(),
             tracked: Vec::new(),
             spare: Vec::new(),
         }
@@ -259,8 +261,9 @@ impl Pipeline {
                     self.tracker.add_detections(&detections);
                 }
                 // 4. Keypoints of each, and with them who is who.
-                let searches: Vec<_> = self.tracker.searches().collect();
-                let findings = timed(observer, Stage::Keypoints, || keypoints.find(picture, &searches))?;
+                self.searches.clear();
+                self.searches.extend(self.tracker.searches());
+                let findings = timed(observer, Stage::Keypoints, || keypoints.find(picture, &self.searches))?;
                 timed(observer, Stage::Track, || {
                     self.tracker.update(&findings);
                     self.tracker.write_people(&mut self.tracked);

@@ -88,7 +88,11 @@ impl Crop {
         let offset: [f32; 3] = std::array::from_fn(|channel| -input.mean[channel] / input.std[channel]);
         match input.layout {
             ImageLayout::Nhwc => {
-                self.write(image, input, out, |channel, value| value * gain[channel] + offset[channel]);
+                let four = |of: [f32; 3]| [of[0], of[1], of[2], 0.0];
+                let (gain, offset) = (four(gain), four(offset));
+                self.write(image, input, out, move |values| {
+                    std::array::from_fn(|channel| values[channel] * gain[channel] + offset[channel])
+                });
             }
             ImageLayout::Nchw => {
                 let mut planes = planes(out, self.output);
@@ -109,7 +113,7 @@ impl Crop {
     /// # Panics
     /// When `out` is not three values a pixel long.
     pub fn sample_u8(&self, image: &RgbImage, input: &ImageInput, out: &mut [u8]) {
-        self.write(image, input, out, |_, value| (value + 0.5) as u8);
+        self.write(image, input, out, |values| values.map(|value| (value + 0.5) as u8));
     }
 
     /// Writes the picture as bytes in 32-bit integers, in the network's order of colours and dimensions.
@@ -117,29 +121,53 @@ impl Crop {
     /// # Panics
     /// When `out` is not three values a pixel long.
     pub fn sample_i32(&self, image: &RgbImage, input: &ImageInput, out: &mut [i32]) {
-        self.write(image, input, out, |_, value| i32::from((value + 0.5) as u8));
+        self.write(image, input, out, |values| values.map(|value| (value + 0.5) as i32));
     }
 
-    /// Resamples row by row and writes `convert(channel, value)` in the network's order of colours and dimensions.
-    fn write<T>(&self, image: &RgbImage, input: &ImageInput, out: &mut [T], convert: impl Fn(usize, f32) -> T) {
+    /// Resamples row by row and writes `convert(pixel)` in the network's order of colours and dimensions; the fourth value of
+    /// a pixel means nothing.
+    fn write<T: Copy>(
+        &self,
+        image: &RgbImage,
+        input: &ImageInput,
+        out: &mut [T],
+        convert: impl Fn([f32; 4]) -> [T; 4],
+    ) {
         let PictureSize { width_px, height_px } = self.output;
-        let pixels = width_px * height_px;
-        assert_eq!(out.len(), 3 * pixels, "a picture of {width_px} x {height_px} px has {} values", 3 * pixels);
-        let order = channel_order(input.colour);
+        let values = 3 * width_px * height_px;
+        assert_eq!(out.len(), values, "a picture of {width_px} x {height_px} px has {values} values");
+        match input.colour {
+            Colour::Rgb => self.write_in_order(image, input, out, convert),
+            Colour::Bgr => self.write_in_order(image, input, out, move |[r, g, b, none]| convert([b, g, r, none])),
+        }
+    }
+
+    fn write_in_order<T: Copy>(
+        &self,
+        image: &RgbImage,
+        input: &ImageInput,
+        out: &mut [T],
+        convert: impl Fn([f32; 4]) -> [T; 4],
+    ) {
+        let PictureSize { width_px, height_px } = self.output;
         self.for_each_row(image, input.outside, |row, _, line| match input.layout {
             ImageLayout::Nhwc => {
                 let out = &mut out[3 * row * width_px..3 * (row + 1) * width_px];
-                for (out, rgb) in out.chunks_exact_mut(3).zip(line.chunks_exact(3)) {
-                    for channel in 0..3 {
-                        out[channel] = convert(channel, rgb[order[channel]]);
+                let last = 3 * (width_px - 1);
+                // Four values are a register: the next pixel is written over the fourth.
+                for at in (0..last).step_by(3) {
+                    if let (Some(rgb), Some(out)) = (line[at..].first_chunk(), out[at..].first_chunk_mut()) {
+                        *out = convert(*rgb);
                     }
                 }
+                out[last..].copy_from_slice(&convert([line[last], line[last + 1], line[last + 2], 0.0])[..3]);
             }
             ImageLayout::Nchw => {
-                for channel in 0..3 {
-                    let start = channel * pixels + row * width_px;
-                    for (out, rgb) in out[start..start + width_px].iter_mut().zip(line.chunks_exact(3)) {
-                        *out = convert(channel, rgb[order[channel]]);
+                let pixels = width_px * height_px;
+                for (column, rgb) in line.chunks_exact(3).enumerate() {
+                    let values = convert([rgb[0], rgb[1], rgb[2], 0.0]);
+                    for channel in 0..3 {
+                        out[channel * pixels + row * width_px + column] = values[channel];
                     }
                 }
             }

@@ -184,6 +184,7 @@ impl Diagnosis {
             .collect();
         let needs = format!("a model of each of these kinds that works: {}", missing.join(", "));
         ability(&mut text, "bags with images, and the demo", self.reads_images(), &needs);
+        text.push_str("\nskeletons that are missing or wrong: docs/troubleshooting.md\n");
         text
     }
 

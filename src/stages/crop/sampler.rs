@@ -44,23 +44,24 @@ pub(super) fn for_each_row(
     let origin = at(0.0, 0.0);
     let (along_row, along_column) = (at(1.0, 0.0) - origin, at(0.0, 1.0) - origin);
     let outside = [f32::from(outside); 4];
-    let mut line = vec![0.0; 3 * width_px];
+    let mut line = vec![0.0; 3 * width_px + 1];
     let (step_x, step_y) = (fixed(along_row.x, LONGEST_STEP_PX), fixed(along_row.y, LONGEST_STEP_PX));
     for row in 0..height_px {
         let start = origin + along_column * row as f64;
         let start = (fixed(start.x, FARTHEST_PX), fixed(start.y, FARTHEST_PX));
         sample_line(&source, start, (step_x, step_y), outside, &mut line);
-        put(row, 0..width_px, &line);
+        put(row, 0..width_px, &line[..3 * width_px]);
     }
 }
 
-/// One row of the picture, from `start` on in steps of `step`. Wider registers where the machine has them, the same
+/// One row of the picture, from `start` on in steps of `step`; `line` has one value more than its pixels. Wider registers where the machine has them, the same
 /// numbers everywhere.
 #[multiversion(targets("x86_64+avx2"))]
 fn sample_line<'a>(source: &Source<'a>, start: (i64, i64), step: (i64, i64), outside: [f32; 4], line: &mut [f32]) {
     let (mut x, mut y) = start;
-    for pixel in line.chunks_exact_mut(3) {
-        pixel.copy_from_slice(&source.bilinear(x, y, outside)[..3]);
+    for at in (0..line.len() - 1).step_by(3) {
+        // Four values are a register: the fourth means nothing, and the next pixel is written over it.
+        line[at..at + 4].copy_from_slice(&source.bilinear(x, y, outside));
         x += step.0;
         y += step.1;
     }
@@ -84,7 +85,7 @@ fn mean_along(out: &mut [u8], sums: &[u16], means: &mut [u8], block: usize, rows
     let at = |column: usize| &sums[3 * column..3 * column + begins];
     // Division by a number up to 9 as the upper half of a 16-bit product: exact for totals of up to nine bytes.
     let (half, reciprocal) = ((count / 2) as u16, (65_536 / count + 1) as u16);
-    let mean = |total: u16| ((u32::from(total + half) * u32::from(reciprocal)) >> 16) as u8;
+    let mean = |total: u16| ((u32::from(total + half) * u32::from(reciprocal)) >> 16) as u16 as u8;
     match block {
         2 => {
             for ((mean_of, &a), &b) in means.iter_mut().zip(at(0)).zip(at(1)) {
@@ -103,9 +104,14 @@ fn mean_along(out: &mut [u8], sums: &[u16], means: &mut [u8], block: usize, rows
             }
         }
     }
-    for (pixel, mean) in out.chunks_exact_mut(3).zip(means.chunks(3 * block)) {
-        pixel.copy_from_slice(&mean[..3]);
+    // Four bytes are copied at a time, and the next pixel is written over the fourth.
+    let Some(last) = (out.len() / 3).checked_sub(1) else { return };
+    for (number, mean) in means.chunks(3 * block).take(last).enumerate() {
+        if let (Some(mean), Some(pixel)) = (mean.first_chunk::<4>(), out[3 * number..].first_chunk_mut()) {
+            *pixel = *mean;
+        }
     }
+    out[3 * last..].copy_from_slice(&means[3 * block * last..][..3]);
 }
 
 fn fixed(value: f64, limit: f64) -> i64 {
@@ -124,35 +130,54 @@ struct Source<'a> {
     height: usize,
     /// Image px of the first pixel.
     corner: Vector2<f64>,
+    /// Columns that have two more beside them.
+    whole_columns: u64,
+    /// Rows that have one more below them.
+    whole_rows: u64,
 }
 
 impl<'a> Source<'a> {
     fn new(crop: &Crop, image: &'a RgbImage, block: usize) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
         if block == 1 {
-            return Self { bytes: Cow::Borrowed(image.as_raw()), width, height, corner: Vector2::zeros() };
+            return Self::of(Cow::Borrowed(image.as_raw()), width, height, Vector2::zeros());
         }
-        let ([left, right], [top, bottom]) = touched(crop, width, height, block);
+        let corners = corners(crop);
+        let ([left, right], [top, bottom]) = touched(&corners, width, height, block);
         let (columns, rows) = ((right - left).div_ceil(block), (bottom - top).div_ceil(block));
         let mut bytes = vec![0; 3 * columns * rows];
         let mut sums = vec![0_u16; 3 * (right - left)];
         let mut means = vec![0; sums.len()];
         for (row, out) in bytes.chunks_exact_mut((3 * columns).max(1)).enumerate() {
             let lines = top + row * block..(top + (row + 1) * block).min(bottom);
-            let count = lines.len();
+            // A turned crop leaves much of the rectangle around it untouched.
+            let [begin, end] = touched_between(&corners, &lines, block);
+            let first = begin.saturating_sub(left) / block;
+            let end = (left + end.saturating_sub(left).next_multiple_of(block)).min(right);
+            let start = left + first * block;
+            if end <= start {
+                continue;
+            }
+            let (out, count) = (&mut out[3 * first..], lines.len());
+            let sums = &mut sums[..3 * (end - start)];
             sums.fill(0);
             for line in lines {
-                add_row(&mut sums, &image.as_raw()[3 * (line * width + left)..3 * (line * width + right)]);
+                add_row(sums, &image.as_raw()[3 * (line * width + start)..3 * (line * width + end)]);
             }
             let whole = sums.len() / (3 * block);
             mean_along(&mut out[..3 * whole], &sums[..3 * block * whole], &mut means, block, count);
             // The last block may be cut by the edge.
-            if let Some(pixel) = out.get_mut(3 * whole..).filter(|rest| !rest.is_empty()) {
-                let rest = &sums[3 * block * whole..];
-                mean_along(pixel, rest, &mut means, rest.len() / 3, count);
+            let rest = &sums[3 * block * whole..];
+            if !rest.is_empty() {
+                mean_along(&mut out[3 * whole..3 * whole + 3], rest, &mut means, rest.len() / 3, count);
             }
         }
-        Self { bytes: Cow::Owned(bytes), width: columns, height: rows, corner: Vector2::new(left as f64, top as f64) }
+        Self::of(Cow::Owned(bytes), columns, rows, Vector2::new(left as f64, top as f64))
+    }
+
+    fn of(bytes: Cow<'a, [u8]>, width: usize, height: usize, corner: Vector2<f64>) -> Self {
+        let (whole_columns, whole_rows) = (width.saturating_sub(2) as u64, height.saturating_sub(1) as u64);
+        Self { bytes, width, height, corner, whole_columns, whole_rows }
     }
 
     /// The colour at a place in 32.32 fixed point; the fourth value fills a vector register and means nothing.
@@ -161,26 +186,28 @@ impl<'a> Source<'a> {
     fn bilinear(&self, x: i64, y: i64, outside: [f32; 4]) -> [f32; 4] {
         let (left, top) = (x >> 32, y >> 32);
         let (fx, fy) = (fraction(x), fraction(y));
-        let (a, b, c, d);
-        // Four bytes are read for each pixel: the third column is touched, not used.
-        if left >= 0 && top >= 0 && left + 2 < self.width as i64 && top + 1 < self.height as i64 {
+        // Both pixels of a row in one register, with two bytes of a third that mean nothing. What is negative is beyond every
+        // width as an unsigned number.
+        if (left as u64) < self.whole_columns && (top as u64) < self.whole_rows {
             let stride = 3 * self.width;
             let at = top as usize * stride + 3 * left as usize;
-            let upper = &self.bytes[at..at + 7];
-            let lower = &self.bytes[at + stride..at + stride + 7];
-            let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]].map(f32::from);
-            (a, b) = (four(&upper[..4]), four(&upper[3..]));
-            (c, d) = (four(&lower[..4]), four(&lower[3..]));
-        } else if left < -1 || top < -1 || left >= self.width as i64 || top >= self.height as i64 {
-            return outside;
-        } else {
-            (a, b) = (self.pixel(left, top, outside), self.pixel(left + 1, top, outside));
-            (c, d) = (self.pixel(left, top + 1, outside), self.pixel(left + 1, top + 1, outside));
+            let row = |at: usize| -> [f32; 8] {
+                let bytes = &self.bytes[at..at + 8];
+                std::array::from_fn(|index| f32::from(bytes[index]))
+            };
+            let (upper, lower) = (row(at), row(at + stride));
+            let between: [f32; 8] = std::array::from_fn(|index| upper[index] + (lower[index] - upper[index]) * fy);
+            return std::array::from_fn(|channel| between[channel] + (between[channel + 3] - between[channel]) * fx);
         }
+        if left < -1 || top < -1 || left >= self.width as i64 || top >= self.height as i64 {
+            return outside;
+        }
+        let (a, b) = (self.pixel(left, top, outside), self.pixel(left + 1, top, outside));
+        let (c, d) = (self.pixel(left, top + 1, outside), self.pixel(left + 1, top + 1, outside));
         std::array::from_fn(|channel| {
-            let above = a[channel] + (b[channel] - a[channel]) * fx;
-            let below = c[channel] + (d[channel] - c[channel]) * fx;
-            above + (below - above) * fy
+            let before = a[channel] + (c[channel] - a[channel]) * fy;
+            let behind = b[channel] + (d[channel] - b[channel]) * fy;
+            before + (behind - before) * fx
         })
     }
 
@@ -195,11 +222,15 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Columns and rows of the image that the crop touches, with a block to spare; empty where it touches none.
-fn touched(crop: &Crop, width: usize, height: usize, block: usize) -> ([usize; 2], [usize; 2]) {
+/// The corners of the crop, image px, in their order around it.
+fn corners(crop: &Crop) -> [Point2<f64>; 4] {
     let (right, bottom) = (crop.output.width_px as f64 - 0.5, crop.output.height_px as f64 - 0.5);
-    let corners = [(-0.5, -0.5), (right, -0.5), (-0.5, bottom), (right, bottom)]
-        .map(|(column, row)| crop.image_from_crop(Point2::new(column, row)));
+    [(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)]
+        .map(|(column, row)| crop.image_from_crop(Point2::new(column, row)))
+}
+
+/// Columns and rows of the image that the crop touches, with a block to spare; empty where it touches none.
+fn touched(corners: &[Point2<f64>; 4], width: usize, height: usize, block: usize) -> ([usize; 2], [usize; 2]) {
     let range = |size: usize, axis: usize| {
         let low = corners.iter().map(|corner| corner[axis]).fold(f64::INFINITY, f64::min);
         let high = corners.iter().map(|corner| corner[axis]).fold(f64::NEG_INFINITY, f64::max);
@@ -210,10 +241,38 @@ fn touched(crop: &Crop, width: usize, height: usize, block: usize) -> ([usize; 2
     (range(width, 0), range(height, 1))
 }
 
+/// Columns that the crop touches in these rows, with two blocks to spare on every side; `[0, 0]` where it touches none.
+fn touched_between(corners: &[Point2<f64>; 4], rows: &Range<usize>, block: usize) -> [usize; 2] {
+    let spare = 2.0 * block as f64;
+    let (top, bottom) = (rows.start as f64 - spare, rows.end as f64 + spare);
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for (from, to) in corners.iter().zip(corners.iter().cycle().skip(1)) {
+        // The part of this edge between top and bottom, as shares of its length.
+        let down = to.y - from.y;
+        let share = |row: f64| if down == 0.0 { f64::from(u8::from(row > from.y)) } else { (row - from.y) / down };
+        let (begin, end) = (share(top).min(share(bottom)).max(0.0), share(top).max(share(bottom)).min(1.0));
+        if begin <= end {
+            for x in [begin, end].map(|share| from.x + (to.x - from.x) * share) {
+                (low, high) = (low.min(x), high.max(x));
+            }
+        }
+    }
+    if low > high { [0, 0] } else { [(low - spare).max(0.0) as usize, (high + spare + 1.0).max(0.0) as usize] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use image::Rgb;
+
+    /// The rounded mean of one channel of a block, `from` its first pixel on.
+    fn mean(image: &RgbImage, from: [usize; 2], block: usize, channel: usize) -> u8 {
+        let [width, height] = [image.width() as usize, image.height() as usize];
+        let (columns, rows) = (from[0]..(from[0] + block).min(width), from[1]..(from[1] + block).min(height));
+        let pixels = rows.flat_map(|y| columns.clone().map(move |x| (x as u32, y as u32)));
+        let values: Vec<f64> = pixels.map(|(x, y)| f64::from(image.get_pixel(x, y).0[channel])).collect();
+        (values.iter().sum::<f64>() / values.len() as f64 + 0.5).floor() as u8
+    }
 
     #[test]
     fn a_shrunk_image_holds_the_rounded_mean_of_every_block_cut_ones_too() {
@@ -227,12 +286,42 @@ mod tests {
             assert_eq!((shrunk.width, shrunk.height), (47_usize.div_ceil(block), 31_usize.div_ceil(block)));
             for (index, &value) in shrunk.bytes.iter().enumerate() {
                 let (column, row) = (index / 3 % shrunk.width, index / 3 / shrunk.width);
-                let pixels = (row * block..((row + 1) * block).min(31))
-                    .flat_map(|y| (column * block..((column + 1) * block).min(47)).map(move |x| (x as u32, y as u32)));
-                let values: Vec<f64> = pixels.map(|(x, y)| f64::from(image.get_pixel(x, y).0[index % 3])).collect();
-                let mean = values.iter().sum::<f64>() / values.len() as f64;
-                assert_eq!(value, (mean + 0.5).floor() as u8, "block {block}, column {column}, row {row}");
+                let wanted = mean(&image, [column * block, row * block], block, index % 3);
+                assert_eq!(value, wanted, "block {block}, column {column}, row {row}");
             }
         }
+    }
+
+    #[test]
+    fn every_block_that_a_turned_crop_looks_at_is_made() {
+        let image = RgbImage::from_fn(400, 300, |x, y| Rgb([(x * 7 + y * 3) as u8, (x ^ y) as u8, (y * 5) as u8 | 1]));
+        let mut looked_at = 0;
+        for (number, angle) in [0.02, 0.4, 0.785, 1.2, 1.5707963, 2.5, -0.9, 3.1].into_iter().enumerate() {
+            for side in [90.0, 210.0, 600.0] {
+                let center_in_image_px = Point2::new(60.0 + 40.0 * number as f64, 250.0 - 35.0 * number as f64);
+                let crop = Crop::square(center_in_image_px, side, angle, 24);
+                let block = (crop.scale / COVERED_WITHOUT_MEAN).ceil() as usize;
+                let source = Source::new(&crop, &image, block);
+                let corner = [source.corner.x as usize, source.corner.y as usize];
+                for (column, row) in (0..24).flat_map(|row| (0..24).map(move |column| (column as f64, row as f64))) {
+                    let at = crop.image_from_crop(Point2::new(column, row));
+                    let place = (at.coords - source.corner).add_scalar(-0.5 * (block as f64 - 1.0)) / block as f64;
+                    for (dx, dy) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+                        let (x, y) = (place.x.floor() + dx, place.y.floor() + dy);
+                        if x < 0.0 || y < 0.0 || x >= source.width as f64 || y >= source.height as f64 {
+                            continue;
+                        }
+                        let (x, y) = (x as usize, y as usize);
+                        looked_at += 1;
+                        for channel in 0..3 {
+                            let wanted = mean(&image, [corner[0] + x * block, corner[1] + y * block], block, channel);
+                            let found = source.bytes[3 * (y * source.width + x) + channel];
+                            assert_eq!(found, wanted, "{angle} rad, {side} px, block {x}, {y}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(looked_at > 10_000, "{looked_at}");
     }
 }

@@ -55,6 +55,8 @@ pub(super) fn for_each_row(
         .collect();
     let weights: Vec<f32> = columns.iter().map(|tap| tap.weight).collect();
     let outside_line = vec![outside; 3 * width_px];
+    // The last pixel of those that are shown is written with one value more.
+    let mut shown_line = vec![outside; 3 * (right - left) + 1];
     let mut line = outside_line.clone();
     let mut rows: Vec<(&[u8], f32)> = Vec::with_capacity(taps_a_pixel);
     for row in 0..height_px {
@@ -76,14 +78,15 @@ pub(super) fn for_each_row(
                     *sum += missing;
                 }
             }
-            blend_along(&mut line[3 * left..3 * right], &blended, &starts, &weights, taps_a_pixel);
+            blend_along(&mut shown_line, &blended, &starts, &weights, taps_a_pixel);
+            line[3 * left..3 * right].copy_from_slice(&shown_line[..3 * (right - left)]);
             put(row, left..right, &line);
         }
     }
 }
 
 /// Values that are summed in registers before they are stored.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 128;
 
 /// `sums` = the sum of weight times source over `rows`, each as long as `sums`. Wider registers where the machine has
 /// them, the same numbers everywhere.
@@ -105,8 +108,8 @@ fn blend_down(sums: &mut [f32], rows: &[(&[u8], f32)]) {
     }
 }
 
-/// Every pixel of `line` from its taps, which stand side by side in `blended` from `starts` on. Wider registers where the machine
-/// has them, the same numbers everywhere.
+/// Every pixel of `line` from its taps, which stand side by side in `blended` from `starts` on; `line` has one value more than its
+/// pixels. Wider registers where the machine has them, the same numbers everywhere.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn blend_along(line: &mut [f32], blended: &[f32], starts: &[usize], weights: &[f32], taps_a_pixel: usize) {
     match taps_a_pixel {
@@ -130,12 +133,13 @@ fn blend_along(line: &mut [f32], blended: &[f32], starts: &[usize], weights: &[f
     }
 }
 
-/// The same for a number of taps that is known. Four values are taken at a time, which is a register; the fourth means nothing.
+/// The same for a number of taps that is known. Four values are taken for each pixel and four are written, which is a register:
+/// the fourth means nothing, and the next pixel is written over it.
 #[expect(clippy::inline_always, reason = "else it is not compiled for the wide registers of its caller")]
 #[inline(always)]
 fn blend_taps<const TAPS: usize>(line: &mut [f32], blended: &[f32], starts: &[usize], weights: &[f32]) {
     let (weights, _) = weights.as_chunks::<TAPS>();
-    for ((pixel, &start), weights) in line.chunks_exact_mut(3).zip(starts).zip(weights) {
+    for (number, (&start, weights)) in starts.iter().zip(weights).enumerate() {
         let taps = &blended[start..=start + 3 * TAPS];
         let mut sum = [0.0_f32; 4];
         for (tap, weight) in weights.iter().enumerate() {
@@ -143,7 +147,7 @@ fn blend_taps<const TAPS: usize>(line: &mut [f32], blended: &[f32], starts: &[us
                 *sum += value * weight;
             }
         }
-        pixel.copy_from_slice(&sum[..3]);
+        line[3 * number..3 * number + 4].copy_from_slice(&sum);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A network that takes pictures: the tensor that is used again from image to image, and what comes out.
 
 use image::RgbImage;
-use ndarray::{Array4, ArrayD};
+use ndarray::{Array4, ArrayD, s};
 
 use crate::model::{ImageElement, ImageInput, ImageLayout, PictureSize};
 use crate::network::{Network, NetworkError, TensorSpec, TensorView};
@@ -18,7 +18,7 @@ pub(super) struct Runner {
     wanted: Vec<TensorSpec>,
 }
 
-/// The input tensor.
+/// The input tensor, with room for the most pictures so far.
 enum Picture {
     F32(Array4<f32>),
     U8(Array4<u8>),
@@ -50,13 +50,13 @@ impl Runner {
 
     /// Runs the network on `crops` of `image` at once.
     pub(super) fn run(&mut self, image: &RgbImage, crops: &[Crop]) -> Result<Outputs<'_>, NetworkError> {
-        if self.picture.batch() != crops.len() {
+        if self.picture.room() < crops.len() {
             self.picture = Picture::new(&self.input, crops.len());
         }
         for (index, crop) in crops.iter().enumerate() {
             self.picture.draw(index, crop, image, &self.input);
         }
-        let arrays = self.network.run(&[self.picture.view()])?;
+        let arrays = self.network.run(&[self.picture.view(crops.len())])?;
         check_shapes(self.name, &self.wanted, arrays, crops.len())?;
         Ok(Outputs { arrays, batch: crops.len() })
     }
@@ -120,7 +120,8 @@ impl Picture {
         }
     }
 
-    fn batch(&self) -> usize {
+    /// How many pictures there is room for.
+    fn room(&self) -> usize {
         match self {
             Self::F32(values) => values.dim().0,
             Self::U8(values) => values.dim().0,
@@ -150,11 +151,12 @@ impl Picture {
         }
     }
 
-    fn view(&self) -> TensorView<'_> {
+    /// The first `count` pictures.
+    fn view(&self, count: usize) -> TensorView<'_> {
         match self {
-            Self::F32(values) => TensorView::F32(values.view().into_dyn()),
-            Self::U8(values) => TensorView::U8(values.view().into_dyn()),
-            Self::I32(values) => TensorView::I32(values.view().into_dyn()),
+            Self::F32(values) => TensorView::F32(values.slice(s![..count, .., .., ..]).into_dyn()),
+            Self::U8(values) => TensorView::U8(values.slice(s![..count, .., .., ..]).into_dyn()),
+            Self::I32(values) => TensorView::I32(values.slice(s![..count, .., .., ..]).into_dyn()),
         }
     }
 }
