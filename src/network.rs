@@ -68,12 +68,12 @@ pub trait Network: Send {
     /// The execution provider that really took the graph, e.g. `cpu` or `cuda`.
     fn provider(&self) -> &str;
 
-    /// Runs the network once. The outputs lie in buffers of the network that the next run writes anew; outputs of whole
+    /// Runs the network once. The outputs are looked at where the engine left them, until the next run; outputs of whole
     /// numbers come as floats.
     ///
     /// # Errors
     /// [`NetworkError`] when the engine refuses the inputs or fails.
-    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError>;
+    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayViewD<'_, f32>>, NetworkError>;
 }
 
 /// Runs `network` once on zeros, with `batch` where the size of a dimension is open: to see whether it runs, and to get what a

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 use stridepose::adapters::engine::{self, Feed};
 use stridepose::adapters::model_store::{Model, ModelStore};
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, graph_tensors};
@@ -236,8 +236,8 @@ impl Network for Liar {
         "none"
     }
 
-    fn run(&mut self, _: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError> {
-        Ok(std::slice::from_ref(&self.answer))
+    fn run(&mut self, _: &[TensorView<'_>]) -> Result<Vec<ArrayViewD<'_, f32>>, NetworkError> {
+        Ok(vec![self.answer.view()])
     }
 }
 

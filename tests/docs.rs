@@ -37,7 +37,8 @@ fn every_network_that_a_document_says_to_pull_can_be_pulled() {
     let mut pulled = 0;
     for (path, text) in documents() {
         for rest in text.split("models pull ").skip(1) {
-            let name: String = rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+            let name: String =
+                rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
             if name.is_empty() || name.chars().all(|letter| letter.is_ascii_uppercase()) {
                 continue;
             }

@@ -7,7 +7,7 @@ mod allocations;
 
 use allocations::{CountingAllocator, allocations, uncounted};
 use image::RgbImage;
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 use stridepose::adapters::model_store::{ModelStore, load_discriminator};
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
 use stridepose::config::{Config, Provider};
@@ -40,7 +40,7 @@ impl Network for Uncounted {
         self.0.provider()
     }
 
-    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError> {
+    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayViewD<'_, f32>>, NetworkError> {
         uncounted(|| self.0.run(inputs))
     }
 }
@@ -111,14 +111,14 @@ impl Network for Seer {
         "none"
     }
 
-    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError> {
+    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayViewD<'_, f32>>, NetworkError> {
         let batch = match &inputs[0] {
             TensorView::F32(view) => view.shape()[0],
             TensorView::U8(view) => view.shape()[0],
             TensorView::I32(view) => view.shape()[0],
         };
         self.answers = vec![(self.answer)(batch)];
-        Ok(&self.answers)
+        Ok(self.answers.iter().map(ArrayD::view).collect())
     }
 }
 

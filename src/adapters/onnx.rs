@@ -18,7 +18,7 @@ use ort::environment::Environment;
 use ort::ep::{CPU, CUDA, ExecutionProvider, ExecutionProviderDispatch, TensorRT};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{TensorElementType, TensorRef, ValueType};
+use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
 
 use crate::adapters::gpu;
 use crate::adapters::model_store::Model;
@@ -161,8 +161,10 @@ pub struct OnnxNetwork {
     session: Session,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
-    /// What the last run gave, in the order of `outputs`.
-    answers: Vec<ArrayD<f32>>,
+    /// What the last run gave, in the order of `outputs`, where the runtime put it.
+    values: Vec<DynValue>,
+    /// Those of whole numbers, as floats; empty for the others.
+    converted: Vec<ArrayD<f32>>,
     provider: String,
     /// Every provider that was tried, in order.
     pub attempts: Vec<ProviderAttempt>,
@@ -278,7 +280,8 @@ impl OnnxNetwork {
             name: model.contract.name.clone(),
             inputs: specs(session.inputs()),
             outputs: specs(session.outputs()),
-            answers: Vec::new(),
+            values: Vec::new(),
+            converted: Vec::new(),
             provider: assigned_providers(&session),
             session,
             attempts: Vec::new(),
@@ -431,7 +434,7 @@ impl Network for OnnxNetwork {
         &self.provider
     }
 
-    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError> {
+    fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayViewD<'_, f32>>, NetworkError> {
         let failed = |reason: String| NetworkError { network: self.name.clone(), reason };
         if inputs.len() != self.inputs.len() {
             return Err(failed(format!("{} inputs given, the graph takes {}", inputs.len(), self.inputs.len())));
@@ -447,37 +450,37 @@ impl Network for OnnxNetwork {
             values.push((spec.name.as_str(), value));
         }
         let began = Instant::now();
-        let outputs = self
+        let mut outputs = self
             .session
             .run(values)
             .map_err(|error| NetworkError { network: self.name.clone(), reason: error.to_string() })?;
         self.time.add(began.elapsed());
-        self.answers.resize_with(self.outputs.len(), || ArrayD::zeros(vec![0]));
-        for (spec, answer) in self.outputs.iter().zip(&mut self.answers) {
-            let value = &outputs[spec.name.as_str()];
+        let failed = |spec: &TensorSpec, reason: &dyn std::fmt::Display| NetworkError {
+            network: self.name.clone(),
+            reason: format!("output {}: {reason}", spec.name),
+        };
+        self.values.clear();
+        self.converted.resize_with(self.outputs.len(), || ArrayD::zeros(vec![0]));
+        for (spec, converted) in self.outputs.iter().zip(&mut self.converted) {
+            let value = outputs.remove(&spec.name).ok_or_else(|| failed(spec, &"the runtime gave none"))?;
             match spec.element_type {
                 ElementType::I32 => {
-                    value.try_extract_array().map(|array| copy(&array, answer, |value: i32| value as f32))
+                    value.try_extract_array().map(|array| *converted = array.mapv(|value: i32| value as f32))
                 }
                 ElementType::I64 => {
-                    value.try_extract_array().map(|array| copy(&array, answer, |value: i64| value as f32))
+                    value.try_extract_array().map(|array| *converted = array.mapv(|value: i64| value as f32))
                 }
-                _ => value.try_extract_array().map(|array| copy(&array, answer, |value: f32| value)),
+                _ => Ok(()),
             }
-            .map_err(|error| NetworkError {
-                network: self.name.clone(),
-                reason: format!("output {}: {error}", spec.name),
-            })?;
+            .map_err(|error| failed(spec, &error))?;
+            self.values.push(value);
         }
-        Ok(&self.answers)
-    }
-}
-
-/// Writes `from` over `to`; a new buffer only where the shape is another.
-fn copy<T: Copy>(from: &ArrayViewD<'_, T>, to: &mut ArrayD<f32>, convert: impl Fn(T) -> f32) {
-    if from.shape() == to.shape() {
-        to.zip_mut_with(from, |to, &from| *to = convert(from));
-    } else {
-        *to = from.mapv(convert);
+        let answers = self.outputs.iter().zip(&self.values).zip(&self.converted);
+        answers
+            .map(|((spec, value), converted)| match spec.element_type {
+                ElementType::I32 | ElementType::I64 => Ok(converted.view()),
+                _ => value.try_extract_array().map_err(|error| failed(spec, &error)),
+            })
+            .collect()
     }
 }

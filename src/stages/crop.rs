@@ -6,6 +6,7 @@
 //! the image has the value that the network's contract states.
 
 mod sampler;
+mod shrink;
 mod upright;
 
 use std::ops::Range;

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use nalgebra::{UnitVector3, Vector3};
-use ndarray::{ArrayD, ArrayView2};
+use ndarray::{ArrayView2, ArrayViewD};
 
 use crate::data::{LiftedPose, Stamp};
 use crate::geometry::VirtualCamera;
@@ -380,7 +380,7 @@ impl Lifter {
         let outputs =
             network.run(&[rows_of(features, batch.len(), FEATURE_COUNT)?, rows_of(past, batch.len(), past_width)?])?;
         let answer_width = facts.lookaheads.len() * HEAD_VALUES;
-        let (answer_rows, level_rows) = check_outputs(outputs, [answer_width, levels * channels], batch.len())?;
+        let (answer_rows, level_rows) = check_outputs(&outputs, [answer_width, levels * channels], batch.len())?;
         let rows = answer_rows.chunks_exact(answer_width).zip(level_rows.chunks_exact(levels * channels));
         for (row, (answer, new_rows)) in batch.iter().zip(rows) {
             let window = people[row.person].as_mut();
@@ -422,7 +422,11 @@ fn rows_of(values: &[f32], rows: usize, width: usize) -> Result<TensorView<'_>, 
 }
 
 /// The two outputs, which must hold `rows` rows of `widths` values.
-fn check_outputs(outputs: &[ArrayD<f32>], widths: [usize; 2], rows: usize) -> Result<(&[f32], &[f32]), LiftError> {
+fn check_outputs<'a>(
+    outputs: &'a [ArrayViewD<'_, f32>],
+    widths: [usize; 2],
+    rows: usize,
+) -> Result<(&'a [f32], &'a [f32]), LiftError> {
     let wanted = widths.map(|width| rows * width);
     match outputs {
         [answers, level_rows] if answers.len() == wanted[0] && level_rows.len() == wanted[1] => answers
@@ -431,7 +435,7 @@ fn check_outputs(outputs: &[ArrayD<f32>], widths: [usize; 2], rows: usize) -> Re
             .ok_or_else(|| LiftError::Contract("outputs are not contiguous".into())),
         _ => Err(LiftError::Contract(format!(
             "the network gave {:?} values, wanted {wanted:?}",
-            outputs.iter().map(ArrayD::len).collect::<Vec<_>>()
+            outputs.iter().map(ArrayViewD::len).collect::<Vec<_>>()
         ))),
     }
 }

@@ -6,7 +6,7 @@
 //! probability that the movement is a body's rather than a broken one, at even odds. It is unknown until a person has
 //! been lifted for as many samples as the oldest age.
 
-use ndarray::{ArrayD, ArrayView2};
+use ndarray::{ArrayView2, ArrayViewD};
 
 use crate::network::{Network, TensorView};
 use crate::skeleton::JOINT_COUNT;
@@ -135,7 +135,7 @@ impl Discriminator {
             .map_err(|error| LiftError::Contract(format!("windows of the discriminator: {error}")))?;
         let outputs = self.network.run(&[TensorView::F32(windows.into_dyn())])?;
         let scores = outputs.first().filter(|scores| scores.len() == known).ok_or_else(|| {
-            let found = outputs.first().map(ArrayD::len);
+            let found = outputs.first().map(ArrayViewD::len);
             LiftError::Contract(format!("the discriminator gave {found:?} scores for {} windows", shape.0))
         })?;
         for (plausibility, score) in self.plausibilities.iter_mut().filter(|known| known.is_some()).zip(scores) {
@@ -183,11 +183,11 @@ mod tests {
             "test"
         }
 
-        fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<&[ArrayD<f32>], NetworkError> {
+        fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayViewD<'_, f32>>, NetworkError> {
             let TensorView::F32(windows) = &inputs[0] else { unreachable!() };
             let scores: Vec<f32> = windows.outer_iter().map(|window| window.sum()).collect();
             self.answers = vec![Array2::from_shape_vec((scores.len(), 1), scores).unwrap().into_dyn()];
-            Ok(&self.answers)
+            Ok(self.answers.iter().map(ArrayD::view).collect())
         }
     }
 

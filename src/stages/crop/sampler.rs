@@ -15,6 +15,7 @@ use multiversion::multiversion;
 use nalgebra::{Point2, Vector2};
 
 use super::Crop;
+use super::shrink::Shrinker;
 use crate::model::PictureSize;
 
 /// An output pixel may cover so many source pixels before they are averaged.
@@ -67,53 +68,6 @@ fn sample_line<'a>(source: &Source<'a>, start: (i64, i64), step: (i64, i64), out
     }
 }
 
-/// `sums += row`.
-#[multiversion(targets("x86_64+avx2"))]
-fn add_row(sums: &mut [u16], row: &[u8]) {
-    for (sum, &byte) in sums.iter_mut().zip(row) {
-        *sum += u16::from(byte);
-    }
-}
-
-/// The mean colour of each whole block of `block` columns, of which each is the sum of `rows` rows. The mean that
-/// begins at every value is made in `means`, which the machine does many at a time; every block then takes its own.
-#[multiversion(targets("x86_64+avx2"))]
-fn mean_along(out: &mut [u8], sums: &[u16], means: &mut [u8], block: usize, rows: usize) {
-    let count = rows * block;
-    let begins = (sums.len() + 3).saturating_sub(3 * block);
-    let means = &mut means[..begins];
-    let at = |column: usize| &sums[3 * column..3 * column + begins];
-    // Division by a number up to 9 as the upper half of a 16-bit product: exact for totals of up to nine bytes.
-    let (half, reciprocal) = ((count / 2) as u16, (65_536 / count + 1) as u16);
-    let mean = |total: u16| ((u32::from(total + half) * u32::from(reciprocal)) >> 16) as u16 as u8;
-    match block {
-        2 => {
-            for ((mean_of, &a), &b) in means.iter_mut().zip(at(0)).zip(at(1)) {
-                *mean_of = mean(a + b);
-            }
-        }
-        3 => {
-            for (((mean_of, &a), &b), &c) in means.iter_mut().zip(at(0)).zip(at(1)).zip(at(2)) {
-                *mean_of = mean(a + b + c);
-            }
-        }
-        _ => {
-            for begin in (0..begins).step_by(3 * block).flat_map(|begin| begin..begin + 3) {
-                let total: usize = (0..block).map(|column| usize::from(sums[begin + 3 * column])).sum();
-                means[begin] = ((total + count / 2) / count) as u8;
-            }
-        }
-    }
-    // Four bytes are copied at a time, and the next pixel is written over the fourth.
-    let Some(last) = (out.len() / 3).checked_sub(1) else { return };
-    for (number, mean) in means.chunks(3 * block).take(last).enumerate() {
-        if let (Some(mean), Some(pixel)) = (mean.first_chunk::<4>(), out[3 * number..].first_chunk_mut()) {
-            *pixel = *mean;
-        }
-    }
-    out[3 * last..].copy_from_slice(&means[3 * block * last..][..3]);
-}
-
 fn fixed(value: f64, limit: f64) -> i64 {
     (value.clamp(-limit, limit) * ONE) as i64
 }
@@ -146,30 +100,19 @@ impl<'a> Source<'a> {
         let ([left, right], [top, bottom]) = touched(&corners, width, height, block);
         let (columns, rows) = ((right - left).div_ceil(block), (bottom - top).div_ceil(block));
         let mut bytes = vec![0; 3 * columns * rows];
-        let mut sums = vec![0_u16; 3 * (right - left)];
-        let mut means = vec![0; sums.len()];
+        let mut shrinker = Shrinker::default();
+        let mut lines = Vec::with_capacity(block);
         for (row, out) in bytes.chunks_exact_mut((3 * columns).max(1)).enumerate() {
-            let lines = top + row * block..(top + (row + 1) * block).min(bottom);
+            let shown = top + row * block..(top + (row + 1) * block).min(bottom);
             // A turned crop leaves much of the rectangle around it untouched.
-            let [begin, end] = touched_between(&corners, &lines, block);
+            let [begin, end] = touched_between(&corners, &shown, block);
             let first = begin.saturating_sub(left) / block;
             let end = (left + end.saturating_sub(left).next_multiple_of(block)).min(right);
             let start = left + first * block;
-            if end <= start {
-                continue;
-            }
-            let (out, count) = (&mut out[3 * first..], lines.len());
-            let sums = &mut sums[..3 * (end - start)];
-            sums.fill(0);
-            for line in lines {
-                add_row(sums, &image.as_raw()[3 * (line * width + start)..3 * (line * width + end)]);
-            }
-            let whole = sums.len() / (3 * block);
-            mean_along(&mut out[..3 * whole], &sums[..3 * block * whole], &mut means, block, count);
-            // The last block may be cut by the edge.
-            let rest = &sums[3 * block * whole..];
-            if !rest.is_empty() {
-                mean_along(&mut out[3 * whole..3 * whole + 3], rest, &mut means, rest.len() / 3, count);
+            if start < end {
+                lines.clear();
+                lines.extend(shown.map(|line| &image.as_raw()[3 * (line * width + start)..3 * (line * width + end)]));
+                shrinker.shrink(&lines, block, &mut out[3 * first..3 * (end - left).div_ceil(block)]);
             }
         }
         Self::of(Cow::Owned(bytes), columns, rows, Vector2::new(left as f64, top as f64))

@@ -1,7 +1,7 @@
 //! A network that takes pictures: the tensor that is used again from image to image, and what comes out.
 
 use image::RgbImage;
-use ndarray::{Array4, ArrayD, s};
+use ndarray::{Array4, ArrayViewD, s};
 
 use crate::model::{ImageElement, ImageInput, ImageLayout, PictureSize};
 use crate::network::{Network, NetworkError, TensorSpec, TensorView};
@@ -27,7 +27,7 @@ enum Picture {
 
 /// What a network gave for a batch of pictures.
 pub(super) struct Outputs<'a> {
-    arrays: &'a [ArrayD<f32>],
+    arrays: Vec<ArrayViewD<'a, f32>>,
     batch: usize,
 }
 
@@ -57,7 +57,7 @@ impl Runner {
             self.picture.draw(index, crop, image, &self.input);
         }
         let arrays = self.network.run(&[self.picture.view(crops.len())])?;
-        check_shapes(self.name, &self.wanted, arrays, crops.len())?;
+        check_shapes(self.name, &self.wanted, &arrays, crops.len())?;
         Ok(Outputs { arrays, batch: crops.len() })
     }
 
@@ -72,7 +72,7 @@ impl Runner {
 fn check_shapes(
     network: &str,
     wanted: &[TensorSpec],
-    arrays: &[ArrayD<f32>],
+    arrays: &[ArrayViewD<'_, f32>],
     batch: usize,
 ) -> Result<(), NetworkError> {
     for (index, wanted) in wanted.iter().enumerate() {

@@ -8,6 +8,7 @@
 
 use nalgebra::{Matrix3, Vector3};
 
+use super::symmetric::inverse_of_positive_definite;
 use crate::skeleton::{BONES, JOINT_COUNT, JointArray};
 
 /// Parent of each joint; the root is its own. Parents come before their children.
@@ -87,10 +88,7 @@ impl BodyNormal {
             own_step: [Vector3::zeros(); JOINT_COUNT],
         };
         for joint in (0..JOINT_COUNT).rev() {
-            let inverse = self.diagonal[joint].cholesky()?.inverse();
-            if !inverse.iter().all(|value| value.is_finite()) {
-                return None;
-            }
+            let inverse = inverse_of_positive_definite(&self.diagonal[joint])?;
             factor.pivot_inverse[joint] = inverse;
             factor.own_step[joint] = -(inverse * self.gradient[joint]);
             if joint == 0 {

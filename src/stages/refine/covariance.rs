@@ -10,6 +10,7 @@
 
 use nalgebra::Matrix3;
 
+use super::symmetric::{eigenvalues, is_positive_definite};
 use crate::data::Covariance;
 
 /// A joint counts as found within this distance of the truth, m.
@@ -44,9 +45,7 @@ pub fn probability_within(covariance: &Covariance, radius: f64) -> f64 {
     if !(is_finite && radius > 0.0) {
         return 0.0;
     }
-    let mut variances: [f64; 3] = covariance.symmetric_eigenvalues().into();
-    variances.sort_by(|a, b| b.total_cmp(a));
-    let [first, second, third] = variances.map(|variance| variance.max(1e-12 * radius * radius));
+    let [first, second, third] = eigenvalues(covariance).map(|variance| variance.max(1e-12 * radius * radius));
     let largest = FURTHEST_SIGMAS * first.sqrt() / radius;
     let end = if largest < 1.0 { largest.asin() } else { std::f64::consts::FRAC_PI_2 };
     let integral: f64 = NODES
@@ -72,7 +71,7 @@ pub(super) fn proper(covariance: &Matrix3<f64>) -> Covariance {
     let floor = Matrix3::identity() * (SMALLEST_SIGMA_M * SMALLEST_SIGMA_M);
     let floored = symmetric + floor;
     if floored.iter().all(|value| value.is_finite() && value.abs() < LARGEST_SIGMA_M * LARGEST_SIGMA_M)
-        && floored.cholesky().is_some()
+        && is_positive_definite(&floored)
     {
         floored
     } else {

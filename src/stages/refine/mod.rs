@@ -23,6 +23,7 @@ mod bones;
 mod covariance;
 mod root;
 mod solver;
+mod symmetric;
 
 use nalgebra::{Matrix3, Point2, Point3, Vector3};
 
