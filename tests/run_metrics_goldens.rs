@@ -84,7 +84,7 @@ fn smoothness_is_that_of_the_interpolating_polynomial() {
     let acceleration: Vec<f64> =
         evaluation.samples.iter().flat_map(|sample| sample.acceleration_error_mm_per_s2).flatten().collect();
     assert_close("acceleration", mean(&acceleration), &golden["acceleration_error_mm_per_s2"]);
-    assert_close("jitter", evaluation.jitter_m_per_s3, &golden["jitter_m_per_s3"]);
+    assert_close("jitter", evaluation.observation.jitter_m_per_s3, &golden["jitter_m_per_s3"]);
     assert_close("jitter of the truth", evaluation.truth_jitter_m_per_s3, &golden["truth_jitter_m_per_s3"]);
 }
 

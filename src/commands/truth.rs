@@ -32,7 +32,7 @@ use crate::skeleton::DatasetLayout;
 pub const TRUTH_ENDINGS: [&str; 5] = [".csv", ".mcap", ".json", ".npy", ".npz"];
 
 /// What the truth does not say itself: shared by the commands that compare with one.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub struct TruthArgs {
     /// Topic of the skeletons in a truth bag [default: /stridepose/skeletons, or the only one]
     #[arg(long, value_name = "TOPIC")]
