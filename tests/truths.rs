@@ -14,7 +14,7 @@ use ndarray::Array3;
 use ndarray_npy::WriteNpyExt;
 use serde_json::{Value, json};
 use stridepose::adapters::bag::writer::{BagWriter, Qos};
-use stridepose::adapters::messages::geometry_msgs::{Point, Quaternion, TransformStamped};
+use stridepose::adapters::messages::geometry_msgs::{Point, Pose, PoseStamped, Quaternion, TransformStamped};
 use stridepose::adapters::messages::std_msgs::Header;
 use stridepose::adapters::messages::tf2_msgs::TfMessage;
 use stridepose::data::Stamp;
@@ -220,6 +220,57 @@ fn frames_of_joints_are_seen_from_the_camera() {
     scene.assert_refused("mocap", &["--truth-frames", "tail.yaml"], "\"tail\" is no joint");
     scene.assert_refused("mocap", &["--truth-frames", "none.yaml"], "none.yaml");
     scene.assert_refused("result", &["--truth-frames", "frames.yaml"], "has no transforms");
+}
+
+/// A bag as a motion capture driver makes it: a topic of poses for each joint, in `frame`, and the camera in TF where it is told.
+fn write_poses(scene: &Scene, name: &str, frame: &str, camera: Option<Isometry3<f64>>) {
+    let mut writer = BagWriter::create(&scene.path(name)).unwrap();
+    let topics = Joint::ALL.map(|joint| {
+        writer.add_topic::<PoseStamped<'_>>(&format!("/vrpn/{}/pose", joint.name()), Qos::Stream).unwrap()
+    });
+    let frame_from_camera = camera.unwrap_or_else(Isometry3::identity);
+    if camera.is_some() {
+        let fixed = writer.add_topic::<TfMessage<'_>>("/tf_static", Qos::Latched).unwrap();
+        let (at, turned) = (frame_from_camera.translation, frame_from_camera.rotation);
+        let standing = TransformStamped {
+            header: Header { stamp: stamp(0), frame_id: frame },
+            child_frame_id: "camera".into(),
+            translation: Point { x: at.x, y: at.y, z: at.z },
+            rotation: Quaternion { x: turned.i, y: turned.j, z: turned.k, w: turned.w },
+        };
+        writer.write(fixed, stamp(0), &TfMessage { transforms: vec![standing] }).unwrap();
+    }
+    for image in 0..=IMAGES {
+        // Half an interval, and half a step, before each image.
+        let before = Stamp::from_nanoseconds(stamp(image).nanoseconds() - 20_000_000);
+        for (joint, topic) in Joint::ALL.into_iter().zip(topics) {
+            let at = frame_from_camera * (true_joint(image, joint) - Vector3::new(0.01, 0.0, 0.0));
+            // A single marker has no rotation, which some drivers say as zeros.
+            let orientation = Quaternion { x: 0.0, y: 0.0, z: 0.0, w: 0.0 };
+            let pose = Pose { position: Point { x: at.x, y: at.y, z: at.z }, orientation };
+            writer
+                .write(topic, before, &PoseStamped { header: Header { stamp: before, frame_id: frame }, pose })
+                .unwrap();
+        }
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn topics_of_poses_are_joints() {
+    let scene = Scene::new();
+    write_poses(&scene, "mocap", "world", Some(world_from_camera()));
+    write_poses(&scene, "in_camera", "camera", None);
+    write_poses(&scene, "astray", "elsewhere", None);
+    let lines = Joint::ALL.map(|joint| format!("{0}: /vrpn/{0}/pose\n", joint.name())).concat();
+    scene.write("topics.yaml", &lines);
+    for truth in ["mocap", "in_camera"] {
+        scene.assert_known_errors(truth, &["--truth-frames", "topics.yaml"]);
+    }
+    scene.assert_refused("astray", &["--truth-frames", "topics.yaml"], "no joint can be told in frame \"camera\"");
+    scene.write("wrong.yaml", "pelvis: /vrpn/hips/pose");
+    scene.assert_refused("mocap", &["--truth-frames", "wrong.yaml"], "\"vrpn/hips/pose\" of pelvis is never published");
+    scene.assert_refused("in_camera", &["--truth-frames", "wrong.yaml"], "has no transforms");
 }
 
 #[test]

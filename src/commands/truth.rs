@@ -53,7 +53,8 @@ pub struct TruthArgs {
     /// `intrinsics` to compare [default: NAME.camera.json beside the truth NAME.*, where there is one]
     #[arg(long, value_name = "FILE")]
     pub truth_camera: Option<PathBuf>,
-    /// The truth is a bag whose TF frames are joints: a YAML file with lines `joint: frame`, or `person: {joint: frame, ...}`
+    /// The truth is a bag whose TF frames, or topics of PoseStamped, are joints: a YAML file with lines `joint: frame` or
+    /// `joint: /topic`, or `person: {joint: frame, ...}`
     #[arg(long, value_name = "FILE")]
     pub truth_frames: Option<PathBuf>,
     /// The truth is a bag whose TF frames are joints as `node.publish_tf` names them, with this prefix [default for a bag
