@@ -234,6 +234,7 @@ fn without_a_truth_the_page_shows_what_the_result_says() {
         assert_eq!(html.matches(&format!("<section id=\"{section}\">")).count(), 1, "{section}");
     }
     assert!(!html.contains("MPJPE") && !html.contains("id=\"numbers\""));
+    assert!(html.contains("<label class=\"truth\" hidden>") && html.contains("Skeletons of the estimate in three"));
     // Columns: count, measured, inferred, predicted, absent, confidence, sigma.
     assert_eq!(row(&html, "observed", "all"), ["680", "0.0", "100.0", "0.0", "0.0", "90.0", "100.0"]);
     // One of 16 bones changes, by 10.7 % of its length.

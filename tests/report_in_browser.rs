@@ -186,6 +186,9 @@ fn the_document_names_the_image_and_the_browser_complains_of_nothing() {
     let (dom, stderr) = dump_dom(&program, &page.at("image=12"));
     assert!(dom.contains("<span id=\"when\">image 12, 0.48 s</span>"), "{dom:.200}");
     assert_eq!(stderr.lines().filter(is_complaint).collect::<Vec<_>>(), Vec::<&str>::new());
+    // Without a wish the first image with somebody in it: in image 0 there is nobody.
+    let (dom, _) = dump_dom(&program, &page.at(""));
+    assert!(dom.contains("<span id=\"when\">image 1, 0.04 s</span>"), "{dom:.200}");
     // The check is one that can fail: a page that throws, and one that wants something from outside.
     let thrown = page.changed("thrown.html", "\"use strict\";", "\"use strict\"; throw new Error(\"planted\");");
     let (dom, stderr) = dump_dom(&program, &thrown);

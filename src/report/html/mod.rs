@@ -137,13 +137,17 @@ impl Report<'_> {
             1 => String::new(),
             step => format!(" Every {step}th image is here."),
         };
+        let (who, hidden) = match self.truth {
+            Some(_) => ("estimate and truth", ""),
+            None => ("the estimate", " hidden"),
+        };
         let body = format!(
-            "<canvas id=\"view\" role=\"img\" aria-label=\"Skeletons of estimate and truth in three dimensions\"></canvas>\n\
+            "<canvas id=\"view\" role=\"img\" aria-label=\"Skeletons of {who} in three dimensions\"></canvas>\n\
              <div class=\"controls\"><button id=\"play\" type=\"button\">Play</button>\
              <input id=\"slider\" type=\"range\" min=\"0\" max=\"0\" value=\"0\" aria-label=\"Image\">\
              <span id=\"when\"></span>\
              <label class=\"estimate\"><input id=\"show-estimate\" type=\"checkbox\" checked> estimate</label>\
-             <label class=\"truth\"><input id=\"show-truth\" type=\"checkbox\" checked> truth</label>\
+             <label class=\"truth\"{hidden}><input id=\"show-truth\" type=\"checkbox\" checked> truth</label>\
              <button id=\"reset\" type=\"button\">Reset view</button></div>\n\
              <p>Drag to turn, wheel to zoom. The grid is 1 m wide and lies at the lowest points; the small pyramid is the \
              camera.{every}</p>\n\
