@@ -117,6 +117,11 @@ fn a_broken_rule_is_exit_1_and_a_kept_one_0() {
     let (code, stdout, stderr) = gate("b.json", "a.json", &["mpjpe_mm > 1.02x", "auc < -0.01"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert!(stdout.contains("2 of 2 rules kept"), "{stdout}");
+    // Unit and group may be left out: issue 6's own rule.
+    let (code, _, stderr) = gate("a.json", "b.json", &["mpjpe > 1.02x", "idf1 < -0.01"]);
+    assert_eq!((code, stderr.trim()), (1, "stridepose: 'mpjpe > 1.02x' is broken: B has 10, the bound is 5.1"));
+    let (code, stdout, _) = gate("b.json", "a.json", &["mpjpe > 1.02x", "idf1 < -0.01"]);
+    assert!(code == 0 && stdout.contains("2 of 2 rules kept"), "{stdout}");
     // A gate does not open on a missing number.
     std::fs::write(scene.path().join("null.json"), r#"{"mpjpe_mm": null}"#).unwrap();
     let (code, _, stderr) = gate("a.json", "null.json", &["mpjpe_mm > 1.02x"]);
@@ -128,16 +133,17 @@ fn what_cannot_be_used_is_exit_2_and_prints_no_table() {
     let scene = Scene::new();
     std::fs::write(scene.path().join("other.json"), "{}").unwrap();
     std::fs::write(scene.path().join("text.json"), "hello").unwrap();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
+        (&["a.json", "b.json", "--fail-if", "mpjve > 1"], "\"mpjve\" may be mpjve_mm or mpjve_mm_per_s: write which"),
         (
-            &["a.json", "b.json", "--fail-if", "mpjpe > 1.02x"],
-            "character 1: there is no metric \"mpjpe\"; did you mean mpjpe_mm?",
+            &["a.json", "b.json", "--fail-if", "mpjpee > 1.02x"],
+            "character 1: there is no metric \"mpjpee\"; did you mean mpjpe_mm?",
         ),
         (&["a.json", "b.json", "--fail-if", "mpjpe_mm > 2%"], "character 12: \"2%\" is no bound"),
         (&["a.json", "other.json"], "other.json is no evaluation"),
         (&["text.json", "b.json"], "text.json is no JSON"),
         (&["nowhere", "b.json"], "nowhere does not exist"),
-        (&["a", "b"], "a is a bag: give --truth"),
+        (&["a", "b", "--truth-unit", "mm"], "give --truth"),
     ];
     for (arguments, sentence) in cases {
         let (code, stdout, stderr) = scene.compare(arguments);

@@ -14,10 +14,10 @@ use nalgebra::Vector3;
 use serde_json::Value;
 use stridepose::adapters::bag::writer::{BagWriter, Qos};
 use stridepose::adapters::messages::stridepose::SkeletonArray;
-use stridepose::data::Stamp;
+use stridepose::data::{JointState, Stamp};
 use stridepose::skeleton::{JOINT_COUNT, Joint};
 
-use skeleton_bag::{IMAGES, estimate, true_joint, write_bag};
+use skeleton_bag::{IMAGES, estimate, stamp, true_joint, write_bag};
 
 const HEADER: &str = "image_index,joint,x_m,y_m,z_m\n";
 
@@ -181,6 +181,110 @@ fn rough_truth_is_left_out_and_counted() {
     let (code, _, stderr) = scene.evaluate("result", "rough.csv", &["--max-truth-reprojection", "1"]);
     assert!(code == 2 && stderr.contains("all 663 reproject too far away"), "{stderr}");
     assert_eq!(scene.evaluate("result", "rough.csv", &["--max-truth-reprojection", "-1"]).0, 2);
+}
+
+/// Writes a result whose person shakes by 1 mm in depth from image to image, with joints of every state: image 0 has nobody, the
+/// first ten have all joints measured with confidence 0.8, then the wrists are inferred, in the last ten everything is predicted
+/// with 0.3.
+fn write_shaky(folder: &std::path::Path, shake: f64) {
+    let mut writer = BagWriter::create(folder).unwrap();
+    let topic = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
+    for image in 0..IMAGES {
+        let depth = if image % 2 == 0 { shake } else { 0.0 };
+        let mut estimate = estimate(image, Vector3::new(0.0, 0.0, depth), 0.0);
+        for (joint, at) in Joint::ALL.into_iter().zip(&mut estimate.people[0].joints) {
+            let is_wrist = [Joint::LWrist, Joint::RWrist].contains(&joint);
+            (at.state, at.confidence) = match image {
+                30.. => (JointState::Predicted, 0.3),
+                11.. if is_wrist => (JointState::Inferred, 0.8),
+                _ => (JointState::Measured, 0.8),
+            };
+        }
+        if image == 0 {
+            estimate.people.clear();
+        }
+        let message = SkeletonArray::from_estimate(&estimate, "camera", Duration::ZERO);
+        writer.write(topic, stamp(image), &message).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// Runs the command line in `folder`.
+fn stridepose(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stridepose"));
+    let output = command.args(arguments).current_dir(folder).env_remove("RUST_LOG").output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn without_a_truth_a_result_says_what_it_says_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    write_shaky(&folder.path().join("shaky"), 0.001);
+    write_shaky(&folder.path().join("calm"), 0.0);
+    let mut numbers = ["shaky", "calm"].map(|name| {
+        let file = format!("{name}.json");
+        let (code, stdout, stderr) = stridepose(folder.path(), &["evaluate", name, "--json", &file]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+        assert!(stdout.contains("Without a truth (--truth) there are no errors"), "{stdout}");
+        assert!(stdout.contains("39 over the images, at most 1 at once, 1 tracks"), "{stdout}");
+        assert!(!stdout.contains("MPJPE"), "{stdout}");
+        serde_json::from_str::<Value>(&std::fs::read_to_string(folder.path().join(file)).unwrap()).unwrap()
+    });
+    let [json, calm] = &mut numbers;
+    // The third difference of 1, 0, 1, 0 mm is 4 mm, over 40 ms cubed.
+    let jitter = json["jitter_m_per_s3"].as_f64().unwrap();
+    assert!((jitter - 0.004 / 0.04_f64.powi(3)).abs() < 1e-3, "{jitter}");
+    assert!(calm["jitter_m_per_s3"].as_f64().unwrap() < 1e-6);
+    assert_eq!((json["images"].as_u64(), json.get("mpjpe_mm")), (Some(40), None));
+    let observed = &json["observed"];
+    assert_eq!((observed["people"].as_u64(), observed["tracks"].as_u64()), (Some(39), Some(1)));
+    assert_eq!((observed["images_with_people"].as_u64(), observed["most_people"].as_u64()), (Some(39), Some(1)));
+    let joints = 39.0 * 17.0;
+    assert_close(observed, "measured_share", (29.0 * 17.0 - 19.0 * 2.0) / joints);
+    assert_close(observed, "inferred_share", 19.0 * 2.0 / joints);
+    assert_close(observed, "predicted_share", 10.0 / 39.0);
+    assert_close(observed, "absent_share", 0.0);
+    assert_close(observed, "confidence", (29.0 * f64::from(0.8_f32) + 10.0 * f64::from(0.3_f32)) / 39.0);
+    assert_close(observed, "sigma_mm", 1000.0 * f64::from(0.01_f32).sqrt());
+    assert_close(observed, "bone_variation", 0.0);
+    assert_close(&observed["per_joint"]["l_wrist"], "inferred_share", 19.0 / 39.0);
+    assert_close(&observed["per_joint"]["nose"], "measured_share", 29.0 / 39.0);
+    assert_close(&observed["per_track"][0], "seconds", 38.0 * 0.04);
+
+    // Two of them side by side, as JSON and as bags, with a rule.
+    let (code, stdout, stderr) =
+        stridepose(folder.path(), &["compare", "calm.json", "shaky.json", "--fail-if", "jitter > 1.02x"]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("'jitter > 1.02x' is broken: B has 62.5"), "{stderr}");
+    assert!(stdout.contains("neither side was compared with a truth"), "{stdout}");
+    let (code, of_bags, _) =
+        stridepose(folder.path(), &["compare", "calm", "shaky", "--fail-if", "measured_share < -0.01"]);
+    assert!(code == 0 && of_bags.contains("1 of 1 rules kept"), "{of_bags}");
+    let row = |table: &str| table.lines().find(|line| line.starts_with("jitter_m_per_s3")).unwrap().to_owned();
+    assert_eq!(row(&stdout), row(&of_bags));
+
+    for (more, sentence) in [
+        (["--samples", "x.json"], "--samples are errors: give --truth"),
+        (["--truth-unit", "mm"], "say how to read a truth: give --truth"),
+    ] {
+        let (code, stdout, stderr) = stridepose(folder.path(), &[&["evaluate", "calm"], &more[..]].concat());
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains(sentence), "{stderr}");
+    }
+}
+
+#[test]
+fn what_is_said_without_a_truth_is_also_said_with_one() {
+    let scene = Scene::new();
+    let json = scene.json("truth.csv", &[]);
+    let (code, _, stderr) = stridepose(scene.folder.path(), &["evaluate", "result", "--json", "alone.json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let alone: Value = serde_json::from_str(&std::fs::read_to_string(scene.path("alone.json")).unwrap()).unwrap();
+    for (key, value) in alone.as_object().unwrap() {
+        assert_eq!(json.get(key), Some(value), "{key}");
+    }
+    assert_close(&alone["observed"], "inferred_share", 1.0);
 }
 
 /// Issue 6: an hour of 30 Hz skeletons in at most 10 s.

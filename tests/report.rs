@@ -18,7 +18,10 @@ use stridepose::adapters::messages::sensor_msgs::CompressedImage;
 use stridepose::adapters::messages::std_msgs::Header;
 use stridepose::adapters::messages::stridepose::SkeletonArray;
 
-use skeleton_bag::{IMAGES, estimate, stamp, write_bag};
+use stridepose::data::JointState;
+use stridepose::skeleton::Joint;
+
+use skeleton_bag::{IMAGES, estimate, stamp, true_joint, write_bag};
 
 /// A result whose wrist gets worse with every image, with overlays, beside a summary full of markup.
 fn write_result(folder: &Path) {
@@ -50,8 +53,14 @@ fn write_result(folder: &Path) {
 
 /// Writes the report of a result and gives its text.
 fn report(folder: &Path, result: &str) -> String {
+    report_with(folder, &[result, "--truth", "truth"])
+}
+
+fn report_with(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_stridepose"))
-        .args(["evaluate", result, "--truth", "truth", "--report", "report.html"])
+        .arg("evaluate")
+        .args(arguments)
+        .args(["--report", "report.html"])
         .current_dir(folder)
         .output()
         .unwrap();
@@ -150,10 +159,14 @@ fn strips_show_the_best_and_the_worst_with_their_error() {
     let pictures = between(&html, "<section id=\"pictures\">", "</section>");
     let captions: Vec<&str> =
         pictures.split("<figcaption>").skip(1).map(|text| text.split_once('<').unwrap().0).collect();
-    // Image 0 has nobody.
-    assert_eq!(captions.len(), 12, "{captions:?}");
-    assert_eq!(captions.first(), Some(&"image 1, 0.04 s: 1 mm"));
-    assert!(captions.contains(&"image 39, 1.56 s: 23 mm"), "{captions:?}");
+    // Image 0 has nobody; the error is 10 mm × image / 17, and pictures of a strip are a sixteenth of the recording apart.
+    let headings: Vec<&str> = pictures.split("<h3>").skip(1).map(|text| text.split_once('<').unwrap().0).collect();
+    assert_eq!(headings, ["Best", "Median", "Worst"]);
+    let caption =
+        |image: usize| format!("image {image}, {:.2} s: {:.0} mm", 0.04 * image as f64, 10.0 * image as f64 / 17.0);
+    let expected = [[1, 4, 7, 10], [20, 17, 23, 14], [39, 36, 33, 30]].concat().into_iter().map(caption);
+    assert_eq!(captions, expected.collect::<Vec<_>>());
+    assert_eq!((captions[0], captions[8]), ("image 1, 0.04 s: 1 mm", "image 39, 1.56 s: 23 mm"));
     let base64 = between(pictures, "base64,", "\"");
     assert!(base64.starts_with("/9j/") && base64.len().is_multiple_of(4), "a JPEG");
 }
@@ -171,6 +184,66 @@ fn the_3d_view_has_every_image_of_both() {
     assert_eq!((people[0]["kind"].as_str(), people[1]["kind"].as_str()), (Some("estimate"), Some("truth")));
     let wrist = |person: &Value| person["joints"][13][2].as_i64().unwrap();
     assert_eq!(wrist(&people[0]) - wrist(&people[1]), 200);
+}
+
+/// Cells of the row called `name` in a section.
+fn row(html: &str, section: &str, name: &str) -> Vec<String> {
+    let section = between(html, &format!("<section id=\"{section}\">"), "</section>");
+    let row = between(section, &format!("<th scope=\"row\">{name}</th>"), "</tr>");
+    row.split("<td>").skip(1).map(|cell| cell.split_once('<').unwrap().0.to_owned()).collect()
+}
+
+#[test]
+fn hidden_shares_and_actions_have_their_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = BagWriter::create(&folder.path().join("result")).unwrap();
+    let topic = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
+    let mut truth = "image_index,joint,x_m,y_m,z_m,action\n".to_owned();
+    for image in 0..IMAGES {
+        // All measured and right until image 9, then five of 17 joints inferred and a wrist 170 mm off; 20 images of each action.
+        let mut estimate = estimate(image, Vector3::zeros(), if image < 10 { 0.0 } else { 0.17 });
+        for (index, joint) in estimate.people[0].joints.iter_mut().enumerate() {
+            joint.state = if image >= 10 && index < 5 { JointState::Inferred } else { JointState::Measured };
+        }
+        let message = SkeletonArray::from_estimate(&estimate, "camera", Duration::ZERO);
+        writer.write(topic, stamp(image), &message).unwrap();
+        for joint in Joint::ALL {
+            let (at, action) = (true_joint(image, joint), if image < 20 { "walk" } else { "sit" });
+            truth += &format!("{image},{},{},{},{},{action}\n", joint.name(), at.x, at.y, at.z);
+        }
+    }
+    writer.finish().unwrap();
+    std::fs::write(folder.path().join("truth.csv"), truth).unwrap();
+    let html = report_with(folder.path(), &["result", "--truth", "truth.csv"]);
+    // Columns: count, root, MPJPE. 170 mm over 17 joints are 10 mm.
+    assert_eq!(row(&html, "by-hidden-share", "0%")[..3], ["10", "0.0", "0.0"]);
+    assert_eq!(row(&html, "by-hidden-share", "25-50%")[..3], ["30", "0.0", "10.0"]);
+    assert_eq!(between(&html, "<section id=\"by-hidden-share\">", "</section>").matches("<tr>").count(), 3);
+    assert_eq!(row(&html, "per-action", "sit")[..3], ["20", "0.0", "10.0"]);
+    assert_eq!(row(&html, "per-action", "walk")[..3], ["20", "0.0", "5.0"]);
+    assert_eq!(row(&html, "per-action", "mean of actions")[..3], ["40", "0.0", "7.5"]);
+}
+
+#[test]
+fn without_a_truth_the_page_shows_what_the_result_says() {
+    let folder = tempfile::tempdir().unwrap();
+    write_result(&folder.path().join("result"));
+    let html = report_with(folder.path(), &["result"]);
+    assert_well_formed(&html);
+    for section in ["observed", "tracks", "pictures", "view3d", "comparison", "run", "models"] {
+        assert_eq!(html.matches(&format!("<section id=\"{section}\">")).count(), 1, "{section}");
+    }
+    assert!(!html.contains("MPJPE") && !html.contains("id=\"numbers\""));
+    assert!(html.contains("<label class=\"truth\" hidden>") && html.contains("Skeletons of the estimate in three"));
+    // Columns: count, measured, inferred, predicted, absent, confidence, sigma.
+    assert_eq!(row(&html, "observed", "all"), ["680", "0.0", "100.0", "0.0", "0.0", "90.0", "100.0"]);
+    // One of 16 bones changes, by 10.7 % of its length.
+    assert_eq!(row(&html, "tracks", "1")[..3], ["40", "1.56", "0.7"]);
+    let pictures = between(&html, "<section id=\"pictures\">", "</section>");
+    assert!(pictures.contains("<h3>Least sure</h3>") && pictures.contains(": confidence 90 %"), "{pictures:.400}");
+    let scene: Value = serde_json::from_str(between(&html, "id=\"scene\">", "</script>")).unwrap();
+    let kinds = scene["images"].as_array().unwrap().iter().flat_map(|image| image["people"].as_array().unwrap());
+    assert!(kinds.map(|person| person["kind"].as_str().unwrap()).all(|kind| kind == "estimate"));
 }
 
 #[test]

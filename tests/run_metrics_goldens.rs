@@ -5,9 +5,9 @@ use nalgebra::Point3;
 use serde_json::Value;
 use stridepose::data::{JointState, Stamp, TrackId};
 use stridepose::metrics::{
-    Calibration, Evaluation, ImageReference, ImageSum, JOINT_GROUPS, JointPositions, PCK_THRESHOLD_MM, ResultImage,
-    ResultJoint, ResultPerson, ResultSequence, Statement, TruthPerson, TruthSequence, auc, evaluate, grouped_joints,
-    interval_of_mean, mean, pck,
+    Calibration, Evaluation, GroupSummary, ImageReference, ImageSum, Interval, JOINT_GROUPS, JointPositions,
+    PCK_THRESHOLD_MM, ResultImage, ResultJoint, ResultPerson, ResultSequence, Statement, Summary, TruthPerson,
+    TruthSequence, auc, evaluate, grouped_joints, interval_of_mean, mean, pck,
 };
 use stridepose::skeleton::Joint;
 
@@ -71,8 +71,14 @@ fn identity_is_that_of_scipy() {
     assert_eq!(identity.switches as u64, golden["switches"].as_u64().unwrap());
     assert_eq!(identity.fragmentations as u64, golden["fragmentations"].as_u64().unwrap());
     assert_eq!(identity.matched as u64, golden["matched"].as_u64().unwrap());
-    for (name, ours) in [("idf1", identity.idf1()), ("precision", identity.precision()), ("recall", identity.recall())]
-    {
+    for (name, ours) in [
+        ("idf1", identity.idf1()),
+        ("idp", identity.idp()),
+        ("idr", identity.idr()),
+        ("mota", identity.mota()),
+        ("precision", identity.precision()),
+        ("recall", identity.recall()),
+    ] {
         assert_close(name, ours, &golden[name]);
     }
 }
@@ -84,7 +90,7 @@ fn smoothness_is_that_of_the_interpolating_polynomial() {
     let acceleration: Vec<f64> =
         evaluation.samples.iter().flat_map(|sample| sample.acceleration_error_mm_per_s2).flatten().collect();
     assert_close("acceleration", mean(&acceleration), &golden["acceleration_error_mm_per_s2"]);
-    assert_close("jitter", evaluation.jitter_m_per_s3, &golden["jitter_m_per_s3"]);
+    assert_close("jitter", evaluation.observation.jitter_m_per_s3, &golden["jitter_m_per_s3"]);
     assert_close("jitter of the truth", evaluation.truth_jitter_m_per_s3, &golden["truth_jitter_m_per_s3"]);
 }
 
@@ -145,5 +151,121 @@ fn the_bootstrap_interval_is_that_of_numpy_as_far_as_chance_allows() {
             (interval.low - low).abs() < allowed && (interval.high - high).abs() < allowed,
             "{interval:?} {low} {high}"
         );
+    }
+}
+
+/// A run of the parts' scene against its truth.
+fn parts_run(golden: &Value, run: &str) -> Evaluation {
+    let mut result = ResultSequence::default();
+    let mut truth = TruthSequence::default();
+    let images = list(&golden["truth"]).iter().zip(list(&golden[run]));
+    for (stamp, (people, found)) in list(&golden["stamps_ns"]).iter().zip(images) {
+        let stamp = Stamp::from_nanoseconds(stamp.as_i64().unwrap());
+        let people = list(people).iter().map(|person| TruthPerson {
+            person: person[0].as_str().unwrap().to_owned(),
+            action: Some(person[1].as_str().unwrap().to_owned()),
+            joints: positions(&person[2]),
+        });
+        truth.images.insert(ImageReference::Stamp(stamp), people.collect());
+        let found = list(found).iter().map(|found| ResultPerson {
+            track_id: TrackId(found[0].as_u64().unwrap() as u32),
+            joints: std::array::from_fn(|joint| {
+                let at = found[1][joint].as_array()?;
+                Some(ResultJoint {
+                    position_in_camera: Point3::new(number(&at[0]), number(&at[1]), number(&at[2])),
+                    covariance: None,
+                    confidence: None,
+                    state: match found[2][joint].as_u64().unwrap() {
+                        1 => JointState::Predicted,
+                        2 => JointState::Inferred,
+                        3 => JointState::Measured,
+                        other => panic!("state {other} has no position"),
+                    },
+                })
+            }),
+        });
+        result.images.push(ResultImage { stamp, people: found.collect() });
+    }
+    evaluate(&result, &truth, 0).unwrap()
+}
+
+fn assert_group(group: &GroupSummary, expected: &Value) {
+    let (name, joints) = (&group.name, &group.joints);
+    for (metric, ours) in [
+        ("mpjpe_mm", joints.mpjpe_mm),
+        ("pa_mpjpe_mm", joints.pa_mpjpe_mm),
+        ("n_mpjpe_mm", joints.n_mpjpe_mm),
+        ("position_error_mm", joints.position_error_mm),
+        ("pck_150mm", joints.pck_150mm),
+        ("auc", joints.auc),
+        ("root_mm", group.root_mm),
+    ] {
+        assert_close(&format!("{metric} of {name}"), ours, &expected[metric]);
+    }
+    // The mean of the actions has no counts of its own.
+    if let Some(people) = expected["people"].as_u64() {
+        assert_eq!(group.people as u64, people, "people of {name}");
+        assert_eq!(joints.samples as u64, expected["joints"].as_u64().unwrap(), "joints of {name}");
+    }
+}
+
+#[test]
+fn persons_actions_distances_and_hidden_shares_are_those_of_numpy() {
+    let golden = &goldens()["parts"];
+    let summary = Summary::of(&parts_run(golden, "a"));
+    for (kind, groups, parts) in [
+        ("per_person", &summary.per_person, 5),
+        ("per_action", &summary.per_action, 2),
+        ("by_distance", &summary.by_distance, 5),
+        ("by_hidden_share", &summary.by_hidden_share, 5),
+    ] {
+        let expected = golden[kind].as_object().unwrap();
+        assert_eq!((groups.len(), expected.len()), (parts, parts), "{kind}");
+        for group in groups {
+            assert_group(group, expected.get(&group.name).unwrap_or_else(|| panic!("{kind} has no {}", group.name)));
+        }
+    }
+    assert_group(summary.mean_of_actions.as_ref().unwrap(), &golden["mean_of_actions"]);
+}
+
+/// Two bounds from 2000 and from 20000 draws.
+fn assert_interval(name: &str, ours: Option<Interval>, expected: &Value) {
+    let (ours, low, high) = (ours.unwrap(), number(&expected[0]), number(&expected[1]));
+    let allowed = 0.06 * (high - low);
+    assert!((ours.low - low).abs() < allowed && (ours.high - high).abs() < allowed, "{name}: {ours:?}, {low} {high}");
+}
+
+#[test]
+fn intervals_of_a_run_are_those_of_numpy_as_far_as_chance_allows() {
+    let golden = &goldens()["parts"];
+    let intervals = Summary::of(&parts_run(golden, "a")).intervals;
+    let expected = &golden["intervals"];
+    assert_interval("MPJPE", intervals.mpjpe_mm, &expected["mpjpe"]);
+    assert_interval("PA-MPJPE", intervals.pa_mpjpe_mm, &expected["pa"]);
+    assert_interval("N-MPJPE", intervals.n_mpjpe_mm, &expected["n"]);
+    assert_interval("root", intervals.root_mm, &expected["root"]);
+}
+
+#[cfg(feature = "replay")]
+#[test]
+fn paired_differences_are_those_of_numpy() {
+    use stridepose::report::comparison::{Side, paired_differences};
+    use stridepose::report::evaluation::{Samples, to_json};
+
+    let golden = &goldens()["parts"];
+    let [a, b] = ["a", "b"].map(|run| {
+        let evaluation = parts_run(golden, run);
+        let numbers = to_json(&evaluation, &Summary::of(&evaluation));
+        Side::new(&numbers, Some(Samples::of(&evaluation))).unwrap()
+    });
+    let differences = paired_differences(&a, &b);
+    for (name, expected) in golden["paired"].as_object().unwrap() {
+        let ours = differences.get(name).unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(ours.pairs as u64, expected["pairs"].as_u64().unwrap(), "{name}");
+        // Samples are kept in single precision: 1e-5 mm at 200 mm.
+        assert!((ours.mean - number(&expected["mean"])).abs() < 1e-4, "{name}: {} {expected}", ours.mean);
+        assert_interval(name, ours.interval, &expected["interval"]);
+        let is_clear = number(&expected["interval"][0]) > 0.0 || number(&expected["interval"][1]) < 0.0;
+        assert_eq!(ours.is_clear(), is_clear, "{name}");
     }
 }

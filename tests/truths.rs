@@ -14,7 +14,7 @@ use ndarray::Array3;
 use ndarray_npy::WriteNpyExt;
 use serde_json::{Value, json};
 use stridepose::adapters::bag::writer::{BagWriter, Qos};
-use stridepose::adapters::messages::geometry_msgs::{Point, Quaternion, TransformStamped};
+use stridepose::adapters::messages::geometry_msgs::{Point, Pose, PoseStamped, Quaternion, TransformStamped};
 use stridepose::adapters::messages::std_msgs::Header;
 use stridepose::adapters::messages::tf2_msgs::TfMessage;
 use stridepose::data::Stamp;
@@ -220,6 +220,146 @@ fn frames_of_joints_are_seen_from_the_camera() {
     scene.assert_refused("mocap", &["--truth-frames", "tail.yaml"], "\"tail\" is no joint");
     scene.assert_refused("mocap", &["--truth-frames", "none.yaml"], "none.yaml");
     scene.assert_refused("result", &["--truth-frames", "frames.yaml"], "has no transforms");
+}
+
+/// A bag as a motion capture driver makes it: a topic of poses for each joint, in `frame`, and the camera in TF where it is told.
+fn write_poses(scene: &Scene, name: &str, frame: &str, camera: Option<Isometry3<f64>>) {
+    let mut writer = BagWriter::create(&scene.path(name)).unwrap();
+    let topics = Joint::ALL.map(|joint| {
+        writer.add_topic::<PoseStamped<'_>>(&format!("/vrpn/{}/pose", joint.name()), Qos::Stream).unwrap()
+    });
+    let frame_from_camera = camera.unwrap_or_else(Isometry3::identity);
+    if camera.is_some() {
+        let fixed = writer.add_topic::<TfMessage<'_>>("/tf_static", Qos::Latched).unwrap();
+        let (at, turned) = (frame_from_camera.translation, frame_from_camera.rotation);
+        let standing = TransformStamped {
+            header: Header { stamp: stamp(0), frame_id: frame },
+            child_frame_id: "camera".into(),
+            translation: Point { x: at.x, y: at.y, z: at.z },
+            rotation: Quaternion { x: turned.i, y: turned.j, z: turned.k, w: turned.w },
+        };
+        writer.write(fixed, stamp(0), &TfMessage { transforms: vec![standing] }).unwrap();
+    }
+    for image in 0..=IMAGES {
+        // Half an interval, and half a step, before each image.
+        let before = Stamp::from_nanoseconds(stamp(image).nanoseconds() - 20_000_000);
+        for (joint, topic) in Joint::ALL.into_iter().zip(topics) {
+            let at = frame_from_camera * (true_joint(image, joint) - Vector3::new(0.01, 0.0, 0.0));
+            // A single marker has no rotation, which some drivers say as zeros.
+            let orientation = Quaternion { x: 0.0, y: 0.0, z: 0.0, w: 0.0 };
+            let pose = Pose { position: Point { x: at.x, y: at.y, z: at.z }, orientation };
+            writer
+                .write(topic, before, &PoseStamped { header: Header { stamp: before, frame_id: frame }, pose })
+                .unwrap();
+        }
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn topics_of_poses_are_joints() {
+    let scene = Scene::new();
+    write_poses(&scene, "mocap", "world", Some(world_from_camera()));
+    write_poses(&scene, "in_camera", "camera", None);
+    write_poses(&scene, "astray", "elsewhere", None);
+    let lines = Joint::ALL.map(|joint| format!("{0}: /vrpn/{0}/pose\n", joint.name())).concat();
+    scene.write("topics.yaml", &lines);
+    for truth in ["mocap", "in_camera"] {
+        scene.assert_known_errors(truth, &["--truth-frames", "topics.yaml"]);
+    }
+    scene.assert_refused("astray", &["--truth-frames", "topics.yaml"], "no joint can be told in frame \"camera\"");
+    scene.write("wrong.yaml", "pelvis: /vrpn/hips/pose");
+    scene.assert_refused("mocap", &["--truth-frames", "wrong.yaml"], "\"vrpn/hips/pose\" of pelvis is never published");
+    scene.assert_refused("in_camera", &["--truth-frames", "wrong.yaml"], "has no transforms");
+}
+
+/// The scripts of docs/truths.md, in their order.
+fn documented_scripts() -> Vec<&'static str> {
+    let blocks = include_str!("../docs/truths.md").split("```python\n").skip(1);
+    blocks.map(|block| block.split_once("```").unwrap().0).collect()
+}
+
+/// Makes a file of a data set's form out of joints.npy (images, 17, 3; mm) with a script of the test's own, then runs the
+/// documented script on it; `None` where Python lacks a library, which is said.
+fn run_documented(
+    scene: &Scene,
+    test: &str,
+    library: &str,
+    make: &str,
+    script: &str,
+    arguments: &[&str],
+) -> Option<()> {
+    let default = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python/bin/python3");
+    let python = std::env::var_os("STRIDEPOSE_PYTHON").map_or(default, PathBuf::from);
+    let run = |arguments: &[&str]| Command::new(&python).args(arguments).current_dir(scene.folder.path()).output();
+    let import = format!("import numpy, {library}");
+    if !run(&["-c", &import]).is_ok_and(|output| output.status.success()) {
+        println!("SKIP {test}: {} has no {library} (make setup, or set STRIDEPOSE_PYTHON)", python.display());
+        return None;
+    }
+    scene.write("make.py", make);
+    scene.write("documented.py", script);
+    for arguments in [&["make.py"][..], &[&["documented.py"], arguments].concat()] {
+        let output = run(arguments).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Some(())
+}
+
+#[test]
+fn the_documented_script_for_human36m_makes_a_truth() {
+    let scene = Scene::new();
+    let world_from_camera = world_from_camera();
+    scene.write_npy("joints.npy", DatasetLayout::H36m17, 0.001, world_from_camera);
+    let (at, turned) = (world_from_camera.translation.vector * 1000.0, world_from_camera.rotation);
+    std::fs::create_dir(scene.path("common")).unwrap();
+    let cameras = format!(
+        "h36m_cameras_extrinsic_params = {{'S9': [{{'orientation': [{}, {}, {}, {}], 'translation': [{}, {}, {}]}}]}}\n",
+        turned.w, turned.i, turned.j, turned.k, at.x, at.y, at.z
+    );
+    scene.write("common/h36m_dataset.py", &cameras);
+    let make = "import os, numpy as np\n\
+        joints = np.full((40, 32, 3), 9.0)\n\
+        joints[:, [j for j in range(32) if j not in (4, 5, 9, 10, 11, 16, 20, 21, 22, 23, 24, 28, 29, 30, 31)]] = np.load('joints.npy') / 1000\n\
+        os.mkdir('data')\n\
+        np.savez_compressed('data/data_3d_h36m.npz', positions_3d={'S9': {'Directions 1': joints.astype('float32')}})\n";
+    let arguments = ["S9", "Directions 1", "0", "truth.json"];
+    let test = "the_documented_script_for_human36m_makes_a_truth";
+    if run_documented(&scene, test, "numpy", make, documented_scripts()[0], &arguments).is_some() {
+        let (_, numbers) = scene.assert_known_errors("truth.json", &[]);
+        assert_eq!(numbers["per_action"].as_object().unwrap().keys().collect::<Vec<_>>(), ["Directions"]);
+        assert_eq!(numbers["per_person"].as_object().unwrap().keys().collect::<Vec<_>>(), ["S9"]);
+    }
+}
+
+#[test]
+fn the_documented_scripts_for_mpi_inf_3dhp_make_truths() {
+    let test = "the_documented_scripts_for_mpi_inf_3dhp_make_truths";
+    // Image 3 has no valid annotation.
+    let test_set = "import h5py, numpy as np\n\
+        joints = np.load('joints.npy')\n\
+        valid = np.ones((40, 1))\n\
+        joints[3], valid[3] = 0, 0\n\
+        with h5py.File('annot.mat', 'w') as file:\n    file['annot3'] = joints[:, None]\n    file['valid_frame'] = valid\n";
+    let training_set = "import numpy as np\nfrom scipy.io import savemat\n\
+        joints = np.full((40, 28, 3), 9.0)\n\
+        joints[:, np.array([8, 6, 15, 16, 17, 10, 11, 12, 24, 25, 26, 19, 20, 21, 5, 4, 7]) - 1] = np.load('joints.npy')\n\
+        cell = np.empty((14, 1), object)\n\
+        for camera in range(14):\n    cell[camera, 0] = joints.reshape(40, 84) + 1000 * (camera != 2)\n\
+        savemat('annot.mat', {'annot3': cell})\n";
+    let cases = [
+        ("h5py", test_set, documented_scripts()[1], &["annot.mat", "truth.json"][..], IMAGES - 2),
+        ("scipy", training_set, documented_scripts()[2], &["annot.mat", "2", "truth.json"][..], IMAGES - 1),
+    ];
+    for (library, make, script, arguments, matched) in cases {
+        let scene = Scene::new();
+        scene.write_npy("joints.npy", DatasetLayout::MpiInf3dhp17, 0.001, Isometry3::identity());
+        if run_documented(&scene, test, library, make, script, arguments).is_some() {
+            let (code, stderr, numbers) = scene.evaluate("truth.json", &[]);
+            assert_eq!((code, numbers["matched_images"].as_u64()), (0, Some(matched as u64)), "{library}: {stderr}");
+            assert!((numbers["mpjpe_mm"].as_f64().unwrap() - 5.0).abs() < 1e-3, "{library}: {}", numbers["mpjpe_mm"]);
+        }
+    }
 }
 
 #[test]

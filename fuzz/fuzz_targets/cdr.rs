@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use stridepose::adapters::messages::geometry_msgs::PoseStamped;
 use stridepose::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
 use stridepose::adapters::messages::stridepose::{JointSet, KeypointArray, SkeletonArray};
 use stridepose::adapters::messages::tf2_msgs::TfMessage;
@@ -24,4 +25,5 @@ fuzz_target!(|data: &[u8]| {
     let _ = read_as::<SkeletonArray<'_>>(data);
     let _ = read_as::<JointSet<'_>>(data);
     let _ = read_as::<TfMessage<'_>>(data);
+    let _ = read_as::<PoseStamped<'_>>(data);
 });

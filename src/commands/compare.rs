@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
-use super::evaluate::{Compared, ComparisonArgs, compare_with_truth};
+use super::evaluate::{ComparisonArgs, Evaluated};
 use super::truth::is_bag;
 use super::{Outcome, Refused, print};
 use crate::report::comparison::rule::{Rule, Verdict};
@@ -14,12 +14,12 @@ use crate::report::evaluation::Samples;
 /// Arguments of `stridepose compare`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CompareArgs {
-    /// What was before: JSON of `stridepose evaluate` (--json or --samples), or a result bag with --truth
+    /// What was before: JSON of `stridepose evaluate` (--json or --samples), or a result bag
     pub a: PathBuf,
     /// What is now, in either form
     pub b: PathBuf,
-    /// Fail (exit code 1) when this holds for B, e.g. 'mpjpe_mm > 1.02x' (of A), 'auc < -0.01' (from A), 'missed > 3'; may
-    /// be given many times
+    /// Fail (exit code 1) when this holds for B, e.g. 'mpjpe > 1.02x' (of A), 'auc < -0.01' (from A), 'missed > 3'; may
+    /// be given many times. Unit and groups of a name may be left out: 'idf1' is 'identity.idf1'
     #[arg(long = "fail-if", value_name = "RULE")]
     pub rules: Vec<String>,
     /// Show every number, not only those that people compare first
@@ -28,7 +28,7 @@ pub struct CompareArgs {
     /// Write all numbers and differences to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Truth of A and B where they are bags
+    /// Truth of A and B where they are bags; without one there are no errors, only what the bags say themselves
     #[arg(long, value_name = "FILE|BAG")]
     pub truth: Option<PathBuf>,
     /// How bags are compared with the truth.
@@ -41,6 +41,9 @@ pub struct CompareArgs {
 /// # Errors
 /// A refusal for input or rules that cannot be used; any other error when a rule is broken.
 pub fn run(args: &CompareArgs) -> anyhow::Result<Outcome> {
+    if args.truth.is_none() {
+        args.comparison.refuse_truth_options()?;
+    }
     let (a, a_outcome) = read(&args.a, args)?;
     let (b, b_outcome) = read(&args.b, args)?;
     // All rules are read before anything is said.
@@ -80,11 +83,8 @@ fn read(path: &Path, args: &CompareArgs) -> anyhow::Result<(Side, Outcome)> {
         let text = std::fs::read_to_string(path).map_err(|error| refuse(&format!("cannot be read: {error}")))?;
         return Ok((Side::parse(&text).map_err(|error| refuse(&error))?, Outcome::Fine));
     }
-    let Some(truth) = &args.truth else {
-        return Err(refuse(&"is a bag: give --truth to compare it with, or the JSON of stridepose evaluate instead"));
-    };
-    let compared = compare_with_truth(path, truth, &args.comparison)?;
-    let Compared { evaluation, outcome, .. } = &compared;
-    let side = Side::new(&compared.to_json(), Some(Samples::of(evaluation))).map_err(|error| refuse(&error))?;
-    Ok((side, *outcome))
+    let evaluated = Evaluated::read(path, args.truth.as_deref(), &args.comparison)?;
+    let samples = evaluated.truth.is_some().then(|| Samples::of(&evaluated.evaluation));
+    let side = Side::new(&evaluated.to_json(), samples).map_err(|error| refuse(&error))?;
+    Ok((side, evaluated.outcome))
 }

@@ -92,9 +92,9 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     print(&format!("{}\n", summary.text()))?;
     let report = args.output.join(REPORT_FILE);
     let page = args.output.join(PAGE_FILE);
-    let outcome = evaluate::run(&EvaluateArgs {
+    let evaluation = EvaluateArgs {
         results: vec![result.clone()],
-        truth: scene.clone(),
+        truth: Some(scene.clone()),
         json: Some(report.clone()),
         samples: None,
         report: Some(page.clone()),
@@ -102,7 +102,8 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
             truth_options: TruthArgs { truth_topic: Some(TRUTH_TOPIC.to_owned()), ..TruthArgs::default() },
             ..ComparisonArgs::default()
         },
-    })?;
+    };
+    let outcome = evaluate::run(&evaluation, console)?;
     print(&format!(
         "\nscene    {}\nresult   {}\nsummary  {}\nreport   {}\n         {}\npicture  {}\n",
         scene.display(),

@@ -1,4 +1,5 @@
-//! `stridepose evaluate DIR --truth FILE|BAG`: how far the skeletons of a run are from a truth.
+//! `stridepose evaluate DIR [--truth FILE|BAG]`: how far the skeletons of a run are from a truth, or, without one, what
+//! they say themselves.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,12 @@ use tracing::warn;
 
 use super::replay::SUMMARY_FILE;
 use super::truth::{TruthArgs, read_truth};
-use super::{Outcome, Refused, evaluate_many, print, refuse_bag};
+use super::{ConsoleArgs, Outcome, Refused, evaluate_many, print, refuse_bag};
 use crate::adapters::bag::Completeness;
 use crate::adapters::overlay_bag::{overlay_stamps, read_overlays};
 use crate::adapters::result_bag::{ResultBagError, read_result_bag};
 use crate::metrics::{Evaluation, ResultSequence, Summary, TruthSequence, evaluate, pair_images};
-use crate::report::evaluation::{Samples, to_json, to_table};
+use crate::report::evaluation::{Samples, to_json, to_json_without_truth, to_table, to_table_without_truth};
 use crate::report::html::{Report, Strips};
 use crate::report::machine::Machine;
 
@@ -28,16 +29,18 @@ pub struct EvaluateArgs {
     /// The truth: a bag with skeletons, or with people's joints as TF frames; a CSV file with the columns `image_index` (or
     /// stamp, or `stamp_ns`), joint, `x_m`, `y_m`, `z_m` in the camera's optical frame, and person where there are several;
     /// an array of 17 joints as .npy, .npz or .json. Of several results: a folder with a truth of the name of each, NAME.csv,
-    /// .mcap, .json, .npy, .npz or a bag folder NAME
+    /// .mcap, .json, .npy, .npz or a bag folder NAME. Without it there are no errors, only what the result says itself: who is
+    /// in it, jitter, how much is measured, stated confidence
     #[arg(long, value_name = "FILE|BAG|FOLDER")]
-    pub truth: PathBuf,
+    pub truth: Option<PathBuf>,
     /// Write all numbers to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Write all numbers, and the raw errors of every joint of every person in every image, to this file
     #[arg(long, value_name = "FILE")]
     pub samples: Option<PathBuf>,
-    /// Write a report for people: one HTML file with tables, plots, pictures and a 3D view
+    /// Write a report for people: one HTML file with tables, plots, pictures and a 3D view; of several results a page of all
+    /// of them, with the pages of each in a folder beside it
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// What a result is compared with and how.
@@ -64,11 +67,25 @@ impl ComparisonArgs {
         (self.stamp_tolerance_ms * 1e6) as u64
     }
 
-    /// Each option with its value, for people.
-    fn named(&self) -> Vec<(&'static str, String)> {
+    /// Each option that matters with its value, for people.
+    pub(super) fn named(&self, has_truth: bool) -> Vec<(&'static str, String)> {
         let topic = self.topic.clone().unwrap_or_else(|| "chosen by type".to_owned());
-        let own = [("topic", topic), ("stamp tolerance", format!("{} ms", self.stamp_tolerance_ms))];
-        own.into_iter().chain(self.truth_options.named()).collect()
+        let mut named = vec![("topic", topic)];
+        if has_truth {
+            named.push(("stamp tolerance", format!("{} ms", self.stamp_tolerance_ms)));
+            named.extend(self.truth_options.named());
+        }
+        named
+    }
+
+    /// Without a truth, an option about one is a mistake of whoever gave it.
+    pub(super) fn refuse_truth_options(&self) -> anyhow::Result<()> {
+        if self.truth_options == TruthArgs::default() {
+            return Ok(());
+        }
+        Err(Refused::because(
+            "options that begin with --truth- and --max-truth-reprojection say how to read a truth: give --truth",
+        ))
     }
 }
 
@@ -87,37 +104,53 @@ fn tolerance_ms(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// A refusal when result and truth cannot be compared; an I/O error when the JSON cannot be written.
-pub fn run(args: &EvaluateArgs) -> anyhow::Result<Outcome> {
-    if let Some(recordings) = evaluate_many::recordings(&args.results, &args.truth)? {
-        return evaluate_many::run(args, &recordings);
+pub fn run(args: &EvaluateArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
+    if args.truth.is_none() {
+        if args.samples.is_some() {
+            return Err(Refused::because("--samples are errors: give --truth, or write what there is with --json"));
+        }
+        args.comparison.refuse_truth_options()?;
+    }
+    if let Some(recordings) = evaluate_many::recordings(&args.results, args.truth.as_deref())? {
+        return evaluate_many::run(args, &recordings, console);
     }
     let [result] = args.results.as_slice() else { return Err(Refused::because("name a result")) };
-    let compared = compare_with_truth(result, &args.truth, &args.comparison)?;
-    let Compared { evaluation, summary, truth_lines_left_out, .. } = &compared;
-    let json = compared.to_json();
+    let evaluated = Evaluated::read(result, args.truth.as_deref(), &args.comparison)?;
+    let json = evaluated.to_json();
     if let Some(path) = &args.json {
         write_file(path, &format!("{json:#}\n"))?;
     }
     if let Some(path) = &args.samples {
-        write_file(path, &(Samples::of(evaluation).with_numbers(&json)? + "\n"))?;
+        write_file(path, &(Samples::of(&evaluated.evaluation).with_numbers(&json)? + "\n"))?;
     }
     if let Some(path) = &args.report {
-        write_file(path, &report(args, result, &compared)?)?;
+        write_file(path, &report(result, args.truth.as_deref(), &args.comparison, &evaluated)?)?;
     }
-    if let Some(limit) = args.comparison.truth_options.max_truth_reprojection {
-        print(&format!("Truth    {truth_lines_left_out} lines left out, more than {limit} px beside the image\n"))?;
+    if let (Some(limit), Some(truth)) = (args.comparison.truth_options.max_truth_reprojection, &evaluated.truth) {
+        print(&format!("Truth    {} lines left out, more than {limit} px beside the image\n", truth.lines_left_out))?;
     }
-    print(&to_table(evaluation, summary))?;
-    Ok(compared.outcome)
+    print(&evaluated.to_table())?;
+    Ok(evaluated.outcome)
 }
 
-/// The HTML report.
-fn report(args: &EvaluateArgs, result: &Path, compared: &Compared) -> anyhow::Result<String> {
-    let Compared { evaluation, summary, sequence, truth, .. } = compared;
+/// The HTML report of one result.
+pub(super) fn report(
+    result: &Path,
+    truth_path: Option<&Path>,
+    comparison: &ComparisonArgs,
+    evaluated: &Evaluated,
+) -> anyhow::Result<String> {
+    let Evaluated { evaluation, summary, sequence, truth, .. } = evaluated;
     let pictured = overlay_stamps(result).map_err(refuse_bag)?;
-    let strips = Strips::choose(evaluation, &pictured);
+    let strips = match truth {
+        Some(_) => Strips::by_error(evaluation, &pictured),
+        None => Strips::by_confidence(sequence, &pictured),
+    };
     let pictures = read_overlays(result, &strips.stamps()).map_err(refuse_bag)?;
-    let true_people = pair_images(sequence, truth, args.comparison.tolerance_ns()).map_err(Refused::because)?;
+    let true_people = match truth {
+        Some(truth) => pair_images(sequence, &truth.sequence, comparison.tolerance_ns()).map_err(Refused::because)?,
+        None => Vec::new(),
+    };
     let folder = if result.is_dir() { Some(result) } else { result.parent() };
     let run_path = folder.map(|folder| folder.join(SUMMARY_FILE)).filter(|path| path.exists());
     let run = match run_path {
@@ -135,8 +168,8 @@ fn report(args: &EvaluateArgs, result: &Path, compared: &Compared) -> anyhow::Re
     };
     let report = Report {
         result: result.display().to_string(),
-        truth: args.truth.display().to_string(),
-        options: args.comparison.named(),
+        truth: truth_path.map(|truth| truth.display().to_string()),
+        options: comparison.named(truth_path.is_some()),
         evaluation,
         summary,
         sequence,
@@ -153,63 +186,88 @@ pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A result that was compared with a truth.
-pub struct Compared {
-    /// Every error.
+/// A truth that a result was compared with.
+pub struct ComparedTruth {
+    /// By stamp where it can be.
+    pub sequence: TruthSequence,
+    /// Lines of a truth CSV that reproject too far away.
+    pub lines_left_out: usize,
+}
+
+/// A result, compared with a truth where there is one.
+pub struct Evaluated {
+    /// Every error; without a truth nothing but what the result says itself.
     pub evaluation: Evaluation,
     /// The numbers.
     pub summary: Summary,
     /// The result.
     pub sequence: ResultSequence,
-    /// The truth, by stamp where it can be.
-    pub truth: TruthSequence,
-    /// Lines of a truth CSV that reproject too far away.
-    pub truth_lines_left_out: usize,
+    /// The truth, where there is one.
+    pub truth: Option<ComparedTruth>,
     /// Whether something was lost on the way.
     pub outcome: Outcome,
 }
 
-impl Compared {
+impl Evaluated {
+    /// Reads a result and its truth and compares them; what is damaged is said.
+    ///
+    /// # Errors
+    /// A refusal when result and truth cannot be compared, or the result has no images.
+    pub fn read(result_path: &Path, truth_path: Option<&Path>, args: &ComparisonArgs) -> anyhow::Result<Self> {
+        let result = read_result_bag(result_path, args.topic.as_deref()).map_err(refuse_result)?;
+        let Some(truth_path) = truth_path else {
+            let is_damaged = report_damage(result_path, &result.completeness, &result.problems);
+            let evaluation = Evaluation::without_truth(&result.sequence)
+                .map_err(Refused::because)
+                .with_context(|| result_path.display().to_string())?;
+            let outcome = if is_damaged { Outcome::Damaged } else { Outcome::Fine };
+            let summary = Summary::of(&evaluation);
+            return Ok(Self { evaluation, summary, sequence: result.sequence, truth: None, outcome });
+        };
+        let truth = read_truth(truth_path, &args.truth_options, &result, result_path)?;
+        let lines_left_out = truth.left_out;
+        check_frames(&result.frames, &truth.frames)?;
+        let damage =
+            [(result_path, &result.completeness, &result.problems), (truth_path, &truth.completeness, &truth.problems)];
+        let mut outcome = Outcome::Fine;
+        for (path, completeness, problems) in damage {
+            if report_damage(path, completeness, problems) {
+                outcome = Outcome::Damaged;
+            }
+        }
+        let truth = match &result.image_stamps {
+            Some(image_stamps) => truth.sequence.with_stamps(image_stamps),
+            None => truth.sequence,
+        };
+        let evaluation = evaluate(&result.sequence, &truth, args.tolerance_ns())
+            .map_err(Refused::because)
+            .with_context(|| format!("{} and {}", result_path.display(), truth_path.display()))?;
+        if evaluation.matched_images == 0 && result.sequence.images.iter().any(|image| !image.people.is_empty()) {
+            warn!(
+                "{}: nobody in it is where the result has somebody: is it of this recording, and in the camera's optical frame?",
+                truth_path.display()
+            );
+        }
+        let summary = Summary::of(&evaluation);
+        let truth = Some(ComparedTruth { sequence: truth, lines_left_out });
+        Ok(Self { evaluation, summary, sequence: result.sequence, truth, outcome })
+    }
+
     /// All numbers.
     pub fn to_json(&self) -> Value {
+        let Some(truth) = &self.truth else { return to_json_without_truth(&self.evaluation.observation) };
         let mut json = to_json(&self.evaluation, &self.summary);
-        json["truth_lines_left_out"] = self.truth_lines_left_out.into();
+        json["truth_lines_left_out"] = truth.lines_left_out.into();
         json
     }
-}
 
-/// Reads both sides and compares them; what is damaged is said.
-///
-/// # Errors
-/// A refusal when result and truth cannot be compared.
-pub fn compare_with_truth(result_path: &Path, truth_path: &Path, args: &ComparisonArgs) -> anyhow::Result<Compared> {
-    let result = read_result_bag(result_path, args.topic.as_deref()).map_err(refuse_result)?;
-    let truth = read_truth(truth_path, &args.truth_options, &result, result_path)?;
-    let truth_lines_left_out = truth.left_out;
-    check_frames(&result.frames, &truth.frames)?;
-    let damage =
-        [(result_path, &result.completeness, &result.problems), (truth_path, &truth.completeness, &truth.problems)];
-    let mut outcome = Outcome::Fine;
-    for (path, completeness, problems) in damage {
-        if report_damage(path, completeness, problems) {
-            outcome = Outcome::Damaged;
+    /// The tables.
+    pub fn to_table(&self) -> String {
+        match self.truth {
+            Some(_) => to_table(&self.evaluation, &self.summary),
+            None => to_table_without_truth(&self.evaluation.observation),
         }
     }
-    let truth = match &result.image_stamps {
-        Some(image_stamps) => truth.sequence.with_stamps(image_stamps),
-        None => truth.sequence,
-    };
-    let evaluation = evaluate(&result.sequence, &truth, args.tolerance_ns())
-        .map_err(Refused::because)
-        .with_context(|| format!("{} and {}", result_path.display(), truth_path.display()))?;
-    if evaluation.matched_images == 0 && result.sequence.images.iter().any(|image| !image.people.is_empty()) {
-        warn!(
-            "{}: nobody in it is where the result has somebody: is it of this recording, and in the camera's optical frame?",
-            truth_path.display()
-        );
-    }
-    let summary = Summary::of(&evaluation);
-    Ok(Compared { evaluation, summary, sequence: result.sequence, truth, truth_lines_left_out, outcome })
 }
 
 /// Positions in different frames cannot be compared.

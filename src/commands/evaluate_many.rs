@@ -1,35 +1,42 @@
-//! `stridepose evaluate DIR… --truth FOLDER`: many recordings, each with its own truth, and all of them as one.
+//! `stridepose evaluate DIR… [--truth FOLDER]`: many recordings, each with its own truth, and all of them as one.
 //!
-//! A recording that cannot be compared fails alone: it is named, left out of the whole, and the command says so in its
-//! exit code. So results that many machines made are merged by naming them all, or the folder they lie in.
+//! As many recordings at once as there are cores. One that cannot be compared fails alone: it is named, left out of the
+//! whole, and the command says so in its exit code. So results that many machines made are merged by naming them all, or
+//! the folder they lie in.
 
 use std::fmt::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::evaluate::{EvaluateArgs, compare_with_truth, write_file};
+use super::evaluate::{EvaluateArgs, Evaluated, report, write_file};
 use super::replay_many::BATCH_FILE;
 use super::truth::TRUTH_ENDINGS;
-use super::{Outcome, Refused, print};
+use super::{ConsoleArgs, Outcome, Refused, print};
+use crate::data::JointState;
 use crate::metrics::{Evaluation, NamedEvaluation, Summary};
-use crate::report::evaluation::{Samples, to_json, to_table};
+use crate::report::evaluation::{Samples, to_json, to_json_without_truth, to_table, to_table_without_truth};
+use crate::report::html::{Index, IndexEntry};
+use crate::report::machine::Machine;
 
 /// A result, its truth, and what both are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
     name: String,
     result: PathBuf,
-    truth: Result<PathBuf, String>,
+    /// `None` is evaluated without one; an error says why there is none.
+    truth: Result<Option<PathBuf>, String>,
 }
 
 /// The recordings that `results` mean: `None` when they are a single result.
 ///
 /// # Errors
 /// [`Refused`] when `truth` is one for several, two results have the same name, or a list of results cannot be read.
-pub fn recordings(results: &[PathBuf], truth: &Path) -> anyhow::Result<Option<Vec<Recording>>> {
+pub fn recordings(results: &[PathBuf], truth: Option<&Path>) -> anyhow::Result<Option<Vec<Recording>>> {
     let mut named = Vec::new();
     for path in results {
         if path.join(BATCH_FILE).exists() {
@@ -44,8 +51,12 @@ pub fn recordings(results: &[PathBuf], truth: &Path) -> anyhow::Result<Option<Ve
     named.sort();
     if let Some(pair) = named.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         let paths = pair.iter().map(|(_, path)| path.display().to_string()).collect::<Vec<_>>().join(" and ");
-        return Err(Refused::because(format!("{paths} have the same name; their truths could not be told apart")));
+        return Err(Refused::because(format!("{paths} have the same name; they could not be told apart")));
     }
+    let Some(truth) = truth else {
+        let alone = named.into_iter().map(|(name, result)| Recording { truth: Ok(None), name, result });
+        return Ok(Some(alone.collect()));
+    };
     if !truth.is_dir() || truth.join("metadata.yaml").exists() {
         return Err(Refused::because(format!(
             "--truth {} is one truth for {} results: name a folder with a truth for each, NAME{} or a bag folder NAME",
@@ -55,7 +66,7 @@ pub fn recordings(results: &[PathBuf], truth: &Path) -> anyhow::Result<Option<Ve
         )));
     }
     let recordings =
-        named.into_iter().map(|(name, result)| Recording { truth: find_truth(truth, &name), name, result });
+        named.into_iter().map(|(name, result)| Recording { truth: find_truth(truth, &name).map(Some), name, result });
     Ok(Some(recordings.collect()))
 }
 
@@ -92,50 +103,66 @@ fn find_truth(folder: &Path, name: &str) -> Result<PathBuf, String> {
     found.ok_or_else(|| format!("{} has no {}", folder.display(), candidates.join(", no ")))
 }
 
-/// Evaluates each, prints a line for each and the tables of all, writes JSON.
+/// One recording, evaluated.
+struct Done {
+    json: Value,
+    evaluation: Evaluation,
+    summary: Summary,
+    outcome: Outcome,
+    /// The way from the page of all recordings to its own, where one was written.
+    page: Vec<String>,
+}
+
+/// Evaluates each, prints a line for each and the tables of all, writes JSON and report.
 ///
 /// # Errors
-/// A refusal when not one recording can be compared, or a report is asked for; an I/O error when a file cannot be written.
-pub fn run(args: &EvaluateArgs, recordings: &[Recording]) -> anyhow::Result<Outcome> {
-    if args.report.is_some() {
-        return Err(Refused::because("--report shows one result: evaluate that one by itself for its report"));
+/// A refusal when not one recording can be compared; an I/O error when a file cannot be written.
+pub fn run(args: &EvaluateArgs, recordings: &[Recording], console: ConsoleArgs) -> anyhow::Result<Outcome> {
+    let bar = console.progress_bar(
+        Some(recordings.len() as u64),
+        "{elapsed_precise} [{wide_bar}] {pos}/{len} recordings, {eta} left",
+    )?;
+    if let Some(folder) = pages_folder(args) {
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    let bar = ProgressBar::new(recordings.len() as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {eta} left  {msg}")?);
-    let mut done: Vec<NamedEvaluation> = Vec::new();
-    let (mut numbers, mut lines, mut outcome) = (Map::new(), heading(), Outcome::Fine);
-    for recording in recordings {
-        bar.set_message(recording.name.clone());
-        let compared = recording
-            .truth
-            .clone()
-            .map_err(anyhow::Error::msg)
-            .and_then(|truth| compare_with_truth(&recording.result, &truth, &args.comparison));
-        match compared {
-            Ok(compared) => {
-                if compared.outcome != Outcome::Fine {
+    let done = in_parallel(recordings, |index, recording| {
+        let span = tracing::warn_span!("recording", name = recording.name);
+        let done = span.in_scope(|| one(args, index, recording));
+        bar.inc(1);
+        done.map_err(|error| format!("{error:#}"))
+    });
+    bar.finish_and_clear();
+    let has_truth = args.truth.is_some();
+    let mut lines = heading(has_truth);
+    let (mut numbers, mut named, mut rest) = (Map::new(), Vec::<NamedEvaluation>::new(), Vec::new());
+    let mut outcome = Outcome::Fine;
+    for (recording, done) in recordings.iter().zip(done) {
+        match done {
+            Ok(Done { json, evaluation, summary, outcome: of_one, page }) => {
+                if of_one != Outcome::Fine {
                     outcome = Outcome::Damaged;
                 }
-                numbers.insert(recording.name.clone(), compared.to_json());
-                line(&mut lines, &recording.name, &compared.evaluation, &compared.summary);
-                done.push((recording.name.clone(), compared.evaluation));
+                line(&mut lines, has_truth, &recording.name, &evaluation, &summary);
+                numbers.insert(recording.name.clone(), json);
+                rest.push(Ok((named.len(), summary, page)));
+                named.push((recording.name.clone(), evaluation));
             }
             Err(error) => {
                 outcome = Outcome::Damaged;
-                numbers.insert(recording.name.clone(), json!({ "error": format!("{error:#}") }));
                 // Writing to a string cannot fail.
-                let _ = writeln!(lines, "{:<20} failed: {error:#}", recording.name);
+                let _ = writeln!(lines, "{:<20} failed: {error}", recording.name);
+                numbers.insert(recording.name.clone(), json!({ "error": error }));
+                rest.push(Err(error));
             }
         }
-        bar.inc(1);
     }
-    bar.finish_and_clear();
-    if done.is_empty() {
+    if named.is_empty() {
         return Err(Refused::because(format!("not one of {} recordings can be compared:\n{lines}", recordings.len())));
     }
-    let evaluation = Evaluation::merged(&done);
+    let evaluation = Evaluation::merged(&named);
     let summary = Summary::of(&evaluation);
-    let mut json = to_json(&evaluation, &summary);
+    let mut json =
+        if has_truth { to_json(&evaluation, &summary) } else { to_json_without_truth(&evaluation.observation) };
     json["recordings"] = Value::Object(numbers);
     if let Some(path) = &args.json {
         write_file(path, &format!("{json:#}\n"))?;
@@ -143,29 +170,150 @@ pub fn run(args: &EvaluateArgs, recordings: &[Recording]) -> anyhow::Result<Outc
     if let Some(path) = &args.samples {
         write_file(path, &(Samples::of(&evaluation).with_numbers(&json)? + "\n"))?;
     }
-    print(&format!("{lines}\n{} of {} recordings together\n\n", done.len(), recordings.len()))?;
-    print(&to_table(&evaluation, &summary))?;
+    if let Some(path) = &args.report {
+        let entries: Vec<IndexEntry<'_>> = recordings
+            .iter()
+            .zip(&rest)
+            .map(|(recording, done)| match done {
+                Ok((place, summary, page)) => IndexEntry {
+                    name: &recording.name,
+                    evaluation: Ok((&named[*place].1, summary)),
+                    page: page.clone(),
+                },
+                Err(error) => IndexEntry { name: &recording.name, evaluation: Err(error), page: Vec::new() },
+            })
+            .collect();
+        let shown = |path: &PathBuf| path.display().to_string();
+        let index = Index {
+            results: args.results.iter().map(shown).collect::<Vec<_>>().join(", "),
+            truth: args.truth.as_ref().map(shown),
+            options: args.comparison.named(has_truth),
+            evaluation: &evaluation,
+            summary: &summary,
+            recordings: &entries,
+            machine: Machine::here(),
+        };
+        write_file(path, &index.to_html()?)?;
+    }
+    print(&format!("{lines}\n{} of {} recordings together\n\n", named.len(), recordings.len()))?;
+    print(&if has_truth { to_table(&evaluation, &summary) } else { to_table_without_truth(&evaluation.observation) })?;
     Ok(outcome)
 }
 
-fn heading() -> String {
-    format!(
-        "{:<20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {:>6}\n",
-        "recording", "compared", "MPJPE", "PA", "root", "in 90%", "IDF1 %", "missed"
-    )
+/// Evaluates one recording and writes its page.
+fn one(args: &EvaluateArgs, index: usize, recording: &Recording) -> anyhow::Result<Done> {
+    let truth = recording.truth.clone().map_err(anyhow::Error::msg)?;
+    let evaluated = Evaluated::read(&recording.result, truth.as_deref(), &args.comparison)?;
+    let mut page = Vec::new();
+    if let Some(folder) = pages_folder(args) {
+        let file = page_name(index, &recording.name);
+        write_file(&folder.join(&file), &report(&recording.result, truth.as_deref(), &args.comparison, &evaluated)?)?;
+        let folder = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        page = vec![folder, file];
+    }
+    let json = evaluated.to_json();
+    let Evaluated { evaluation, summary, outcome, .. } = evaluated;
+    Ok(Done { json, evaluation, summary, outcome, page })
 }
 
-fn line(lines: &mut String, name: &str, evaluation: &Evaluation, summary: &Summary) {
+/// Where the pages of the single recordings go: beside the page of all of them.
+fn pages_folder(args: &EvaluateArgs) -> Option<PathBuf> {
+    let page = args.report.as_ref()?;
+    let stem = page.file_stem().unwrap_or_default().to_string_lossy();
+    Some(page.with_file_name(format!("{stem}_recordings")))
+}
+
+/// Name of a recording's page: numbered, for two names may differ in signs alone that no file name may have.
+fn page_name(index: usize, name: &str) -> String {
+    let plain = |sign: char| if sign.is_ascii_alphanumeric() || sign == '-' || sign == '_' { sign } else { '_' };
+    format!("{:03}_{}.html", index + 1, name.chars().map(plain).take(100).collect::<String>())
+}
+
+/// What `work` makes of each item, in their order; as many at once as there are cores.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
+    let next = AtomicUsize::new(0);
+    let finished = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((index, item)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, items.get(index)?)))
+                {
+                    let made = work(index, item);
+                    finished.lock().unwrap_or_else(PoisonError::into_inner).push((index, made));
+                }
+            });
+        }
+    });
+    let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
+    finished.sort_by_key(|(index, _)| *index);
+    finished.into_iter().map(|(_, made)| made).collect()
+}
+
+fn heading(has_truth: bool) -> String {
+    if has_truth {
+        format!(
+            "{:<20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {:>6}\n",
+            "recording", "compared", "MPJPE", "PA", "root", "in 90%", "IDF1 %", "missed"
+        )
+    } else {
+        format!(
+            "{:<20} {:>8} {:>8} {:>8} {:>10} {:>12} {:>8}\n",
+            "recording", "images", "people", "tracks", "measured %", "confidence %", "jitter"
+        )
+    }
+}
+
+fn line(lines: &mut String, has_truth: bool, name: &str, evaluation: &Evaluation, summary: &Summary) {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
-    let _ = writeln!(
-        lines,
-        "{name:<20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {:>6}",
-        evaluation.compared_images,
-        number(summary.overall.mpjpe_mm),
-        number(summary.overall.pa_mpjpe_mm),
-        number(summary.root_mm),
-        number(summary.overall.coverage.map(|shares| 100.0 * shares[2])),
-        number(evaluation.identity.idf1().map(|share| 100.0 * share)),
-        evaluation.missed,
-    );
+    let percent = |share: Option<f64>| number(share.map(|share| 100.0 * share));
+    let observation = &evaluation.observation;
+    let joints = observation.joints();
+    let _ = if has_truth {
+        writeln!(
+            lines,
+            "{name:<20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {:>6}",
+            evaluation.compared_images,
+            number(summary.overall.mpjpe_mm),
+            number(summary.overall.pa_mpjpe_mm),
+            number(summary.root_mm),
+            percent(summary.overall.coverage.map(|shares| shares[2])),
+            percent(evaluation.identity.idf1()),
+            evaluation.missed,
+        )
+    } else {
+        writeln!(
+            lines,
+            "{name:<20} {:>8} {:>8} {:>8} {:>10} {:>12} {:>8}",
+            observation.images,
+            observation.people(),
+            observation.per_track.len(),
+            percent(joints.share(JointState::Measured)),
+            percent(joints.confidence()),
+            number(observation.jitter_m_per_s3),
+        )
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_that_of_the_items_however_long_each_takes() {
+        let items: Vec<u64> = (0..40).collect();
+        let made = in_parallel(&items, |index, &item| {
+            std::thread::sleep(std::time::Duration::from_millis((item * 7) % 5));
+            (index as u64, 10 * item)
+        });
+        assert_eq!(made, items.iter().map(|&item| (item, 10 * item)).collect::<Vec<_>>());
+        assert!(in_parallel(&[0_u8; 0], |_, _| ()).is_empty());
+    }
+
+    #[test]
+    fn a_page_is_named_like_a_file_and_no_two_are_the_same() {
+        assert_eq!(page_name(0, "night/b"), "001_night_b.html");
+        assert_eq!(page_name(11, "../a b\u{e4}"), "012____a_b_.html");
+    }
 }

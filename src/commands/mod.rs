@@ -48,7 +48,7 @@ enum Command {
     /// Run the pipeline over a recorded bag
     Replay(replay::ReplayArgs),
 
-    /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall
+    /// Compare skeletons with a truth: position, pose and velocity errors, per joint and overall; or say what they say without one
     Evaluate(evaluate::EvaluateArgs),
 
     /// Set two evaluations side by side; fail when a rule about them is broken
@@ -73,7 +73,7 @@ enum Command {
 impl Command {
     fn run(&self, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         match self {
-            Self::Evaluate(args) => evaluate::run(args),
+            Self::Evaluate(args) => evaluate::run(args, console),
             Self::Compare(args) => compare::run(args),
             Self::Export(args) => export::run(args),
             Self::Demo(args) => demo::run(args, console),

@@ -32,7 +32,7 @@ use crate::skeleton::DatasetLayout;
 pub const TRUTH_ENDINGS: [&str; 5] = [".csv", ".mcap", ".json", ".npy", ".npz"];
 
 /// What the truth does not say itself: shared by the commands that compare with one.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub struct TruthArgs {
     /// Topic of the skeletons in a truth bag [default: /stridepose/skeletons, or the only one]
     #[arg(long, value_name = "TOPIC")]
@@ -53,7 +53,8 @@ pub struct TruthArgs {
     /// `intrinsics` to compare [default: NAME.camera.json beside the truth NAME.*, where there is one]
     #[arg(long, value_name = "FILE")]
     pub truth_camera: Option<PathBuf>,
-    /// The truth is a bag whose TF frames are joints: a YAML file with lines `joint: frame`, or `person: {joint: frame, ...}`
+    /// The truth is a bag whose TF frames, or topics of PoseStamped, are joints: a YAML file with lines `joint: frame` or
+    /// `joint: /topic`, or `person: {joint: frame, ...}`
     #[arg(long, value_name = "FILE")]
     pub truth_frames: Option<PathBuf>,
     /// The truth is a bag whose TF frames are joints as `node.publish_tf` names them, with this prefix [default for a bag

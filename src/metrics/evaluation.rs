@@ -18,6 +18,7 @@ use crate::metrics::association::{match_people, match_stamps, person_cost};
 use crate::metrics::coverage::squared_mahalanobis;
 use crate::metrics::identity::{Identity, IdentityCounts, ImageIdentities};
 use crate::metrics::jitter::Jitter;
+use crate::metrics::observation::Observation;
 use crate::metrics::pose_error::{JointPositions, PoseError, root_of, root_pair};
 use crate::metrics::sequence::{
     ImageReference, ResultImage, ResultSequence, TruthPerson, TruthSequence, median_interval,
@@ -85,10 +86,8 @@ pub struct PersonSample {
 pub struct Evaluation {
     /// Matched people in the order of the images.
     pub samples: Vec<PersonSample>,
-    /// Median time between the images of the result, s.
-    pub image_interval: Option<f64>,
-    /// Images of the result.
-    pub images: usize,
+    /// What the result says without the truth.
+    pub observation: Observation,
     /// Images with truth.
     pub truth_images: usize,
     /// Images with truth that are in the result.
@@ -101,12 +100,8 @@ pub struct Evaluation {
     pub false_people: usize,
     /// Identity and detection, over the compared images.
     pub identity: Identity,
-    /// Jitter of the result, m/s³.
-    pub jitter_m_per_s3: Option<f64>,
     /// Jitter of the truth in the compared images, m/s³.
     pub truth_jitter_m_per_s3: Option<f64>,
-    /// Joints that are measured anywhere in the result; the others the layout of the keypoints lacks.
-    pub is_measurable: JointArray<bool>,
     /// Joints whose covariance is not positive definite or not finite.
     pub covariances_refused: usize,
 }
@@ -133,13 +128,11 @@ pub fn evaluate(
     let compared = pair_images(result, truth, stamp_tolerance_ns)?;
     let interval = median_interval(compared.iter().map(|&(index, _)| result.images[index].stamp));
     let mut evaluation = Evaluation {
-        image_interval: result.image_interval(),
-        images: result.images.len(),
+        observation: Observation::of(result),
         truth_images: truth.images.len(),
         compared_images: compared.len(),
         ..Evaluation::default()
     };
-    evaluation.look_at_result(result);
     let mut identities = IdentityCounts::default();
     let mut truth_jitter = Jitter::new(interval);
     let mut previous: HashMap<&str, Moment> = HashMap::new();
@@ -228,18 +221,15 @@ struct Moment {
 }
 
 impl Evaluation {
-    /// What the result says without any truth.
-    fn look_at_result(&mut self, result: &ResultSequence) {
-        let mut jitter = Jitter::new(self.image_interval);
-        for image in &result.images {
-            for person in &image.people {
-                jitter.add(person.track_id, image.stamp, &person.positions());
-                for (is_measurable, joint) in self.is_measurable.iter_mut().zip(&person.joints) {
-                    *is_measurable |= joint.is_some_and(|joint| joint.state == JointState::Measured);
-                }
-            }
+    /// Of a result without a truth: nothing but what it says itself.
+    ///
+    /// # Errors
+    /// [`EvaluationError::NoImages`].
+    pub fn without_truth(result: &ResultSequence) -> Result<Self, EvaluationError> {
+        if result.images.is_empty() {
+            return Err(EvaluationError::NoImages);
         }
-        self.jitter_m_per_s3 = jitter.mean();
+        Ok(Self { observation: Observation::of(result), ..Self::default() })
     }
 
     /// Adds one compared image and gives the people to take the next velocities from.

@@ -16,17 +16,17 @@ pub type NamedEvaluation = (String, Evaluation);
 impl Evaluation {
     /// All `recordings` as one.
     pub fn merged(recordings: &[NamedEvaluation]) -> Self {
-        let mut all = Self { image_interval: common_interval(recordings), ..Self::default() };
+        let mut all = Self::default();
         let (mut jitter, mut truth_jitter) = (Mean::default(), Mean::default());
         for (name, part) in recordings {
-            let before = all.images;
+            let before = all.observation.images;
             all.samples.extend(part.samples.iter().cloned().map(|mut sample| {
                 let person = if sample.person.is_empty() { "person" } else { &sample.person };
                 sample.person = format!("{name}/{person}");
                 sample.image_index += before;
                 sample
             }));
-            all.images += part.images;
+            all.observation.join(name, &part.observation);
             all.truth_images += part.truth_images;
             all.compared_images += part.compared_images;
             all.matched_images += part.matched_images;
@@ -34,13 +34,11 @@ impl Evaluation {
             all.false_people += part.false_people;
             all.identity = sum(all.identity, part.identity);
             all.covariances_refused += part.covariances_refused;
-            for (all, part) in all.is_measurable.iter_mut().zip(part.is_measurable) {
-                *all |= part;
-            }
-            jitter.add(part.jitter_m_per_s3, part.images);
+            jitter.add(part.observation.jitter_m_per_s3, part.observation.images);
             truth_jitter.add(part.truth_jitter_m_per_s3, part.compared_images);
         }
-        all.jitter_m_per_s3 = jitter.mean();
+        all.observation.jitter_m_per_s3 = jitter.mean();
+        all.observation.image_interval = common_interval(recordings);
         all.truth_jitter_m_per_s3 = truth_jitter.mean();
         all
     }
@@ -48,7 +46,7 @@ impl Evaluation {
 
 fn common_interval(recordings: &[NamedEvaluation]) -> Option<f64> {
     let mut intervals: Vec<f64> =
-        recordings.iter().map(|(_, part)| part.image_interval).collect::<Option<Vec<f64>>>()?;
+        recordings.iter().map(|(_, part)| part.observation.image_interval).collect::<Option<Vec<f64>>>()?;
     intervals.sort_by(f64::total_cmp);
     let (low, high) = (*intervals.first()?, *intervals.last()?);
     (high <= low * (1.0 + SAME_RATE)).then(|| intervals[intervals.len() / 2])
@@ -88,13 +86,14 @@ impl Mean {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Observation;
 
     fn part(interval: f64, images: usize, jitter: Option<f64>) -> Evaluation {
+        let observation =
+            Observation { image_interval: Some(interval), images, jitter_m_per_s3: jitter, ..Observation::default() };
         Evaluation {
-            image_interval: Some(interval),
-            images,
+            observation,
             missed: 2,
-            jitter_m_per_s3: jitter,
             identity: Identity { true_people: images, matched: images - 2, ..Identity::default() },
             ..Evaluation::default()
         }
@@ -104,15 +103,19 @@ mod tests {
     fn counts_add_up_and_jitter_is_weighed_by_images() {
         let parts = [("a".to_owned(), part(0.1, 10, Some(4.0))), ("b".to_owned(), part(0.102, 30, Some(8.0)))];
         let all = Evaluation::merged(&parts);
-        assert_eq!((all.images, all.missed, all.identity.true_people, all.identity.matched), (40, 4, 40, 36));
-        assert_eq!(all.jitter_m_per_s3, Some(7.0));
-        assert_eq!(all.image_interval, Some(0.102));
+        assert_eq!(
+            (all.observation.images, all.missed, all.identity.true_people, all.identity.matched),
+            (40, 4, 40, 36)
+        );
+        assert_eq!(all.observation.jitter_m_per_s3, Some(7.0));
+        assert_eq!(all.observation.image_interval, Some(0.102));
     }
 
     #[test]
     fn different_rates_have_no_common_interval_and_nothing_has_no_mean() {
         let parts = [("a".to_owned(), part(0.1, 10, None)), ("b".to_owned(), part(0.033, 30, None))];
         let all = Evaluation::merged(&parts);
+        let all = all.observation;
         assert_eq!((all.image_interval, all.jitter_m_per_s3), (None, None));
         assert_eq!(Evaluation::merged(&[]), Evaluation::default());
     }

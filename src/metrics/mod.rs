@@ -11,6 +11,7 @@ mod identity;
 mod jitter;
 mod joint_groups;
 mod merge;
+mod observation;
 mod pose_error;
 mod sequence;
 mod smoothness;
@@ -28,6 +29,7 @@ pub use evaluation::{Evaluation, EvaluationError, PersonSample, evaluate, pair_i
 pub use identity::{Identity, IdentityCounts, ImageIdentities};
 pub use joint_groups::{JOINT_GROUPS, JointGroup, grouped_joints};
 pub use merge::NamedEvaluation;
+pub use observation::{JointObservation, Observation, TrackObservation};
 pub use pose_error::{JointPositions, PoseError, root_of, root_pair};
 pub use sequence::{
     ImageReference, ResultImage, ResultJoint, ResultPerson, ResultSequence, TruthPerson, TruthSequence,

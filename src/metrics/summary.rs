@@ -141,7 +141,9 @@ impl Summary {
 
     /// Summarises `evaluation`.
     pub fn of(evaluation: &Evaluation) -> Self {
-        let pool = Pool { samples: evaluation.samples.iter().collect(), image_interval: evaluation.image_interval };
+        let image_interval = evaluation.observation.image_interval;
+        let pool = Pool { samples: evaluation.samples.iter().collect(), image_interval };
+        let is_measurable = evaluation.observation.is_measurable();
         let group = |name: &str, is_in: &dyn Fn(&PersonSample) -> bool| pool.group(name, is_in);
         let filled = |groups: Vec<GroupSummary>| groups.into_iter().filter(|group| group.people > 0).collect();
         let mut names: Vec<&str> = evaluation.samples.iter().map(|sample| sample.person.as_str()).collect();
@@ -172,9 +174,7 @@ impl Summary {
             ),
             by_hidden_share: filled(
                 by_hidden_share
-                    .map(|(band, (_, name))| {
-                        group(name, &|sample| hidden_band(sample, &evaluation.is_measurable) == Some(band))
-                    })
+                    .map(|(band, (_, name))| group(name, &|sample| hidden_band(sample, &is_measurable) == Some(band)))
                     .collect(),
             ),
             calibration: Calibration::of(evaluation.samples.iter().flat_map(statements)),
@@ -274,5 +274,5 @@ fn interval(evaluation: &Evaluation, of: impl Fn(&PersonSample) -> ImageSum) -> 
         image.count += count;
         image.sum += sum;
     }
-    interval_of_mean(&images, block_length(images.len(), evaluation.image_interval)?, SEED)
+    interval_of_mean(&images, block_length(images.len(), evaluation.observation.image_interval)?, SEED)
 }

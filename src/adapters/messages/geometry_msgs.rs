@@ -1,8 +1,8 @@
-//! `geometry_msgs`: `Point`, `Vector3`, `Quaternion`, `Pose` and `TransformStamped`.
+//! `geometry_msgs`: `Point`, `Vector3`, `Quaternion`, `Pose`, `PoseStamped` and `TransformStamped`.
 
 use std::borrow::Cow;
 
-use super::{Decode, Encode};
+use super::{Decode, Encode, Message};
 use crate::adapters::cdr::{CdrError, CdrReader, CdrWriter};
 use crate::adapters::messages::std_msgs::Header;
 
@@ -81,6 +81,42 @@ impl Decode<'_> for Quaternion {
     }
 }
 
+impl Decode<'_> for Pose {
+    const MINIMUM_BYTES: usize = 56;
+
+    fn decode(reader: &mut CdrReader<'_>) -> Result<Self, CdrError> {
+        Ok(Self { position: Point::decode(reader)?, orientation: Quaternion::decode(reader)? })
+    }
+}
+
+/// Where an object is in the header's frame at a time: what motion capture drivers publish of each marker or body.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PoseStamped<'a> {
+    /// Time and frame.
+    pub header: Header<'a>,
+    /// The object in it.
+    pub pose: Pose,
+}
+
+impl Message for PoseStamped<'_> {
+    const TYPE: &'static str = "geometry_msgs/msg/PoseStamped";
+}
+
+impl<'a> Decode<'a> for PoseStamped<'a> {
+    const MINIMUM_BYTES: usize = 12 + 56;
+
+    fn decode(reader: &mut CdrReader<'a>) -> Result<Self, CdrError> {
+        Ok(Self { header: Header::decode(reader)?, pose: Pose::decode(reader)? })
+    }
+}
+
+impl Encode for PoseStamped<'_> {
+    fn encode(&self, writer: &mut CdrWriter<'_>) {
+        self.header.encode(writer);
+        self.pose.encode(writer);
+    }
+}
+
 /// Where a frame is in its parent (the header's frame) at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransformStamped<'a> {
@@ -113,5 +149,24 @@ impl Encode for TransformStamped<'_> {
         writer.string(&self.child_frame_id);
         self.translation.encode(writer);
         self.rotation.encode(writer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::adapters::messages::{from_cdr, to_cdr};
+    use crate::data::Stamp;
+
+    #[test]
+    fn a_pose_reads_back_as_written() {
+        let header = Header { stamp: Stamp::from_sec_nanosec(5, 6), frame_id: "world" };
+        let position = Point { x: 1.0, y: -2.0, z: 3.5 };
+        let pose = PoseStamped { header, pose: Pose { position, orientation: Quaternion::default() } };
+        let mut data = Vec::new();
+        to_cdr(&pose, &mut data);
+        assert_eq!(from_cdr::<PoseStamped<'_>>(&data).unwrap(), pose);
+        assert!(from_cdr::<PoseStamped<'_>>(&data[..data.len() - 1]).is_err());
     }
 }

@@ -27,6 +27,7 @@ const DEFINITIONS: &[(&str, &str)] = &[
     ("geometry_msgs/Vector3", "float64 x\nfloat64 y\nfloat64 z\n"),
     ("geometry_msgs/Quaternion", "float64 x 0\nfloat64 y 0\nfloat64 z 0\nfloat64 w 1\n"),
     ("geometry_msgs/Pose", "Point position\nQuaternion orientation\n"),
+    ("geometry_msgs/PoseStamped", "std_msgs/Header header\nPose pose\n"),
     ("geometry_msgs/Transform", "Vector3 translation\nQuaternion rotation\n"),
     ("geometry_msgs/TransformStamped", "std_msgs/Header header\nstring child_frame_id\nTransform transform\n"),
     ("tf2_msgs/TFMessage", "geometry_msgs/TransformStamped[] transforms\n"),

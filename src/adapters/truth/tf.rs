@@ -9,18 +9,23 @@
 //! ben: {pelvis: mocap/ben/hip}
 //! ```
 //!
-//! (one person may do without the name). Each frame's origin is looked up in the camera's optical frame at each image's stamp,
+//! (one person may do without the name). A name that is a topic of type `geometry_msgs/msg/PoseStamped` in the bag, such as
+//! `/vrpn/anna_hip/pose`, is that topic: what drivers of motion capture systems publish of each marker or body. Its poses are
+//! taken for a frame in that of their header; only their position counts.
+//!
+//! Each frame's origin is looked up in the camera's optical frame at each image's stamp,
 //! interpolated between two transforms at most [`LONGEST_GAP_SECS`] apart, never extrapolated; a joint whose frame is not
 //! known then has no truth there. A marker stands where it was glued, not in the joint: what that costs is the truth's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use nalgebra::Point3;
+use nalgebra::{Isometry3, Point3};
 use serde::Deserialize;
 
 use crate::adapters::bag::{Bag, BagError, Completeness};
+use crate::adapters::messages::geometry_msgs::PoseStamped;
 use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::{Message, from_cdr};
 use crate::adapters::tf::{TfError, TransformBuffer};
@@ -40,7 +45,11 @@ pub enum TruthTfError {
     #[error(transparent)]
     Bag(#[from] BagError),
     /// No topic.
-    #[error("has no transforms: no topic /tf or /tf_static of type {}", TfMessage::TYPE)]
+    #[error(
+        "has no transforms: no topic /tf or /tf_static of type {}, nor one of type {} that is named",
+        TfMessage::TYPE,
+        PoseStamped::TYPE
+    )]
     NoTransforms,
     /// None of the frames is a joint.
     #[error("no frame is called {expected}; there are {found}")]
@@ -149,6 +158,26 @@ pub fn parse_mapping(text: &str) -> Result<Vec<PersonFrames>, TruthTfError> {
     Ok(people)
 }
 
+/// The people with those names that are topics of poses in the bag replaced by [`pose_frame`]s, and these topics.
+fn with_pose_topics(bag: &Bag, people: &[PersonFrames]) -> (Vec<PersonFrames>, BTreeSet<String>) {
+    let poses = || bag.topics().iter().filter(|topic| topic.type_name == PoseStamped::TYPE);
+    let mut used = BTreeSet::new();
+    let mut people = people.to_vec();
+    for frame in people.iter_mut().flat_map(|person| person.frames.iter_mut().flatten()) {
+        let topic = poses().find(|topic| topic.name.trim_start_matches('/') == frame.as_str());
+        if let Some(topic) = topic {
+            *frame = pose_frame(&topic.name);
+            used.insert(topic.name.clone());
+        }
+    }
+    (people, used)
+}
+
+/// What the frame of a topic of poses is called, so that it is no frame of TF.
+fn pose_frame(topic: &str) -> String {
+    format!("poses on {topic}")
+}
+
 /// Whether the bag has transforms.
 pub fn has_transforms(bag: &Bag) -> bool {
     bag.topics().iter().any(|topic| is_static(&topic.name, &topic.type_name).is_some())
@@ -180,13 +209,30 @@ pub fn read_truth_tf(
         .iter()
         .filter_map(|topic| Some((topic.name.clone(), is_static(&topic.name, &topic.type_name)?)))
         .collect();
-    if topics.is_empty() {
+    let (named, poses) = match choice {
+        FrameChoice::Published { .. } => (Vec::new(), BTreeSet::new()),
+        FrameChoice::Named(people) => with_pose_topics(&bag, people),
+    };
+    if topics.is_empty() && poses.is_empty() {
         return Err(TruthTfError::NoTransforms);
     }
     let mut buffer = TransformBuffer::of_recording(LONGEST_GAP_SECS);
     let mut problems = Vec::new();
-    let names: Vec<String> = topics.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = topics.iter().map(|(name, _)| name.clone()).chain(poses.iter().cloned()).collect();
     let completeness = bag.read::<BagError>(&names, &mut |message| {
+        if poses.contains(message.topic) {
+            match from_cdr::<PoseStamped<'_>>(message.data) {
+                Ok(PoseStamped { header, .. }) if header.frame_id.is_empty() => {
+                    problems.push(format!("{} at {} ns: in no frame", message.topic, message.log_time_ns));
+                }
+                Ok(PoseStamped { header, pose }) => {
+                    let at = Isometry3::translation(pose.position.x, pose.position.y, pose.position.z);
+                    buffer.insert(header.frame_id, &pose_frame(message.topic), header.stamp, at, false);
+                }
+                Err(error) => problems.push(format!("{} at {} ns: {error}", message.topic, message.log_time_ns)),
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
         let is_static = topics.iter().any(|(name, is_static)| *is_static && name == message.topic);
         match from_cdr::<TfMessage<'_>>(message.data) {
             Ok(transforms) => buffer.take_in(&transforms, is_static),
@@ -196,7 +242,7 @@ pub fn read_truth_tf(
     })?;
     let people = match choice {
         FrameChoice::Published { prefix } => published_people(&buffer, prefix)?,
-        FrameChoice::Named(people) => people.to_vec(),
+        FrameChoice::Named(_) => named,
     };
     let (truth, notes) = look_up(&buffer, &people, choice, camera_frame, image_stamps)?;
     Ok(TruthTf { truth, problems, notes, completeness })
@@ -204,7 +250,7 @@ pub fn read_truth_tf(
 
 /// The people whose frames are called as the live node calls them.
 fn published_people(buffer: &TransformBuffer, prefix: Option<&str>) -> Result<Vec<PersonFrames>, TruthTfError> {
-    let names: std::collections::BTreeSet<&str> = buffer.frame_names().collect();
+    let names: BTreeSet<&str> = buffer.frame_names().collect();
     let mut people = Vec::new();
     for body in &names {
         let Some(at) = body.rfind("body_") else { continue };
@@ -273,7 +319,7 @@ fn look_up(
     }
     // A frame that was named and is nowhere is a slip of the pen.
     if let FrameChoice::Named(_) = choice {
-        let known: std::collections::BTreeSet<&str> = buffer.frame_names().collect();
+        let known: BTreeSet<&str> = buffer.frame_names().collect();
         for person in people {
             for (joint, frame) in Joint::ALL.into_iter().zip(&person.frames) {
                 if let Some(frame) = frame.as_deref().filter(|frame| !known.contains(frame) && *frame != camera_frame) {

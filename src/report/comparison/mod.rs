@@ -14,8 +14,8 @@ pub use table::{to_json, to_table};
 
 /// Key of the raw errors in the JSON of an evaluation.
 const SAMPLES: &str = "samples";
-/// What makes a JSON file an evaluation.
-const NEEDED: &str = "mpjpe_mm";
+/// Either of these keys makes a JSON file an evaluation: with a truth, and without one.
+const NEEDED: [&str; 2] = ["mpjpe_mm", "jitter_m_per_s3"];
 
 /// A file that is no evaluation.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,11 @@ pub enum SideError {
     #[error("is no JSON: {0}")]
     NoJson(serde_json::Error),
     /// Some other JSON.
-    #[error("is no evaluation: it has no key \"{NEEDED}\"; write one with stridepose evaluate … --json or --samples")]
+    #[error(
+        "is no evaluation: it has no key \"{}\" nor \"{}\"; write one with stridepose evaluate … --json or --samples",
+        NEEDED[0],
+        NEEDED[1]
+    )]
     NoEvaluation,
     /// Samples that are not ours.
     #[error("its samples cannot be used: {0}")]
@@ -63,7 +67,7 @@ impl Side {
     /// # Errors
     /// [`SideError`] when there are none.
     pub fn new(numbers: &Value, samples: Option<Samples>) -> Result<Self, SideError> {
-        if numbers.get(NEEDED).is_none() {
+        if NEEDED.iter().all(|key| numbers.get(key).is_none()) {
             return Err(SideError::NoEvaluation);
         }
         let mut side = Self { numbers: BTreeMap::new(), samples };

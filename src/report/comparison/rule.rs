@@ -9,6 +9,11 @@
 //! OP is `>`, `>=`, `<` or `<=`. A number with `x` is a factor of A's value, one with a sign is added to it, any other
 //! stands for itself. Blanks do not matter. A rule that cannot be judged, because a side has no value, is broken: a gate
 //! must not open on missing numbers.
+//!
+//! The unit at the end of a metric's name and the groups before it may be left out where that is clear: `mpjpe` is
+//! `mpjpe_mm`, `idf1` is `identity.idf1`, `l_wrist.mpjpe` is `per_joint.l_wrist.mpjpe_mm`. A name that is there as it stands
+//! means itself; of several that a short one fits, the one in the fewest groups is meant, so that `mpjpe` is the one of
+//! the whole run and not of a joint; several in equally few (`mpjve` in mm and in mm/s) are refused with their names.
 
 use std::fmt;
 
@@ -104,14 +109,21 @@ impl Rule {
         if metric.is_empty() {
             return Err(refuse(start, format!("a metric is missing; known are {}", listed(known))));
         }
-        if !known.contains(&metric) {
-            let close = nearest(metric, known.iter().copied());
-            let known = listed(known);
-            return Err(refuse(
-                start,
-                format!("there is no metric \"{metric}\"; did you mean {close}? known are {known}"),
-            ));
-        }
+        let metric = match meant_by(metric, known).as_slice() {
+            [only] => *only,
+            [] => {
+                let close = nearest(metric, known.iter().copied());
+                let known = listed(known);
+                return Err(refuse(
+                    start,
+                    format!("there is no metric \"{metric}\"; did you mean {close}? known are {known}"),
+                ));
+            }
+            several => {
+                let problem = format!("\"{metric}\" may be {}: write which", several.join(" or "));
+                return Err(refuse(start, problem));
+            }
+        };
         let operator_at = sign_at.unwrap_or(text.len());
         let sign = Operator::SIGNS.into_iter().find(|(sign, _)| text[operator_at..].starts_with(sign));
         let Some((sign, operator)) = sign else {
@@ -179,6 +191,27 @@ fn bound(text: &str) -> Option<Bound> {
     number(text).map(Bound::Absolute)
 }
 
+/// Units at the end of names, longer ones before those they end with.
+const UNITS: [&str; 6] = ["_mm_per_s2", "_mm_per_s", "_m_per_s3", "_150mm", "_mm", "_s"];
+
+/// The known names that `name` may mean: itself, or those with the fewest groups of which only groups and unit are left out.
+fn meant_by<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
+    if let Some(itself) = known.iter().find(|&&candidate| candidate == name) {
+        return vec![itself];
+    }
+    let groups = |candidate: &str| candidate.matches('.').count();
+    let fits = |candidate: &str| {
+        let without_unit = UNITS.iter().find_map(|unit| candidate.strip_suffix(unit));
+        [Some(candidate), without_unit]
+            .into_iter()
+            .flatten()
+            .any(|whole| whole.strip_suffix(name).is_some_and(|groups| groups.is_empty() || groups.ends_with('.')))
+    };
+    let fitting: Vec<&str> = known.iter().copied().filter(|candidate| fits(candidate)).collect();
+    let fewest = fitting.iter().map(|candidate| groups(candidate)).min();
+    fitting.into_iter().filter(|candidate| Some(groups(candidate)) == fewest).collect()
+}
+
 /// The names that people want most: those without dots; the others are counted by their first part.
 fn listed(known: &[&str]) -> String {
     let (deep, flat): (Vec<&str>, Vec<&str>) = known.iter().partition(|name| name.contains('.'));
@@ -195,7 +228,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KNOWN: [&str; 4] = ["auc", "coverage.90", "mpjpe_mm", "per_joint.l_wrist.mpjpe_mm"];
+    const KNOWN: [&str; 9] = [
+        "auc",
+        "coverage.90",
+        "identity.idf1",
+        "jitter_m_per_s3",
+        "mpjpe_mm",
+        "mpjve_mm",
+        "mpjve_mm_per_s",
+        "per_joint.l_wrist.mpjpe_mm",
+        "per_joint.r_wrist.mpjpe_mm",
+    ];
 
     fn parse(text: &str) -> Rule {
         Rule::parse(text, &KNOWN).unwrap()
@@ -221,10 +264,37 @@ mod tests {
     }
 
     #[test]
+    fn groups_and_units_may_be_left_out_where_that_is_clear() {
+        for (short, whole) in [
+            ("mpjpe", "mpjpe_mm"),
+            ("idf1", "identity.idf1"),
+            ("jitter", "jitter_m_per_s3"),
+            ("90", "coverage.90"),
+            ("mpjve_mm", "mpjve_mm"),
+            ("l_wrist.mpjpe", "per_joint.l_wrist.mpjpe_mm"),
+            ("per_joint.l_wrist.mpjpe", "per_joint.l_wrist.mpjpe_mm"),
+            ("r_wrist.mpjpe_mm", "per_joint.r_wrist.mpjpe_mm"),
+        ] {
+            assert_eq!(parse(&format!("{short} > 1.02x")).metric, whole, "{short}");
+        }
+        assert_eq!(parse("mpjpe > 1.02x").to_string(), "mpjpe > 1.02x", "as it was written");
+        let several = refusal(" mpjve > 1");
+        assert!(several.contains("character 2: \"mpjve\" may be mpjve_mm or mpjve_mm_per_s: write which"), "{several}");
+        let wrists = Rule::parse("mpjpe > 1", &KNOWN[7..]).unwrap_err().to_string();
+        assert!(wrists.contains("may be per_joint.l_wrist.mpjpe_mm or per_joint.r_wrist.mpjpe_mm"), "{wrists}");
+        // Parts of words are no groups, and groups alone no metric.
+        for wrong in ["pjpe", "wrist.mpjpe", "l_wrist", "identity", "df1", "_mm"] {
+            assert!(refusal(&format!("{wrong} > 1")).contains("there is no metric"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_names_the_place_and_what_there_is() {
-        let text = refusal("  mpjpe > 1");
-        assert!(text.contains("character 3: there is no metric \"mpjpe\"; did you mean mpjpe_mm?"), "{text}");
-        assert!(text.contains("known are auc, mpjpe_mm, coverage.…, per_joint.…"), "{text}");
+        let text = refusal("  mpjpa > 1");
+        assert!(text.contains("character 3: there is no metric \"mpjpa\"; did you mean mpjpe_mm?"), "{text}");
+        let known =
+            "known are auc, jitter_m_per_s3, mpjpe_mm, mpjve_mm, mpjve_mm_per_s, coverage.…, identity.…, per_joint.…";
+        assert!(text.contains(known), "{text}");
         assert!(refusal("mpjpe_mm = 3").contains("character 10: expected >, >=, < or <="));
         assert!(refusal("mpjpe_mm").contains("character 9: expected >"));
         assert!(refusal("auc > ").contains("character 7: \"\" is no bound"));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{PairedDifference, Side, known_metrics};
 
 /// Metrics of the short table, with the decimals they are shown with.
-const SHORT: [(&str, usize); 23] = [
+const SHORT: [(&str, usize); 28] = [
     ("mpjpe_mm", 1),
     ("pa_mpjpe_mm", 1),
     ("n_mpjpe_mm", 1),
@@ -29,6 +29,11 @@ const SHORT: [(&str, usize); 23] = [
     ("identity.fragmentations", 0),
     ("identity.precision", 4),
     ("identity.recall", 4),
+    ("observed.tracks", 0),
+    ("observed.measured_share", 4),
+    ("observed.bone_variation", 4),
+    ("observed.confidence", 4),
+    ("observed.sigma_mm", 1),
     ("matched_people", 0),
     ("missed", 0),
     ("false_people", 0),
@@ -74,7 +79,9 @@ pub fn to_table(a: &Side, b: &Side, paired: &BTreeMap<String, PairedDifference>,
         }
         text.push('\n');
     }
+    let has_errors = known.contains(&"mpjpe_mm");
     text.push_str(match (paired.is_empty(), a.samples.is_some() && b.samples.is_some()) {
+        (true, _) if !has_errors => "neither side was compared with a truth (--truth): there are no errors\n",
         (false, _) => "* the 95 % interval of the mean difference (blocks of 1 s, bootstrap) leaves out 0\n",
         (true, true) => "no interval of the differences: no image of A has the stamp of one of B\n",
         (true, false) => {

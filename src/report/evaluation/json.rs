@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::observed::observed_json;
 use crate::metrics::{
     BINS, Calibration, ELLIPSOIDS, Evaluation, GroupSummary, Identity, Interval, JOINT_GROUPS, JointMetrics, Summary,
 };
@@ -14,7 +15,7 @@ pub fn to_json(evaluation: &Evaluation, summary: &Summary) -> Value {
         ("root_mm", json!(summary.root_mm)),
         ("root_lateral_mm", json!(summary.root_lateral_mm)),
         ("root_depth_mm", json!(summary.root_depth_mm)),
-        ("images", json!(evaluation.images)),
+        ("images", json!(evaluation.observation.images)),
         ("truth_images", json!(evaluation.truth_images)),
         ("compared_images", json!(evaluation.compared_images)),
         ("matched_images", json!(evaluation.matched_images)),
@@ -23,10 +24,11 @@ pub fn to_json(evaluation: &Evaluation, summary: &Summary) -> Value {
         ("false_people", json!(evaluation.false_people)),
         ("identity_switches", json!(evaluation.identity.switches)),
         ("identity", identity_json(&evaluation.identity)),
-        ("jitter_m_per_s3", json!(evaluation.jitter_m_per_s3)),
+        ("jitter_m_per_s3", json!(evaluation.observation.jitter_m_per_s3)),
         ("truth_jitter_m_per_s3", json!(evaluation.truth_jitter_m_per_s3)),
+        ("observed", observed_json(&evaluation.observation)),
         ("covariances_refused", json!(evaluation.covariances_refused)),
-        ("image_interval_s", json!(evaluation.image_interval)),
+        ("image_interval_s", json!(evaluation.observation.image_interval)),
         ("calibration", summary.calibration.as_ref().map_or(Value::Null, calibration_json)),
         ("mpi_inf_3dhp", joint_groups_json(summary)),
         ("per_person", groups_json(&summary.per_person)),

@@ -5,9 +5,11 @@
 //! median image interval, the field's "mm per frame".
 
 mod json;
+mod observed;
 mod samples;
 mod table;
 
 pub use json::to_json;
+pub use observed::{to_json_without_truth, to_table_without_truth};
 pub use samples::Samples;
 pub use table::to_table;

@@ -17,7 +17,7 @@ pub fn to_table(evaluation: &Evaluation, summary: &Summary) -> String {
         "Images   {} in the result, {} with truth, {} compared, {} with a person found\n\
          People   {} found, {} missed, {} false; precision {} %, recall {} %\n\
          Identity IDF1 {} %, {} switches, {} fragmentations, MOTA {} %\n",
-        evaluation.images,
+        evaluation.observation.images,
         evaluation.truth_images,
         evaluation.compared_images,
         evaluation.matched_images,
@@ -42,7 +42,11 @@ pub fn to_table(evaluation: &Evaluation, summary: &Summary) -> String {
             overall.acceleration_error_mm_per_s2.map(|value| value / 1000.0),
             "m/s²    error of the acceleration",
         ),
-        ("jitter", evaluation.jitter_m_per_s3, "m/s³    third derivative of the positions, no truth needed"),
+        (
+            "jitter",
+            evaluation.observation.jitter_m_per_s3,
+            "m/s³    third derivative of the positions, no truth needed",
+        ),
         ("  truth", evaluation.truth_jitter_m_per_s3, "m/s³    the same of the truth"),
         ("position", overall.position_error_mm, "mm      joints in the camera frame, nothing aligned"),
         ("root", summary.root_mm, "mm      position of the root in the camera frame (MRPE)"),
@@ -166,11 +170,11 @@ fn parts(text: &mut String, title: &str, groups: &[GroupSummary]) {
 }
 
 /// Per cent.
-fn share(value: Option<f64>) -> Option<f64> {
+pub(super) fn share(value: Option<f64>) -> Option<f64> {
     value.map(|value| 100.0 * value)
 }
 
-fn number(value: Option<f64>) -> String {
+pub(super) fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
 }
 
@@ -183,8 +187,7 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_null_and_a_dash() {
-        let evaluation =
-            Evaluation { images: 3, truth_images: 2, compared_images: 2, missed: 2, ..Evaluation::default() };
+        let evaluation = Evaluation { truth_images: 2, compared_images: 2, missed: 2, ..Evaluation::default() };
         let summary = Summary::of(&evaluation);
         let json = to_json(&evaluation, &summary);
         for key in ["mpjpe_mm", "pa_mpjpe_mm", "n_mpjpe_mm", "mpjve_mm", "root_mm", "pck_150mm", "auc", "coverage"] {

@@ -60,6 +60,16 @@ impl Table {
     /// Adds a row.
     pub fn row(&mut self, name: &str, cells: &[String]) {
         let _ = write!(self.html, "<tr><th scope=\"row\">{}</th>", escape(name));
+        self.cells(cells);
+    }
+
+    /// Adds a row whose name leads to `href`, an address that is made of letters, digits and `-_./%`.
+    pub fn linked_row(&mut self, name: &str, href: &str, cells: &[String]) {
+        let _ = write!(self.html, "<tr><th scope=\"row\"><a href=\"{}\">{}</a></th>", escape(href), escape(name));
+        self.cells(cells);
+    }
+
+    fn cells(&mut self, cells: &[String]) {
         for cell in cells {
             let _ = write!(self.html, "<td>{}</td>", escape(cell));
         }
@@ -70,6 +80,20 @@ impl Table {
     pub fn finish(self) -> String {
         self.html + "</tbody></table>\n"
     }
+}
+
+/// Part of a relative address: everything but letters, digits and `-_.` as `%XX` (RFC 3986).
+pub fn address_part(name: &str) -> String {
+    let mut address = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address
 }
 
 /// A table of names and texts.
@@ -100,6 +124,14 @@ mod tests {
         ] {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn an_address_has_no_sign_of_its_own() {
+        assert_eq!(address_part("a b/ü<.html"), "a%20b%2F%C3%BC%3C.html");
+        let mut table = Table::new(&[]);
+        table.linked_row("<b>", "x/1.html", &["2".to_owned()]);
+        assert!(table.finish().contains("<th scope=\"row\"><a href=\"x/1.html\">&lt;b&gt;</a></th><td>2</td></tr>"));
     }
 
     #[test]

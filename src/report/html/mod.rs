@@ -2,7 +2,9 @@
 //! anything (Content-Security-Policy), every text from outside is escaped.
 //!
 //! Sections: numbers, plots, parts, pictures, the 3D view, what was run on what. A section without data is not there.
+//! Several recordings have an [`Index`]: all of them as one, and a link to the page of each.
 
+mod index;
 mod markup;
 mod pictures;
 mod plots;
@@ -18,8 +20,9 @@ use crate::data::Stamp;
 use crate::metrics::{Evaluation, ResultSequence, Summary, TruthPerson};
 use crate::report::machine::Machine;
 use crate::report::overlay;
+pub use index::{Index, IndexEntry};
 use markup::{base64, escape, facts, script_json};
-pub use pictures::{RankedImage, Strips};
+pub use pictures::{RankedImage, Ranking, Strips};
 pub use plots::PlotError;
 use scene::Scene;
 
@@ -46,11 +49,11 @@ pub enum ReportError {
 pub struct Report<'a> {
     /// The result, as the user named it.
     pub result: String,
-    /// The truth, as the user named it.
-    pub truth: String,
+    /// The truth, as the user named it; `None` for a result that is looked at by itself.
+    pub truth: Option<String>,
     /// How they were compared: name and value.
     pub options: Vec<(&'static str, String)>,
-    /// Every error.
+    /// Every error; without a truth only what the result says itself.
     pub evaluation: &'a Evaluation,
     /// The numbers.
     pub summary: &'a Summary,
@@ -74,74 +77,32 @@ impl Report<'_> {
     /// # Errors
     /// [`ReportError`] when a plot or the 3D data cannot be made.
     pub fn to_html(&self) -> Result<String, ReportError> {
-        let mut html = String::with_capacity(1 << 20);
-        // Writing to a string cannot fail.
-        let _ = write!(
-            html,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>stridepose: {title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-             <h1>Evaluation of {title}</h1>\n<p>against {truth}</p>\n",
-            title = escape(&self.result),
-            truth = escape(&self.truth),
-        );
-        html += &tables::cards(self.evaluation, self.summary);
-        html += &tables::numbers(self.evaluation, self.summary);
-        html += &self.plots()?;
-        html += &tables::parts(self.evaluation, self.summary);
+        let mut html = page_start(&self.result, self.truth.as_deref());
+        if self.truth.is_some() {
+            html += &tables::cards(self.evaluation, self.summary);
+            html += &tables::numbers(self.evaluation, self.summary);
+            html += &plots(self.evaluation, self.summary, Over::Time)?;
+            html += &tables::parts(self.evaluation, self.summary);
+        } else {
+            html += &tables::observed_cards(&self.evaluation.observation);
+            html += &tables::observed(&self.evaluation.observation);
+        }
         html += &self.strips();
         html += &self.view()?;
-        html += &self.origin();
-        let _ = write!(
-            html,
-            "</main>\n<footer>Made by stridepose {}. Definitions and sources of the metrics: README, section \
-             Evaluation.</footer>\n</body>\n</html>\n",
-            env!("CARGO_PKG_VERSION")
+        html += &comparison(
+            [("result", Some(self.result.clone())), ("truth", self.truth.clone())],
+            &self.options,
+            &self.machine,
         );
-        Ok(html)
-    }
-
-    fn plots(&self) -> Result<String, ReportError> {
-        let mut html = String::new();
-        if let Some(svg) = plots::error_over_time(self.evaluation)? {
-            html += &section(
-                "time",
-                "Error over time",
-                &figure(
-                    &svg,
-                    "Mean joint error with the roots on each other, and distance of the root; each image's mean over the people in it.",
-                ),
-            );
-        }
-        if let Some(svg) = plots::joint_bars(self.summary)? {
-            html += &section("joints", "Error of each joint", &figure(&svg, "MPJPE and PA-MPJPE, mm."));
-        }
-        let mut pair = String::new();
-        if let Some(calibration) = &self.summary.calibration {
-            let text = format!(
-                "Confidence: dots on the line are true to their word, below it too sure. Grey: share of joints. Expected \
-                 calibration error {:.1} %.",
-                100.0 * calibration.expected_error
-            );
-            pair += &figure(&plots::reliability(calibration)?, &text);
-        }
-        if let Some(shares) = &self.summary.overall.coverage {
-            let text =
-                "Covariance: share of joints inside the stated ellipsoid; below the line the ellipsoids are too small.";
-            pair += &figure(&plots::coverage(shares)?, text);
-        }
-        if !pair.is_empty() {
-            html +=
-                &section("calibration", "Is it as sure as it may be?", &format!("<div class=\"pair\">{pair}</div>\n"));
-        }
+        html += &self.origin();
+        html += &page_end();
         Ok(html)
     }
 
     fn strips(&self) -> String {
         let mut body = String::new();
         for (name, images) in
-            [("Best", &self.strips.best), ("Median", &self.strips.median), ("Worst", &self.strips.worst)]
+            self.strips.ranking.names().into_iter().zip([&self.strips.best, &self.strips.median, &self.strips.worst])
         {
             let figures: String = images.iter().filter_map(|image| self.picture(name, image)).collect();
             if !figures.is_empty() {
@@ -155,8 +116,12 @@ impl Report<'_> {
     fn picture(&self, strip: &str, image: &RankedImage) -> Option<String> {
         let jpeg = shrunk(self.pictures.get(&image.stamp)?)?;
         let start = self.sequence.images.first()?.stamp;
-        let text =
-            format!("image {}, {:.2} s: {:.0} mm", image.index, image.stamp.seconds_since(start), image.mpjpe_mm);
+        let text = format!(
+            "image {}, {:.2} s: {}",
+            image.index,
+            image.stamp.seconds_since(start),
+            self.strips.ranking.in_words(image.value)
+        );
         Some(format!(
             "<figure><img alt=\"{} image, {}\" src=\"data:image/jpeg;base64,{}\"><figcaption>{}</figcaption></figure>\n",
             strip.to_lowercase(),
@@ -172,13 +137,17 @@ impl Report<'_> {
             1 => String::new(),
             step => format!(" Every {step}th image is here."),
         };
+        let (who, hidden) = match self.truth {
+            Some(_) => ("estimate and truth", ""),
+            None => ("the estimate", " hidden"),
+        };
         let body = format!(
-            "<canvas id=\"view\" role=\"img\" aria-label=\"Skeletons of estimate and truth in three dimensions\"></canvas>\n\
+            "<canvas id=\"view\" role=\"img\" aria-label=\"Skeletons of {who} in three dimensions\"></canvas>\n\
              <div class=\"controls\"><button id=\"play\" type=\"button\">Play</button>\
              <input id=\"slider\" type=\"range\" min=\"0\" max=\"0\" value=\"0\" aria-label=\"Image\">\
              <span id=\"when\"></span>\
              <label class=\"estimate\"><input id=\"show-estimate\" type=\"checkbox\" checked> estimate</label>\
-             <label class=\"truth\"><input id=\"show-truth\" type=\"checkbox\" checked> truth</label>\
+             <label class=\"truth\"{hidden}><input id=\"show-truth\" type=\"checkbox\" checked> truth</label>\
              <button id=\"reset\" type=\"button\">Reset view</button></div>\n\
              <p>Drag to turn, wheel to zoom. The grid is 1 m wide and lies at the lowest points; the small pyramid is the \
              camera.{every}</p>\n\
@@ -188,29 +157,102 @@ impl Report<'_> {
         Ok(section("view3d", "In three dimensions", &body))
     }
 
-    /// Settings, models and machine.
+    /// Settings and models.
     fn origin(&self) -> String {
-        let mut html = section(
-            "comparison",
-            "Comparison",
-            &facts(
-                [("result", self.result.clone()), ("truth", self.truth.clone())]
-                    .into_iter()
-                    .chain(self.options.iter().map(|(name, value)| (*name, value.clone())))
-                    .chain([("machine of this evaluation", machine_text(&self.machine))]),
-            ),
-        );
-        if let Some(run) = self.run {
-            html += &tables::run(run);
-        } else {
-            html += &section(
+        match self.run {
+            Some(run) => tables::run(run),
+            None => section(
                 "run",
                 "Run",
                 "<p>There is no summary.json beside the result: models and settings are not known.</p>\n",
-            );
+            ),
         }
-        html
     }
+}
+
+/// Whether the images are one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// One recording.
+    Time,
+    /// Several, each with its own time.
+    Recordings,
+}
+
+fn plots(evaluation: &Evaluation, summary: &Summary, over: Over) -> Result<String, ReportError> {
+    let mut html = String::new();
+    if let (Over::Time, Some(svg)) = (over, plots::error_over_time(evaluation)?) {
+        html += &section(
+            "time",
+            "Error over time",
+            &figure(
+                &svg,
+                "Mean joint error with the roots on each other, and distance of the root; each image's mean over the people in it.",
+            ),
+        );
+    }
+    if let Some(svg) = plots::joint_bars(summary)? {
+        html += &section("joints", "Error of each joint", &figure(&svg, "MPJPE and PA-MPJPE, mm."));
+    }
+    let mut pair = String::new();
+    if let Some(calibration) = &summary.calibration {
+        let text = format!(
+            "Confidence: dots on the line are true to their word, below it too sure. Grey: share of joints. Expected \
+             calibration error {:.1} %.",
+            100.0 * calibration.expected_error
+        );
+        pair += &figure(&plots::reliability(calibration)?, &text);
+    }
+    if let Some(shares) = &summary.overall.coverage {
+        let text =
+            "Covariance: share of joints inside the stated ellipsoid; below the line the ellipsoids are too small.";
+        pair += &figure(&plots::coverage(shares)?, text);
+    }
+    if !pair.is_empty() {
+        html += &section("calibration", "Is it as sure as it may be?", &format!("<div class=\"pair\">{pair}</div>\n"));
+    }
+    Ok(html)
+}
+
+/// Everything before the first section.
+fn page_start(result: &str, truth: Option<&str>) -> String {
+    let mut html = String::with_capacity(1 << 20);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        html,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>stridepose: {title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>Evaluation of {title}</h1>\n<p>{against}</p>\n",
+        title = escape(result),
+        against = truth.map_or_else(
+            || "without a truth: no errors, only what the result says itself".to_owned(),
+            |truth| format!("against {}", escape(truth))
+        ),
+    );
+    html
+}
+
+/// Everything behind the last section.
+fn page_end() -> String {
+    format!(
+        "</main>\n<footer>Made by stridepose {}. Definitions and sources of the metrics: README, section \
+         Evaluation.</footer>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// What was compared with what, and how.
+fn comparison(
+    compared: [(&'static str, Option<String>); 2],
+    options: &[(&'static str, String)],
+    machine: &Machine,
+) -> String {
+    let compared = compared.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let options = options.iter().map(|(name, value)| (*name, value.clone()));
+    let machine = [("machine of this evaluation", machine_text(machine))];
+    section("comparison", "Comparison", &facts(compared.chain(options).chain(machine)))
 }
 
 /// A machine in one line.

@@ -6,17 +6,21 @@ use serde_json::Value;
 
 use super::markup::{Table, escape, facts};
 use super::{machine_text, section};
-use crate::metrics::{Evaluation, GroupSummary, Interval, JOINT_GROUPS, JointMetrics, Summary};
+use crate::data::JointState;
+use crate::metrics::{
+    Evaluation, GroupSummary, Interval, JOINT_GROUPS, JointMetrics, JointObservation, Observation, Summary,
+    TrackObservation,
+};
 use crate::report::machine::Machine;
 use crate::skeleton::Joint;
 
 /// A number, or a dash.
-fn number(value: Option<f64>, decimals: usize) -> String {
+pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
 /// A share in per cent, or a dash.
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     number(share.map(|share| 100.0 * share), 1)
 }
 
@@ -31,6 +35,10 @@ pub(super) fn cards(evaluation: &Evaluation, summary: &Summary) -> String {
         (percent(summary.overall.coverage.map(|shares| shares[2])) + " %", "joints in the 90 % ellipsoid"),
         (format!("{} of {}", evaluation.matched_images, evaluation.compared_images), "images with somebody found"),
     ];
+    card_row(cards)
+}
+
+fn card_row<const N: usize>(cards: [(String, &str); N]) -> String {
     let mut html = "<div class=\"cards\">\n".to_owned();
     for (value, name) in cards {
         // Writing to a string cannot fail.
@@ -56,7 +64,7 @@ pub(super) fn numbers(evaluation: &Evaluation, summary: &Summary) -> String {
         ("acceleration error", number(overall.acceleration_error_mm_per_s2, 0), "mm/s²", None, "root-relative"),
         (
             "jitter",
-            number(evaluation.jitter_m_per_s3, 1),
+            number(evaluation.observation.jitter_m_per_s3, 1),
             "m/s³",
             None,
             "third derivative of the positions, all images",
@@ -90,7 +98,7 @@ pub(super) fn numbers(evaluation: &Evaluation, summary: &Summary) -> String {
     }
     let images = format!(
         "<p>{} images in the result, {} with truth, {} compared.</p>\n",
-        evaluation.images, evaluation.truth_images, evaluation.compared_images
+        evaluation.observation.images, evaluation.truth_images, evaluation.compared_images
     );
     section("numbers", "Numbers", &(images + &scroll(table)))
 }
@@ -103,6 +111,55 @@ fn metrics(metrics: &JointMetrics) -> Vec<String> {
     let covered = |index: usize| metrics.coverage.map(|shares| shares[index]);
     let shares = [metrics.pck_150mm, metrics.auc, covered(0), covered(2)];
     lengths.into_iter().map(|value| number(value, 1)).chain(shares.into_iter().map(percent)).collect()
+}
+
+/// The cards of a result without a truth.
+pub(super) fn observed_cards(observation: &Observation) -> String {
+    let joints = observation.joints();
+    card_row([
+        (format!("{} of {}", observation.peopled_images, observation.images), "images with somebody"),
+        (observation.per_track.len().to_string(), "tracks"),
+        (percent(joints.share(JointState::Measured)) + " %", "of joints measured"),
+        (percent(joints.confidence()) + " %", "stated confidence"),
+        (number(joints.sigma_mm(), 0) + " mm", "stated standard deviation"),
+        (percent(observation.bone_variation()) + " %", "change of bone lengths"),
+        (number(observation.jitter_m_per_s3, 1) + " m/s³", "jitter"),
+    ])
+}
+
+/// Tracks in the table at most: the longest.
+const TRACKS: usize = 40;
+
+/// What a result says without a truth: each joint, each track.
+pub(super) fn observed(observation: &Observation) -> String {
+    const SAID: [&str; 7] =
+        ["count", "measured %", "inferred %", "predicted %", "absent %", "confidence %", "sigma mm"];
+    let said = |joints: &JointObservation| {
+        let states = [JointState::Measured, JointState::Inferred, JointState::Predicted, JointState::Absent];
+        let shares = states.map(|state| percent(joints.share(state)));
+        let stated = [percent(joints.confidence()), number(joints.sigma_mm(), 1)];
+        [joints.count().to_string()].into_iter().chain(shares).chain(stated).collect::<Vec<_>>()
+    };
+    let mut joints = Table::new(&[&["joint"], &SAID[..]].concat());
+    joints.row("all", &said(&observation.joints()));
+    for (joint, values) in Joint::ALL.into_iter().zip(&observation.per_joint).filter(|(_, values)| values.count() > 0) {
+        joints.row(joint.name(), &said(values));
+    }
+    let mut longest: Vec<&TrackObservation> = observation.per_track.iter().collect();
+    longest.sort_by_key(|track| std::cmp::Reverse(track.images));
+    let mut tracks = Table::new(&[&["track", "images", "seconds", "bones %"], &SAID[1..]].concat());
+    for track in longest.iter().take(TRACKS) {
+        let seconds = format!("{:.2}", track.last.seconds_since(track.first));
+        let own = [track.images.to_string(), seconds, percent(track.bone_variation)];
+        tracks.row(&track.name, &own.into_iter().chain(said(&track.joints).into_iter().skip(1)).collect::<Vec<_>>());
+    }
+    let mut html = section("observed", "What the joints rest on", &scroll(joints));
+    if !longest.is_empty() {
+        let rest = longest.len().saturating_sub(TRACKS);
+        let note = if rest > 0 { format!("<p>The longest; {rest} more are in the JSON.</p>\n") } else { String::new() };
+        html += &section("tracks", "Each track", &(scroll(tracks) + &note));
+    }
+    html
 }
 
 /// Per joint, joint group, person, action, distance, hidden share.
@@ -145,7 +202,7 @@ fn group_table(first: &str, groups: &[GroupSummary]) -> Table {
     table
 }
 
-fn scroll(table: Table) -> String {
+pub(super) fn scroll(table: Table) -> String {
     format!("<div class=\"scroll\">{}</div>\n", table.finish())
 }
 

@@ -139,7 +139,9 @@
   addEventListener("resize", draw);
   const asked = new URLSearchParams(location.hash.slice(1));
   const number = (key, otherwise) => (Number.isFinite(parseFloat(asked.get(key))) ? parseFloat(asked.get(key)) : otherwise);
-  const index = data.images.findIndex((image) => image.index >= number("image", 0));
+  // Without a wish the first image with somebody in it.
+  const index = data.images.findIndex((image) =>
+    asked.has("image") ? image.index >= number("image", 0) : image.people.length > 0);
   shown = Math.max(0, index);
   view = { yaw: number("yaw", 35) * degree, pitch: number("pitch", 18) * degree, zoom: number("zoom", 1) };
   draw();
