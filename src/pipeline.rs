@@ -476,7 +476,7 @@ fn best_people(people: &[PersonKeypoints], most: usize) -> Vec<PersonKeypoints> 
     best.sort_by(|&a, &b| people[b].score.total_cmp(&people[a].score));
     best.truncate(most);
     best.sort_unstable();
-    best.into_iter().map(|index| people[index].clone()).collect()
+    best.into_iter().map(|index| people[index]).collect()
 }
 
 fn track_settings(config: &Config) -> TrackSettings {

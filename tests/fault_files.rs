@@ -36,8 +36,10 @@ enum Given {
     AtLeast(usize),
 }
 
+type Spoil = fn(&mut Files);
+
 /// How a bag is spoilt, what is said, and what is given.
-type Row = (&'static str, fn(&mut Files), i32, Given);
+type Row = (&'static str, Spoil, i32, Given);
 
 /// The files of a bag as they are written: MCAP, SQLite, and what lies beside them.
 struct Files {
@@ -233,7 +235,7 @@ fn every_fault_of_a_file_is_stated_and_what_can_be_read_is_read() {
 fn what_is_no_bag_at_all_is_refused_in_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let (data, _) = whole(folder.path());
-    let rows: [(&str, fn(&mut Files)); 5] = [
+    let rows: [(&str, Spoil); 5] = [
         ("an empty file", |files| files.data.clear()),
         ("text", |files| files.data = b"dear diary".to_vec()),
         ("cut within its signature", |files| files.data.truncate(5)),
@@ -267,11 +269,10 @@ static DATABASES: LazyLock<([Vec<u8>; 2], usize)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let bag = folder.path().join("bag");
     write_scene_bag(&SceneSettings { people: 1, duration_secs: 0.5, ..SceneSettings::default() }, &bag).unwrap();
-    let stored: [&dyn Fn(&[u8]) -> Vec<u8>; 2] = [&<[u8]>::to_vec, &compressed];
-    let databases = stored.map(|stored| {
+    let databases = [<[u8]>::to_vec, compressed].map(|stored: fn(&[u8]) -> Vec<u8>| {
         let path = folder.path().join("bag.db3");
         let _ = fs::remove_file(&path);
-        write_db3(&bag, &path, stored);
+        write_db3(&bag, &path, &stored);
         fs::read(path).unwrap()
     });
     (databases, 45)

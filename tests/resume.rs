@@ -91,7 +91,7 @@ fn a_killed_replay_leaves_a_readable_bag_and_resume_finishes_it() {
     let began = Instant::now();
     while written(&result) < 40_000 {
         assert!(child.try_wait().unwrap().is_none(), "it was done before it could be killed: make the bag longer");
-        assert!(began.elapsed() < Duration::from_secs(60), "nothing was written");
+        assert!(began.elapsed() < Duration::from_mins(1), "nothing was written");
         std::thread::sleep(Duration::from_millis(1));
     }
     // SIGKILL: nothing is closed, nothing tidied up.

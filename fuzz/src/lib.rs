@@ -172,6 +172,7 @@ pub struct FolderScratch {
 
 impl FolderScratch {
     /// In memory where the system has a folder for it.
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let folder = memory_folder();
         let (mcap, metadata) = small_folder(folder.path());
@@ -209,6 +210,7 @@ pub struct TfScratch {
 
 impl TfScratch {
     /// In memory where the system has a folder for it.
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let transform = |parent: &'static str, child: &'static str, sec: i32| TransformStamped {
             header: Header { stamp: Stamp::from_sec_nanosec(sec, 0), frame_id: parent },
@@ -258,7 +260,7 @@ pub fn read_everything(path: &Path) -> usize {
             if let Ok(image) = image {
                 images += 1;
                 let _ = decode(&image.image);
-                see(&image.camera_info);
+                see(image.camera_info);
             }
             Ok(ControlFlow::Continue(()))
         });
