@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(cdr image mcap db3 text arrays contract)
+[ ${#targets[@]} -gt 0 ] || targets=(cdr image mcap db3 folder tf text arrays contract samples)
 
 if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
     printf 'cargo-fuzz is missing: rustup toolchain install nightly && cargo install cargo-fuzz\n' >&2

@@ -242,6 +242,8 @@ fn lifter(section: LifterSection) -> Result<LifterFacts, String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
 
     const YOLOX: &str = "
@@ -320,5 +322,35 @@ lifter:
         assert!(reason(&YOLOX.replace("kind: detector", "kind: lifter")).contains("Lifter"));
         assert!(reason(&YOLOX.replace("file: yolox", "file: ../yolox")).contains("without a folder"));
         assert!(reason(&format!("{YOLOX}sha256: ABC\n")).contains("64"));
+    }
+
+    /// A contract of each kind, as shipped.
+    const SHIPPED: [&str; 3] = [
+        include_str!("../models/lifter/model.yaml"),
+        include_str!("../models/stridepose_person/model.yaml"),
+        include_str!("../models/stridepose_pose_small/model.yaml"),
+    ];
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_taken_has_tensors_or_a_reason(
+            which in 0..SHIPPED.len(),
+            junk in "[-:*/ {}\\[\\]\"'&!|>a-z0-9.\n]{0,40}",
+            at in 0_usize..4000,
+            removed in 0_usize..12,
+        ) {
+            prop_assert!(ModelContract::parse(SHIPPED[which], "shipped").is_ok());
+            let mut text: Vec<char> = SHIPPED[which].chars().collect();
+            let at = at % text.len();
+            let end = (at + removed).min(text.len());
+            text.splice(at..end, junk.chars());
+            let spoilt: String = text.into_iter().collect();
+            for text in [junk.as_str(), &spoilt] {
+                match ModelContract::parse(text, "spoilt") {
+                    Ok(contract) => drop(contract.tensor_specs()),
+                    Err(error) => prop_assert!(error.to_string().starts_with("spoilt: "), "{error}"),
+                }
+            }
+        }
     }
 }

@@ -282,7 +282,8 @@ impl Pipeline {
         self.estimate(stamp, camera, warnings, observer)
     }
 
-    /// The way of one image's keypoints that another node found.
+    /// The way of one image's keypoints that another node found. Of more people than `detector.max_people` those with the
+    /// highest scores are kept.
     ///
     /// # Errors
     /// [`PipelineError`] when the engine fails.
@@ -293,10 +294,18 @@ impl Pipeline {
         camera: &CameraModel,
         observer: &mut dyn StageObserver,
     ) -> Result<Estimates, PipelineError> {
-        let warnings = match self.advance(stamp) {
+        let mut warnings = match self.advance(stamp) {
             Ok(warnings) => warnings,
             Err(warning) => return Ok(Estimates::nobody(stamp, warning)),
         };
+        let most = self.settings.detect.max_people;
+        let best = (people.len() > most).then(|| {
+            let message =
+                format!("{} people in one image, detector.max_people is {most}: the best are kept", people.len());
+            warnings.push(Warning::new(WarningKind::TooManyPeople, message));
+            best_people(people, most)
+        });
+        let people = best.as_deref().unwrap_or(people);
         timed(observer, Stage::Track, || {
             self.tracker.begin(stamp);
             self.tracker.associate(people);
@@ -459,6 +468,15 @@ impl Settings {
         });
         refiner.refine(&self.refine, lifted, &weighted, stamp)
     }
+}
+
+/// The `most` people with the highest scores, in their order; of equal scores the first.
+fn best_people(people: &[PersonKeypoints], most: usize) -> Vec<PersonKeypoints> {
+    let mut best: Vec<usize> = (0..people.len()).collect();
+    best.sort_by(|&a, &b| people[b].score.total_cmp(&people[a].score));
+    best.truncate(most);
+    best.sort_unstable();
+    best.into_iter().map(|index| people[index]).collect()
 }
 
 fn track_settings(config: &Config) -> TrackSettings {

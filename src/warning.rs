@@ -48,6 +48,8 @@ pub enum WarningKind {
     NetworkOutputRefused,
     /// A person who is seen could not be placed in space: too few keypoints, or the lifter's answer was no body.
     PersonNotPlaced,
+    /// Another node found more people than are wanted: those with the lowest scores were left out.
+    TooManyPeople,
 }
 
 impl WarningKind {
@@ -63,6 +65,7 @@ impl WarningKind {
             Self::BagDamaged => "bag_damaged",
             Self::NetworkOutputRefused => "network_output_refused",
             Self::PersonNotPlaced => "person_not_placed",
+            Self::TooManyPeople => "too_many_people",
         }
     }
 }

@@ -1,41 +1,27 @@
 //! Every fault that a stream of messages can have, one after the other, through the whole program: what it must say, what goes
 //! on, and that nothing leaves it that is not finite, not a covariance, or calls itself measured without a measurement.
+//!
+//! Of files: `fault_files.rs`; of pictures: `fault_images.rs`. Which fault is tested where: docs/faults.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/faults.rs"]
+mod faults;
 #[path = "common/keypoint_recording.rs"]
 mod keypoint_recording;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use serde_json::Value;
 use stridepose::adapters::messages::from_cdr;
 use stridepose::adapters::messages::stridepose::{Keypoint, KeypointArray};
-use stridepose::adapters::result_bag::read_result_bag;
 use stridepose::data::{JointState, Stamp};
-use stridepose::metrics::ResultSequence;
 use stridepose::skeleton::Joint;
 
+use faults::{Expected, Ran, expect, without_identities};
 use keypoint_recording::{CAMERA_INFO, IMAGES, Recording};
-
-/// What the program must do with a fault.
-struct Expected {
-    exit: i32,
-    /// Images that were used.
-    images: usize,
-    /// Least images with a skeleton.
-    skeletons: usize,
-    /// Every kind of warning, with its count.
-    warnings: &'static [(&'static str, u64)],
-}
 
 /// A fault, and what must come of it.
 type Row = (&'static str, fn(&mut Recording), Expected);
-
-const fn expect(exit: i32, images: usize, skeletons: usize, warnings: &'static [(&'static str, u64)]) -> Expected {
-    Expected { exit, images, skeletons, warnings }
-}
 
 fn people(array: &mut KeypointArray<'_>, count: usize) {
     let person = array.people[0].clone();
@@ -106,6 +92,20 @@ const ROWS: &[Row] = &[
         expect(3, 30, 28, &[("keypoints_refused", 1)]),
     ),
     (
+        "no keypoint that is a number",
+        |recording| {
+            recording.change(10, |array| {
+                array.people[0].keypoints.fill(Keypoint {
+                    u: f32::NAN,
+                    v: f32::NAN,
+                    score: f32::NAN,
+                    spread: f32::NAN,
+                });
+            });
+        },
+        expect(3, 30, 28, &[("keypoints_refused", 1)]),
+    ),
+    (
         "a person's score that is not a number",
         |recording| recording.change(10, |array| array.people[0].score = f32::NAN),
         expect(3, 30, 28, &[("keypoints_refused", 1)]),
@@ -137,13 +137,22 @@ const ROWS: &[Row] = &[
         |recording| (10..20).for_each(|image| recording.change(image, |array| array.people.clear())),
         expect(0, 30, 28, &[]),
     ),
-    ("fifty people at once", |recording| recording.change(10, |array| people(array, 50)), expect(0, 30, 28, &[])),
+    (
+        "fifty people at once, of whom ten are wanted",
+        |recording| recording.change(10, |array| people(array, 50)),
+        expect(0, 30, 28, &[("too_many_people", 1)]),
+    ),
+    (
+        "three thousand people at once",
+        |recording| recording.change(10, |array| people(array, 3000)),
+        expect(0, 30, 28, &[("too_many_people", 1)]),
+    ),
     (
         "from nobody to fifty people and back",
         |recording| {
             (0..IMAGES).for_each(|image| recording.change(image, |array| people(array, [0, 10, 50, 1][image % 4])));
         },
-        expect(0, 30, 20, &[]),
+        expect(0, 30, 20, &[("too_many_people", 7)]),
     ),
     (
         "the same stamp twice",
@@ -187,44 +196,11 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-/// Nothing that leaves the program may be worse than unknown.
-fn check_sane(name: &str, sequence: &ResultSequence) {
-    for image in &sequence.images {
-        assert!(image.people.len() <= 50, "{name}: {} people", image.people.len());
-        for person in &image.people {
-            for joint in Joint::ALL {
-                let joint = person.joints[joint.index()].expect("every joint has a place");
-                assert!(joint.position_in_camera.coords.iter().all(|value| value.is_finite()), "{name}");
-                assert!(joint.position_in_camera.z > 0.0, "{name}: a joint behind the camera");
-                let covariance = joint.covariance.expect("every joint has a covariance");
-                let eigenvalues = covariance.symmetric_eigenvalues();
-                assert!(eigenvalues.iter().all(|value| value.is_finite() && *value > 0.0), "{name}: {eigenvalues}");
-                let confidence = joint.confidence.expect("every joint has a confidence");
-                assert!((0.0..=1.0).contains(&confidence), "{name}: confidence {confidence}");
-            }
-        }
-    }
-}
-
-fn replay(name: &str, recording: &Recording, folder: &Path) -> (i32, Value, ResultSequence) {
-    let (bag, output) = (folder.join("bag"), folder.join("result"));
-    for path in [&bag, &output] {
-        let _ = fs::remove_dir_all(path);
-    }
+fn replay(name: &str, recording: &Recording, folder: &Path, more: &[&str]) -> Ran {
+    let bag = folder.join("bag");
+    let _ = fs::remove_dir_all(&bag);
     recording.write(&bag);
-    let ran = Command::new(env!("CARGO_BIN_EXE_stridepose"))
-        .args(["--quiet", "replay"])
-        .arg(&bag)
-        .arg("-o")
-        .arg(&output)
-        .args(["-p", "output.overlay:=false"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(!said.contains("panicked"), "{name}: {said}");
-    let summary = fs::read_to_string(output.join("summary.json")).unwrap_or_else(|_| panic!("{name}: {said}"));
-    let sequence = read_result_bag(&output, None).unwrap().sequence;
-    (ran.status.code().unwrap(), serde_json::from_str(&summary).unwrap(), sequence)
+    faults::replay(name, &bag, &folder.join("result"), more)
 }
 
 #[test]
@@ -235,23 +211,97 @@ fn every_fault_is_named_counted_and_survived() {
     for (name, spoil, expected) in ROWS {
         let mut recording = whole.clone();
         spoil(&mut recording);
-        let (exit, summary, sequence) = replay(name, &recording, folder.path());
-        check_sane(name, &sequence);
-        let warnings: Vec<(String, u64)> = summary["warnings"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(kind, count)| (kind.clone(), count["count"].as_u64().unwrap()))
-            .collect();
-        let wanted: Vec<(String, u64)> =
-            expected.warnings.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
-        let images = summary["images"].as_u64().unwrap() as usize;
-        let skeletons = summary["images_with_skeleton"].as_u64().unwrap() as usize;
-        if (exit, images, &warnings) != (expected.exit, expected.images, &wanted) || skeletons < expected.skeletons {
-            wrong.push(format!("{name}: exit {exit}, {images} images, {skeletons} with a skeleton, {warnings:?}"));
+        let ran = replay(name, &recording, folder.path(), &[]);
+        let most = ran.sequence.images.iter().map(|image| image.people.len()).max();
+        wrong.extend(ran.difference(name, expected));
+        if most > Some(10) {
+            wrong.push(format!("{name}: {most:?} people in one image"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_same_faults_twice_give_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recording = Recording::whole(folder.path());
+    (0..IMAGES).for_each(|image| recording.change(image, |array| people(array, [0, 10, 50, 1][image % 4])));
+    recording.bytes(5).truncate(40);
+    recording.change(6, |array| array.layout = "octopus");
+    recording.shift(20, -5.0);
+    let run = |side: &str| {
+        let folder = folder.path().join(side);
+        fs::create_dir(&folder).unwrap();
+        let ran = replay(side, &recording, &folder, &["-p", "detector.max_people:=50"]);
+        assert_eq!((ran.exit, ran.warnings().len()), (3, 2), "{:?}", ran.warnings());
+        fs::read(&ran.file).unwrap()
+    };
+    assert!(run("a") == run("b"), "the results differ");
+}
+
+#[test]
+fn what_follows_a_jump_back_in_time_is_what_a_fresh_start_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Recording::whole(folder.path());
+    let mut jumped = whole.clone();
+    jumped.shift(15, -5.0);
+    let mut fresh = jumped.clone();
+    // An image and its info are two messages.
+    fresh.messages.drain(..2 * 15);
+    let of =
+        |name: &str, recording: &Recording| without_identities(&replay(name, recording, folder.path(), &[]).sequence);
+    let (whole, jumped, fresh) = (of("whole", &whole), of("jumped", &jumped), of("fresh", &fresh));
+    assert_eq!((jumped.len(), fresh.len()), (IMAGES, IMAGES - 15));
+    // What is read comes by stamp: the images after the jump have the earlier ones.
+    assert!(jumped[15..] == whole[..15], "before the jump");
+    assert!(jumped[..15] == fresh[..], "after the jump");
+    assert!(fresh.iter().filter(|(_, people)| people.len() == 1).count() >= 13, "nobody to compare");
+    // Without the jump they differ: the window knows the half second before.
+    assert!(whole[15..].iter().zip(&fresh).all(|(went_on, anew)| went_on.1 != anew.1));
+}
+
+#[test]
+fn everybody_of_none_to_fifty_has_a_skeleton() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Recording::whole(folder.path());
+    for count in [0, 1, 2, 5, 10, 20, 35, 50] {
+        let mut recording = whole.clone();
+        (0..IMAGES).for_each(|image| recording.change(image, |array| people(array, count)));
+        let name = format!("{count} people");
+        let ran = replay(&name, &recording, folder.path(), &["-p", "detector.max_people:=50"]);
+        assert_eq!((ran.exit, ran.images(), ran.warnings()), (0, IMAGES, Vec::new()), "{name}");
+        let skeletons: Vec<usize> = ran.sequence.images.iter().map(|image| image.people.len()).collect();
+        // Somebody is published from the second image on (track.min_hits).
+        assert_eq!(skeletons[1..], [count; IMAGES - 1], "{name}");
+        let total: usize = skeletons.iter().sum();
+        assert_eq!(ran.summary["skeletons"].as_u64(), Some(total as u64), "{name}");
+    }
+}
+
+#[test]
+fn of_a_crowd_the_best_by_score_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recording = Recording::whole(folder.path());
+    // Six people of whom three are wanted: the second, fourth and sixth have the highest scores.
+    for image in 0..IMAGES {
+        recording.change(image, |array| {
+            people(array, 6);
+            for (index, person) in array.people.iter_mut().enumerate() {
+                person.score = if index % 2 == 1 { 0.9 } else { 0.6 };
+            }
+        });
+    }
+    let mut best = recording.clone();
+    for image in 0..IMAGES {
+        best.change(image, |array| array.people.retain(|person| person.score > 0.8));
+    }
+    let three = &["-p", "detector.max_people:=3"];
+    let of_six = replay("six", &recording, folder.path(), three);
+    assert_eq!(of_six.warnings(), [("too_many_people".to_owned(), IMAGES as u64)]);
+    assert_eq!(of_six.exit, 0, "nothing of the input was lost");
+    let of_three = replay("three", &best, folder.path(), three);
+    assert_eq!(of_six.sequence, of_three.sequence);
+    assert!(of_three.sequence.images[1..].iter().all(|image| image.people.len() == 3));
 }
 
 #[test]
@@ -262,7 +312,7 @@ fn a_joint_is_only_measured_where_its_keypoint_was_given() {
     let wrist = stridepose::skeleton::KeypointLayout::Coco17.index_of(Joint::LWrist).unwrap();
     (15..IMAGES)
         .for_each(|image| recording.change(image, |array| array.people[0].keypoints[wrist] = Keypoint::NOT_FOUND));
-    let (_, _, sequence) = replay("wrist", &recording, folder.path());
+    let sequence = replay("wrist", &recording, folder.path(), &[]).sequence;
     let states: Vec<JointState> = sequence
         .images
         .iter()

@@ -5,8 +5,23 @@ use libfuzzer_sys::fuzz_target;
 use stridepose::stages::image::{EncodedImage, decode};
 
 const ENCODINGS: [&str; 17] = [
-    "rgb8", "bgr8", "rgba8", "bgra8", "mono8", "mono16", "yuv422", "yuv422_yuy2", "uyvy", "yuyv", "nv12", "nv21",
-    "bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8", "8UC3",
+    "rgb8",
+    "bgr8",
+    "rgba8",
+    "bgra8",
+    "mono8",
+    "mono16",
+    "yuv422",
+    "yuv422_yuy2",
+    "uyvy",
+    "yuyv",
+    "nv12",
+    "nv21",
+    "bayer_rggb8",
+    "bayer_bggr8",
+    "bayer_gbrg8",
+    "bayer_grbg8",
+    "8UC3",
 ];
 
 fuzz_target!(|data: &[u8]| {

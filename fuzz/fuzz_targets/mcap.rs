@@ -8,4 +8,6 @@ use stridepose_fuzz::{Scratch, small_mcap};
 
 static SCRATCH: LazyLock<Scratch> = LazyLock::new(|| Scratch::new("fuzzed.mcap", small_mcap));
 
-fuzz_target!(|data: &[u8]| SCRATCH.read(data));
+fuzz_target!(|data: &[u8]| {
+    SCRATCH.read(data);
+});

@@ -103,12 +103,12 @@ pub enum ModelError {
         wanted: String,
     },
     /// A file cannot be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
 }
 
@@ -177,7 +177,7 @@ impl ModelStore {
                     continue;
                 }
                 let text =
-                    std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+                    std::fs::read_to_string(&path).map_err(|reason| ModelError::Io { path: path.clone(), reason })?;
                 let contract = ModelContract::parse(&text, &path.display().to_string())?;
                 let weights = self.weight_places(&path, &contract).into_iter().find(|place| place.is_file());
                 if weights.is_some() {
@@ -217,7 +217,7 @@ impl ModelStore {
                 .collect(),
         })?;
         let weights =
-            std::fs::read(&weights_path).map_err(|source| ModelError::Io { path: weights_path.clone(), source })?;
+            std::fs::read(&weights_path).map_err(|reason| ModelError::Io { path: weights_path.clone(), reason })?;
         let sha256 = hexadecimal(&Sha256::digest(&weights));
         match &contract.sha256 {
             Some(wanted) if *wanted != sha256 => Err(ModelError::Checksum {
@@ -241,7 +241,7 @@ pub fn load_discriminator(lifter: &Model) -> Result<Option<Model>, ModelError> {
     let Some(facts) = &facts.discriminator else { return Ok(None) };
     let name = format!("{} discriminator", lifter.contract.name);
     let path = lifter.contract_path.with_file_name(&facts.file);
-    let weights = std::fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+    let weights = std::fs::read(&path).map_err(|reason| ModelError::Io { path: path.clone(), reason })?;
     let sha256 = hexadecimal(&Sha256::digest(&weights));
     if sha256 != facts.sha256 {
         return Err(ModelError::Checksum { path, name, found: sha256, wanted: facts.sha256.clone() });

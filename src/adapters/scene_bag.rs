@@ -73,8 +73,8 @@ pub fn write_scene_pictures(
     for (index, image) in images.iter_mut().enumerate() {
         let (picture, people) = painter.paint(image, &camera);
         let data = encode_jpeg(&picture, JPEG_QUALITY).map_err(|error| {
-            let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
-            BagError::Io { action: "write a picture of the scene to", path: output.to_owned(), source }
+            let reason = std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
+            BagError::Io { action: "write a picture of the scene to", path: output.to_owned(), reason }
         })?;
         for (person, rendered) in image.people.iter_mut().zip(people) {
             person.is_visible = rendered.is_visible;

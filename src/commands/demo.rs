@@ -88,7 +88,8 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         }
     }
     let (config, store) = (setup.config()?, setup.store()?);
-    let summary = replay::replay(&scene, &result, &config, &store, console, Overlap::WhereThereIsACore)?;
+    let progress = replay::Progress::of_one(console)?;
+    let summary = replay::replay(&scene, &result, &config, &store, &progress, Overlap::WhereThereIsACore)?;
     print(&format!("{}\n", summary.text()))?;
     let report = args.output.join(REPORT_FILE);
     let page = args.output.join(PAGE_FILE);

@@ -2,6 +2,7 @@
 
 mod input;
 mod output;
+mod progress;
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -12,11 +13,14 @@ use std::time::Instant;
 
 use anyhow::Context;
 use image::RgbImage;
-use indicatif::ProgressBar;
+use serde::Serialize;
+use serde_json::Value;
 
 use self::input::{Content, Input, Source};
 use self::output::{Answer, Output};
+pub use self::progress::Progress;
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
+use crate::adapters::bag::writer::{PARTIAL_METADATA_FILE, is_our_file};
 use crate::adapters::bag::{Bag, CameraTopics, Completeness};
 use crate::adapters::engine::{self, Engine};
 use crate::adapters::known_camera::KnownCamera;
@@ -41,10 +45,14 @@ pub struct ReplayArgs {
     #[arg(required = true, value_name = "BAG")]
     pub bags: Vec<PathBuf>,
 
-    /// Folder for the results: a bag, summary.json and overlay.png; must be new or empty for a single bag, and is
-    /// carried on with for several
+    /// Folder for the results: a bag, summary.json and overlay.png; must be new or empty for a single bag without --resume,
+    /// and is carried on with for several
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
+
+    /// Keep a finished result of the same bag and parameters, do a half one again; several bags always are resumed
+    #[arg(long)]
+    pub resume: bool,
 
     /// Parameters and models.
     #[command(flatten)]
@@ -71,11 +79,26 @@ pub fn run(args: &ReplayArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         }
         return replay_many::run(&jobs, &args.output, args.workers.map(usize::from), &config, &store, console);
     }
-    let summary = replay(&args.bags[0], &args.output, &config, &store, console, Overlap::WhereThereIsACore)?;
+    let (bag, output) = (&args.bags[0], args.output.display());
+    if args.resume {
+        if let Some(kept) = finished_result(bag, &args.output, &config)? {
+            if let Some(path) = &args.summary {
+                write_summary(path, &kept)?;
+            }
+            print(&format!(
+                "{output} holds the finished result of {}: kept, {} images\n",
+                bag.display(),
+                kept["images"]
+            ))?;
+            return Ok(if Summary::tells_damage(&kept) { Outcome::Damaged } else { Outcome::Fine });
+        }
+        remove_half_result(bag, &args.output)?;
+    }
+    let progress = Progress::of_one(console)?;
+    let summary = replay(bag, &args.output, &config, &store, &progress, Overlap::WhereThereIsACore)?;
     if let Some(path) = &args.summary {
         write_summary(path, &summary)?;
     }
-    let output = args.output.display();
     print(&format!("{}results in {output}: bag, {SUMMARY_FILE}, {SHEET_FILE}\n", summary.text()))?;
     Ok(if summary.is_damaged() { Outcome::Damaged } else { Outcome::Fine })
 }
@@ -90,7 +113,7 @@ pub fn replay(
     output: &Path,
     config: &Config,
     store: &ModelStore,
-    console: ConsoleArgs,
+    progress: &Progress,
     overlap: Overlap,
 ) -> anyhow::Result<Summary> {
     let mut bag = Bag::open(bag_path).map_err(refuse_bag)?;
@@ -102,7 +125,8 @@ pub fn replay(
     // The folder is checked before anything is read.
     let count = source.topics().source_count.unwrap_or(0);
     let mut written = Output::create(output, &config.output, &engine.pipeline, count, give_back)?;
-    let mut run = Run::new(config, engine, source.topics(), spare_estimates, console)?;
+    progress.begin_bag(count);
+    let mut run = Run::new(config, engine, source.topics(), spare_estimates, progress)?;
     bag_path.clone_into(&mut run.summary.input);
     let completeness = if overlap == Overlap::WhereThereIsACore
         && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
@@ -136,7 +160,7 @@ const WAITING: usize = 2;
 
 /// Reading and decoding ahead, the networks in this thread, writing behind.
 fn run_in_threads(
-    run: &mut Run,
+    run: &mut Run<'_>,
     mut written: Output,
     source: &Source,
     bag: &mut Bag,
@@ -179,27 +203,24 @@ fn join<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>) -> anyhow::Result<T>
 }
 
 /// One replay under way: the part with the networks.
-struct Run {
+struct Run<'a> {
     engine: Engine,
     timer: StageTimer,
     camera: KnownCamera,
     summary: Summary,
-    bar: ProgressBar,
+    progress: &'a Progress,
     began: Instant,
     spare: Receiver<Estimates>,
 }
 
-impl Run {
+impl<'a> Run<'a> {
     fn new(
         config: &Config,
         engine: Engine,
         topics: &CameraTopics,
         spare: Receiver<Estimates>,
-        console: ConsoleArgs,
+        progress: &'a Progress,
     ) -> anyhow::Result<Self> {
-        let count = topics.source_count.unwrap_or(0);
-        let style = "{elapsed_precise} [{wide_bar}] {pos}/{len} images, {per_sec}, {eta} left";
-        let bar = console.progress_bar(Some(count), style)?;
         let mut summary =
             Summary { version: env!("CARGO_PKG_VERSION"), topic: topics.source.clone(), ..Summary::default() };
         summary.machine = Machine::here();
@@ -218,7 +239,7 @@ impl Run {
             engine,
             camera: KnownCamera::default(),
             summary,
-            bar,
+            progress,
             began: Instant::now(),
             spare,
         })
@@ -229,7 +250,7 @@ impl Run {
         while let Ok(estimates) = self.spare.try_recv() {
             self.engine.pipeline.recycle(estimates);
         }
-        self.bar.inc(1);
+        self.progress.image();
         match input {
             Ok(input) => self.estimate(input).map(Some),
             Err(warning) => {
@@ -280,7 +301,7 @@ impl Run {
 
     fn warn(&mut self, warning: &Warning) {
         if self.summary.warn(warning) {
-            self.bar.suspend(|| tracing::warn!("{warning}"));
+            self.progress.suspend(|| tracing::warn!("{warning}"));
         }
     }
 
@@ -290,7 +311,7 @@ impl Run {
             self.summary.damage = Some(completeness.to_string());
             self.warn(&warning);
         }
-        self.bar.finish_and_clear();
+        self.progress.end_bag();
         self.summary.stages_ms = self.timer.percentiles();
         self.summary.own_ms = self.timer.own();
         self.summary.images_per_second = self.summary.images as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
@@ -299,12 +320,46 @@ impl Run {
     }
 }
 
-fn write_summary(path: &Path, summary: &Summary) -> anyhow::Result<()> {
+fn write_summary(path: &Path, summary: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(summary)? + "\n";
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Removes an earlier result, and nothing else: a folder that holds anything but a bag and its reports stays.
+/// The summary of a finished result of the same bag with the same parameters; `None` where there is none that is finished.
+///
+/// # Errors
+/// [`Refused`] for a finished result of another bag or with other parameters.
+pub(super) fn finished_result(bag: &Path, result: &Path, config: &Config) -> anyhow::Result<Option<Value>> {
+    let Ok(text) = fs::read_to_string(result.join(SUMMARY_FILE)) else { return Ok(None) };
+    // Cut off in the middle: not finished.
+    let Ok(summary) = serde_json::from_str::<Value>(&text) else { return Ok(None) };
+    let parameters: Value = serde_yaml::from_str(&config.to_parameter_file())?;
+    let other = if summary["input"].as_str() != Some(&*bag.to_string_lossy()) {
+        "of another bag"
+    } else if summary["parameters"] != parameters {
+        "made with other parameters"
+    } else {
+        return Ok(Some(summary));
+    };
+    Err(Refused::because(format!("{} holds a result {other}: name another folder with -o", result.display())))
+}
+
+/// Removes what a replay of `bag` that was stopped left in `result`.
+///
+/// # Errors
+/// As [`remove_result`]; [`Refused`] also where that would remove the bag.
+pub(super) fn remove_half_result(bag: &Path, result: &Path) -> anyhow::Result<()> {
+    // Without a bag there will be no new result.
+    let (Ok(bag), Ok(folder)) = (bag.canonicalize(), result.canonicalize()) else { return Ok(()) };
+    if bag.starts_with(&folder) {
+        let result = result.display();
+        return Err(Refused::because(format!("{result} is where the bag itself lies: name another folder with -o")));
+    }
+    remove_result(result)
+}
+
+/// Removes an earlier result, and nothing else: a folder that holds anything but a bag that this program wrote and its
+/// reports stays.
 ///
 /// # Errors
 /// [`Refused`] for a folder with other things in it, an I/O error where it cannot be removed.
@@ -312,8 +367,8 @@ pub(super) fn remove_result(folder: &Path) -> anyhow::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     let is_ours = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        ["metadata.yaml", SUMMARY_FILE, SHEET_FILE].contains(&name)
-            || path.extension().is_some_and(|kind| kind == "mcap")
+        ["metadata.yaml", PARTIAL_METADATA_FILE, SUMMARY_FILE, SHEET_FILE].contains(&name)
+            || path.extension().is_some_and(|kind| kind == "mcap") && is_our_file(path).unwrap_or(false)
     };
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();

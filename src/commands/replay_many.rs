@@ -13,12 +13,12 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
-use serde_json::Value;
 
-use super::replay::{Overlap, SUMMARY_FILE, remove_result, replay};
+use super::replay::{Overlap, Progress, finished_result, remove_half_result, replay};
 use super::{ConsoleArgs, Outcome, Refused, print};
 use crate::adapters::model_store::ModelStore;
 use crate::config::Config;
+use crate::report::summary::Summary;
 
 /// Name of the list of all bags in the output folder.
 pub const BATCH_FILE: &str = "batch.json";
@@ -45,6 +45,9 @@ pub struct Finished {
     images: Option<u64>,
     /// Why it failed.
     error: Option<String>,
+    /// Whether its result, made now or earlier, lacks something.
+    #[serde(skip)]
+    is_damaged: bool,
 }
 
 /// The bags that `paths` mean: `None` when they are a single bag. The folder `output` is no place to look for bags.
@@ -131,20 +134,17 @@ pub fn run(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (config.inference.intra_threads as usize).max(1);
     let workers = workers.unwrap_or(cores / threads).clamp(1, jobs.len().max(1));
-    let style = "{elapsed_precise} [{wide_bar}] {pos}/{len} bags, {eta} left";
-    let bar = console.progress_bar(Some(jobs.len() as u64), style)?;
+    let progress = Progress::of_many(console, jobs.len())?;
     let next = AtomicUsize::new(0);
     let finished = Mutex::new(Vec::with_capacity(jobs.len()));
-    // Its own bar would draw over the one of all bags.
-    let silent = ConsoleArgs { quiet: true, ..console };
     let work = || {
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let span = tracing::warn_span!("bag", name = %job.name.display());
-            let done = span.in_scope(|| one(job, output, config, store, silent));
+            let done = span.in_scope(|| one(job, output, config, store, &progress));
             if let Some(error) = &done.error {
-                span.in_scope(|| bar.suspend(|| tracing::error!("{error}")));
+                span.in_scope(|| progress.suspend(|| tracing::error!("{error}")));
             }
-            bar.inc(1);
+            progress.bag_done();
             finished.lock().unwrap_or_else(PoisonError::into_inner).push(done);
         }
     };
@@ -153,7 +153,7 @@ pub fn run(
             scope.spawn(work);
         }
     });
-    bar.finish_and_clear();
+    progress.finish();
     let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
     finished.sort_by(|a, b| a.bag.cmp(&b.bag));
     let path = output.join(BATCH_FILE);
@@ -166,40 +166,29 @@ pub fn run(
         let names = failed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         return Err(anyhow!("{} of {} bags failed: {names}", failed.len(), finished.len()));
     }
-    let is_damaged = finished.iter().any(|done| done.status == "damaged");
+    let is_damaged = finished.iter().any(|done| done.is_damaged);
     Ok(if is_damaged { Outcome::Damaged } else { Outcome::Fine })
 }
 
-fn one(job: &Job, output: &Path, config: &Config, store: &ModelStore, console: ConsoleArgs) -> Finished {
+fn one(job: &Job, output: &Path, config: &Config, store: &ModelStore, progress: &Progress) -> Finished {
     let result = output.join(&job.name);
-    let finished =
-        |status, images, error| Finished { bag: job.bag.clone(), result: result.clone(), status, images, error };
-    match earlier(job, &result, config) {
-        Ok(Some(summary)) => return finished("kept", summary["images"].as_u64(), None),
-        Ok(None) => {}
-        Err(error) => return finished("failed", None, Some(format!("{error:#}"))),
+    let done = finished_result(&job.bag, &result, config).and_then(|kept| match kept {
+        Some(summary) => Ok(("kept", summary["images"].as_u64(), Summary::tells_damage(&summary))),
+        None => {
+            remove_half_result(&job.bag, &result)?;
+            let summary = replay(&job.bag, &result, config, store, progress, Overlap::Never)?;
+            let is_damaged = summary.is_damaged();
+            Ok((if is_damaged { "damaged" } else { "done" }, Some(summary.images), is_damaged))
+        }
+    });
+    let bag = job.bag.clone();
+    match done {
+        Ok((status, images, is_damaged)) => Finished { bag, result, status, images, error: None, is_damaged },
+        Err(error) => {
+            let error = Some(format!("{error:#}"));
+            Finished { bag, result, status: "failed", images: None, error, is_damaged: false }
+        }
     }
-    match remove_result(&result).and_then(|()| replay(&job.bag, &result, config, store, console, Overlap::Never)) {
-        Ok(summary) if summary.is_damaged() => finished("damaged", Some(summary.images), None),
-        Ok(summary) => finished("done", Some(summary.images), None),
-        Err(error) => finished("failed", None, Some(format!("{error:#}"))),
-    }
-}
-
-/// The summary of a finished result of the same bag with the same parameters; `None` where there is none that is finished.
-fn earlier(job: &Job, result: &Path, config: &Config) -> anyhow::Result<Option<Value>> {
-    let Ok(text) = fs::read_to_string(result.join(SUMMARY_FILE)) else { return Ok(None) };
-    // Cut off in the middle: not finished.
-    let Ok(summary) = serde_json::from_str::<Value>(&text) else { return Ok(None) };
-    let parameters: Value = serde_yaml::from_str(&config.to_parameter_file())?;
-    let other = if summary["input"].as_str() != Some(&*job.bag.to_string_lossy()) {
-        "of another bag"
-    } else if summary["parameters"] != parameters {
-        "made with other parameters"
-    } else {
-        return Ok(Some(summary));
-    };
-    Err(Refused::because(format!("{} holds a result {other}: name another folder with -o", result.display())))
 }
 
 fn table(finished: &[Finished], output: &Path) -> String {

@@ -13,6 +13,16 @@ use crate::geometry::camera::Intrinsics;
 use crate::report::machine::Machine;
 use crate::warning::{Warning, WarningCount, WarningCounts, WarningKind, count_warning};
 
+/// Trouble with which part of the input was lost.
+const LOST: [WarningKind; 6] = [
+    WarningKind::ImageRefused,
+    WarningKind::CameraInfoRefused,
+    WarningKind::NoCameraInfo,
+    WarningKind::KeypointsRefused,
+    WarningKind::MessageRefused,
+    WarningKind::BagDamaged,
+];
+
 /// What happened, as `summary.json` says it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
@@ -120,15 +130,12 @@ impl Summary {
 
     /// Whether part of the input was lost: a damaged bag, or messages that had to be left out.
     pub fn is_damaged(&self) -> bool {
-        let lost = [
-            WarningKind::ImageRefused,
-            WarningKind::CameraInfoRefused,
-            WarningKind::NoCameraInfo,
-            WarningKind::KeypointsRefused,
-            WarningKind::MessageRefused,
-            WarningKind::BagDamaged,
-        ];
-        self.damage.is_some() || lost.iter().any(|kind| self.warnings.contains_key(kind.name()))
+        self.damage.is_some() || LOST.iter().any(|kind| self.warnings.contains_key(kind.name()))
+    }
+
+    /// [`Summary::is_damaged`] of one that was written as JSON.
+    pub fn tells_damage(json: &serde_json::Value) -> bool {
+        !json["damage"].is_null() || LOST.iter().any(|kind| json["warnings"].get(kind.name()).is_some())
     }
 
     /// A few lines for people.

@@ -69,7 +69,9 @@ class BadPublisherTest(PeopleTest):
             answered = len(self.heard)
             self.people.publish(crowd)
             self.spin_until(lambda: len(self.heard) > answered, "an answer to the crowd", 30)
-            self.assertLessEqual(len(self.heard[-1].skeletons), 50)
+            # detector.max_people
+            self.assertLessEqual(len(self.heard[-1].skeletons), 10)
+            self.spin_until(lambda: "too_many_people" in self.values(self.lines, "warnings"), "the crowd in the diagnostics", 5)
             for index in range(5, 10):
                 self.ask(index)
             self.assertTrue(self.heard[-1].skeletons)

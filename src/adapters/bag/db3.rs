@@ -1,7 +1,7 @@
 //! `SQLite` bags (`.db3`), opened read-only.
 //!
-//! The (time, id) of the wanted messages is listed first, 16 bytes each, then each message is fetched by its id, so
-//! that a damaged page costs the messages on it and no more. Message data is borrowed from `SQLite`'s buffer.
+//! The (time, id) of the wanted messages is listed first, 16 bytes each, then each message is fetched by its id; where the
+//! list meets a damaged page it goes on behind it, so that the page costs the messages on it and no more. Message data is borrowed from `SQLite`'s buffer.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,6 +14,11 @@ use super::{BagError, Refusal};
 
 /// First bytes of a `SQLite` database.
 pub const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Damaged places behind which the list of messages goes on, at most.
+const MOST_DAMAGES: usize = 1000;
+/// Messages behind a damaged place that are tried one by one; beyond that in steps that double.
+const SMALL_HOLE: u32 = 1000;
 
 /// An open `.db3` file.
 pub struct Db3File {
@@ -121,6 +126,60 @@ fn count_messages(connection: &Connection) -> rusqlite::Result<BTreeMap<i64, u64
     rows.collect()
 }
 
+/// Adds the (time, id) of every row of `query`, whose parameter is the id to start behind, to `messages`.
+///
+/// # Errors
+/// The first damage; what lies behind it, or behind any other, is listed nevertheless.
+fn list(connection: &Connection, query: &str, messages: &mut Vec<(i64, i64)>) -> rusqlite::Result<()> {
+    let mut first = None;
+    let mut after = i64::MIN;
+    for _ in 0..MOST_DAMAGES {
+        let Err(error) = list_from(connection, query, &mut after, messages) else { break };
+        first.get_or_insert(error);
+        let Some(behind) = behind_damage(connection, after) else { break };
+        after = behind;
+    }
+    first.map_or(Ok(()), Err)
+}
+
+/// Lists the rows behind the id `after`, and moves it to the last one that could be read.
+fn list_from(
+    connection: &Connection,
+    query: &str,
+    after: &mut i64,
+    messages: &mut Vec<(i64, i64)>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(query)?;
+    let mut rows = statement.query([*after])?;
+    while let Some(row) = rows.next()? {
+        let (time, id) = (row.get(0)?, row.get(1)?);
+        messages.push((time, id));
+        *after = id.max(*after);
+    }
+    Ok(())
+}
+
+/// An id behind `after` from which the table can be read again: the next such one, unless the hole is large.
+fn behind_damage(connection: &Connection, after: i64) -> Option<i64> {
+    let mut statement = connection.prepare_cached("SELECT id FROM messages NOT INDEXED WHERE id > ?1 LIMIT 1").ok()?;
+    // Ids begin at 1.
+    let mut id = after.max(0);
+    let mut step = 1_i64;
+    for attempt in 0.. {
+        if attempt > SMALL_HOLE {
+            step = step.saturating_mul(2);
+        }
+        id = id.checked_add(step)?;
+        match statement.query_row([id], |row| row.get::<_, i64>(0)) {
+            Ok(_) => return Some(id),
+            // Behind the last one.
+            Err(rusqlite::Error::QueryReturnedNoRows) => return None,
+            Err(_) => {}
+        }
+    }
+    None
+}
+
 impl Storage for Db3File {
     fn topics(&self) -> Vec<Topic> {
         self.topics.values().cloned().collect()
@@ -138,28 +197,15 @@ impl Storage for Db3File {
             .collect();
         // The table itself, not the index: in a file that was cut the index may be gone while messages are there.
         let query = format!(
-            "SELECT timestamp, id FROM messages NOT INDEXED WHERE topic_id IN ({}) ORDER BY id",
+            "SELECT timestamp, id FROM messages NOT INDEXED WHERE id > ?1 AND topic_id IN ({}) ORDER BY id",
             wanted.join(",")
         );
-        let mut damage = None;
-        let listed = self.connection.prepare(&query).and_then(|mut statement| {
-            let mut rows = statement.query([])?;
-            loop {
-                match rows.next() {
-                    Ok(Some(row)) => self.messages.push((row.get(0)?, row.get(1)?)),
-                    Ok(None) => return Ok(()),
-                    Err(error) => {
-                        damage = Some(error);
-                        return Ok(());
-                    }
-                }
-            }
-        });
-        if let Some(error) = damage.or(listed.err()) {
+        if let Some(error) = list(&self.connection, &query, &mut self.messages).err() {
             let found = self.messages.len();
             self.lose(format!("the list of messages is damaged, {found} of them were found: {error}"));
         }
         self.messages.sort_unstable();
+        self.messages.dedup();
         Ok(())
     }
 

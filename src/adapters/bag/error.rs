@@ -10,14 +10,14 @@ pub enum BagError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {reason}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// On which path.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. No source of this error: its text is in this one's already.
+        reason: std::io::Error,
     },
     /// The bag could not be written.
     #[error("cannot write bag {}: {reason}", path.display())]
@@ -117,6 +117,6 @@ impl BagError {
 
     /// Wraps an error of the operating system.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |reason| Self::Io { action, path: path.to_owned(), reason }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use mcap::records::MessageHeader;
@@ -16,6 +16,11 @@ use super::{BagError, Refusal, Topic};
 use crate::adapters::messages::{Encode, Message, schema, to_cdr};
 use crate::data::Stamp;
 
+/// Name of `metadata.yaml` while it is being written.
+pub const PARTIAL_METADATA_FILE: &str = "metadata.yaml.partial";
+const LIBRARY: &str = concat!("stridepose ", env!("CARGO_PKG_VERSION"));
+/// The header of a file that we write ends before this byte.
+const HEADER_BYTES: u64 = 64;
 const CHUNK_BYTES: u64 = 1 << 20;
 const CHUNK_NS: i64 = 1_000_000_000;
 
@@ -73,17 +78,6 @@ impl BagWriter {
     /// # Errors
     /// [`Refusal::OutputExists`] when something is there, [`BagError`] when it cannot be made.
     pub fn create(directory: &Path) -> Result<Self, BagError> {
-        Self::create_with(directory, |path| File::create_new(path))
-    }
-
-    /// As [`BagWriter::create`], with the file that `create_file` makes at the path it is given.
-    ///
-    /// # Errors
-    /// As [`BagWriter::create`].
-    pub fn create_with(
-        directory: &Path,
-        create_file: impl FnOnce(&Path) -> std::io::Result<File>,
-    ) -> Result<Self, BagError> {
         let exists = || BagError::from(Refusal::OutputExists(directory.to_owned()));
         match std::fs::read_dir(directory) {
             Ok(mut entries) => {
@@ -97,10 +91,10 @@ impl BagWriter {
         let name = directory.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
         let file_name = format!("{}_0.mcap", name.as_deref().unwrap_or("bag"));
         let path = directory.join(&file_name);
-        let file = create_file(&path).map_err(BagError::io("create", &path))?;
+        let file = File::create_new(&path).map_err(BagError::io("create", &path))?;
         let writer = mcap::WriteOptions::new()
             .profile("ros2")
-            .library(concat!("stridepose ", env!("CARGO_PKG_VERSION")))
+            .library(LIBRARY)
             .compression(Some(mcap::Compression::Zstd))
             .compression_threads(0)
             .chunk_size(None)
@@ -224,7 +218,7 @@ impl BagWriter {
         file.sync_all().map_err(BagError::io("write", &path))?;
 
         let metadata_path = self.directory.join(FILE_NAME);
-        let partial = self.directory.join("metadata.yaml.partial");
+        let partial = self.directory.join(PARTIAL_METADATA_FILE);
         let mut file = File::create(&partial).map_err(BagError::io("create", &partial))?;
         file.write_all(yaml.as_bytes()).map_err(BagError::io("write", &partial))?;
         file.sync_all().map_err(BagError::io("write", &partial))?;
@@ -256,6 +250,18 @@ impl BagWriter {
             compression_mode: String::new(),
         }
     }
+}
+
+/// Whether the MCAP file at `path` is one that this program began: its header names it. A file that was cut off within its
+/// header, as by a kill right at the start, holds nothing and counts as well.
+///
+/// # Errors
+/// The I/O error when the file cannot be read.
+pub fn is_our_file(path: &Path) -> std::io::Result<bool> {
+    let mut head = Vec::new();
+    File::open(path)?.take(HEADER_BYTES).read_to_end(&mut head)?;
+    let name = b"stridepose ";
+    Ok((head.len() as u64) < HEADER_BYTES || head.windows(name.len()).any(|bytes| bytes == name))
 }
 
 fn write_error(path: &Path) -> impl FnOnce(mcap::McapError) -> BagError {

@@ -151,6 +151,7 @@ mod tests {
 
     use ndarray::{Array, Array3, ArrayBase, Data, Dimension};
     use ndarray_npy::{WritableElement, WriteNpyExt};
+    use proptest::prelude::*;
     use zip::write::SimpleFileOptions;
 
     use super::*;
@@ -236,5 +237,32 @@ mod tests {
         bytes.extend((pickled.len() as u16).to_le_bytes());
         bytes.extend(pickled.as_bytes());
         assert!(refusal(&bytes).contains("elements of type |O"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic_and_no_more_is_read_than_is_there(
+            junk in proptest::collection::vec(any::<u8>(), 0..200),
+            header in "[-{}()',:<>|a-z0-9_ ]{0,80}",
+            positions in proptest::collection::vec((0_usize..400, any::<u8>()), 0..6),
+            length in 0_usize..1000,
+        ) {
+            let mut whole = npy(&numbers(2));
+            for (position, value) in positions {
+                let position = position % whole.len();
+                whole[position] = value;
+            }
+            whole.truncate(length.max(10));
+            let mut headed = b"\x93NUMPY\x01\x00".to_vec();
+            headed.extend((header.len() as u16).to_le_bytes());
+            headed.extend(header.as_bytes());
+            headed.extend(&junk);
+            for bytes in [junk, whole, headed] {
+                if let Ok(array) = parse_npy(&bytes) {
+                    prop_assert!(array.poses.len() * JOINT_COUNT * 3 * 4 <= bytes.len());
+                }
+                let _ = parse_stamps(&bytes);
+            }
+        }
     }
 }

@@ -7,8 +7,9 @@ use std::sync::mpsc::Sender;
 use anyhow::Context;
 use image::RgbImage;
 
-use super::super::refuse_bag;
+use super::super::{Refused, refuse_bag};
 use super::SHEET_FILE;
+use crate::adapters::bag::{BagError, Refusal};
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::result_writer::ResultWriter;
 use crate::config::OutputConfig;
@@ -56,7 +57,7 @@ impl Output {
         Ok(Self {
             folder: folder.to_owned(),
             settings: settings.clone(),
-            writer: ResultWriter::create(folder, settings, pipeline.lookahead()).map_err(refuse_bag)?,
+            writer: ResultWriter::create(folder, settings, pipeline.lookahead()).map_err(refuse_output)?,
             sheet: Vec::new(),
             sheet_interval: count.div_ceil(SHEET_PICTURES).max(1),
             index: 0,
@@ -119,5 +120,15 @@ impl Output {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
+    }
+}
+
+fn refuse_output(error: BagError) -> anyhow::Error {
+    match error {
+        BagError::Refused(Refusal::OutputExists(path)) => Refused::because(format!(
+            "{} exists and is not empty: name another folder with -o, or go on with an earlier replay of this bag with --resume",
+            path.display()
+        )),
+        other => refuse_bag(other),
     }
 }
