@@ -25,7 +25,7 @@ use crate::network::{DILATIONS, HEAD_VALUES, LOOKAHEADS, LifterNetwork, LifterSi
 use crate::onnx::{Attribute, Dimension, Graph};
 
 /// Name of the contract in a model folder.
-pub(crate) const CONTRACT_FILE: &str = "model.yaml";
+pub const CONTRACT_FILE: &str = "model.yaml";
 
 /// The contract of a lifter, as `model.yaml` has it.
 #[derive(Serialize)]
@@ -111,37 +111,6 @@ pub fn export(
             discriminator: export_discriminator::section(folder)?,
         },
     };
-    write(&folder.join(CONTRACT_FILE), serde_yaml::to_string(&contract)?.as_bytes())
-}
-
-/// Another graph of the same lifter.
-pub struct Variant<'a> {
-    /// Name of its folder inside the model folder, and of the variant.
-    pub name: &'a str,
-    /// File name.
-    pub file: &'a str,
-    /// The graph.
-    pub graph: &'a [u8],
-}
-
-/// Writes a variant beside the model in `model`, whose contract is `contract`, into a folder of its own: with the same
-/// contract but for name, file and checksum, and without the discriminator, which lies in the model folder.
-///
-/// # Errors
-/// When the contract cannot be read or a file cannot be written.
-pub fn export_variant(variant: &Variant<'_>, contract: &str, model: &Path) -> anyhow::Result<()> {
-    let mut contract: serde_yaml::Value = serde_yaml::from_str(contract)?;
-    let sha256 = hexadecimal(&Sha256::digest(variant.graph));
-    for (key, value) in [("name", variant.name), ("file", variant.file), ("sha256", &sha256)] {
-        let place = contract.get_mut(key).with_context(|| format!("the contract has no {key}"))?;
-        *place = value.into();
-    }
-    if let Some(lifter) = contract.get_mut("lifter").and_then(serde_yaml::Value::as_mapping_mut) {
-        lifter.remove("discriminator");
-    }
-    let folder = model.join(variant.name);
-    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    write(&folder.join(variant.file), variant.graph)?;
     write(&folder.join(CONTRACT_FILE), serde_yaml::to_string(&contract)?.as_bytes())
 }
 

@@ -4,7 +4,9 @@ mod commands;
 
 use clap::{Parser, Subcommand};
 
-use commands::{ablate, adapt, curves, discriminator, export, keypoints, keypoints_export, lifter, person, validate};
+use commands::{
+    ablate, adapt, curves, discriminator, export, int8, keypoints, keypoints_export, lifter, person, validate,
+};
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
 #[derive(Parser)]
@@ -30,6 +32,8 @@ enum Command {
     Validate(validate::ValidateArguments),
     /// Calibrate a checkpoint and write its model folder: ONNX graphs and contract.
     Export(export::ExportArguments),
+    /// Write a finished lifter in 8 bits, and measure what that costs and brings.
+    Int8(int8::Int8Arguments),
     /// Train a discriminator beside a finished lifter: what its plausibility comes from.
     Discriminator(discriminator::DiscriminatorArguments),
     /// Tune a lifter to recordings without 3D truth, and say what it brought; writes nothing that got worse.
@@ -49,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         Command::ExportDetector(arguments) => person::detector_export(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Export(arguments) => export::export(&arguments),
+        Command::Int8(arguments) => int8::int8(&arguments),
         Command::Discriminator(arguments) => discriminator::discriminator(&arguments),
         Command::Adapt(arguments) => adapt::adapt(&arguments),
         Command::Ablate(arguments) => ablate::ablate(&arguments),

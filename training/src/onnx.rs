@@ -6,13 +6,15 @@ use half::f16;
 const IR_VERSION: u64 = 8;
 const OPSET_VERSION: u64 = 17;
 const FLOAT: u64 = 1;
-const INT8: u64 = 3;
+const UINT8: u64 = 2;
 const FLOAT16: u64 = 10;
 const INT64: u64 = 7;
 const FLOAT_ATTRIBUTE: u64 = 1;
 const INT_ATTRIBUTE: u64 = 2;
 const TEXT_ATTRIBUTE: u64 = 3;
 const INTS_ATTRIBUTE: u64 = 7;
+/// Operators of ONNX Runtime that the standard does not have.
+const RUNTIME_DOMAIN: &str = "com.microsoft";
 
 /// One dimension of an input or output.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,7 @@ pub enum Attribute {
 pub struct Graph {
     body: Vec<u8>,
     node_count: usize,
+    has_runtime_operators: bool,
 }
 
 impl Graph {
@@ -81,10 +84,9 @@ impl Graph {
         self.constant(name, INT64, &[values.len()], &raw)
     }
 
-    /// Adds a constant of signed bytes.
-    pub fn bytes(&mut self, name: &str, shape: &[usize], values: &[i8]) -> String {
-        let raw: Vec<u8> = values.iter().map(|value| value.cast_unsigned()).collect();
-        self.constant(name, INT8, shape, &raw)
+    /// Adds a constant of unsigned bytes.
+    pub fn bytes(&mut self, name: &str, shape: &[usize], values: &[u8]) -> String {
+        self.constant(name, UINT8, shape, values)
     }
 
     fn constant(&mut self, name: &str, data_type: u64, shape: &[usize], raw: &[u8]) -> String {
@@ -101,31 +103,33 @@ impl Graph {
 
     /// Adds a node with one output and returns the output's name.
     pub fn node(&mut self, operator: &str, inputs: &[&str], attributes: &[Attribute]) -> String {
-        let output = format!("{}_{}", operator.to_lowercase(), self.node_count);
+        let output = self.next_output(operator);
         self.named_node(operator, inputs, &output, attributes);
         output
     }
 
     /// Adds a node whose one output is called `output`.
     pub fn named_node(&mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[Attribute]) {
-        self.add(operator, inputs, &[output], attributes);
+        self.add("", operator, inputs, output, attributes);
     }
 
-    /// Brings the floats `x` to unsigned bytes at run time; returns the names of bytes, scale and zero point.
-    pub fn quantise(&mut self, x: &str) -> [String; 3] {
-        let names = ["bytes", "scale", "zero"].map(|part| format!("quantised_{}_{part}", self.node_count));
-        self.add("DynamicQuantizeLinear", &[x], &[&names[0], &names[1], &names[2]], &[]);
-        names
+    /// Adds a node of an operator that only ONNX Runtime has, whose one output is called `output`.
+    pub fn runtime_node(&mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[Attribute]) {
+        self.has_runtime_operators = true;
+        self.add(RUNTIME_DOMAIN, operator, inputs, output, attributes);
     }
 
-    fn add(&mut self, operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[Attribute]) {
+    /// The next name that [`Graph::node`] would give the output of `operator`.
+    pub fn next_output(&self, operator: &str) -> String {
+        format!("{}_{}", operator.to_lowercase(), self.node_count)
+    }
+
+    fn add(&mut self, domain: &str, operator: &str, inputs: &[&str], output: &str, attributes: &[Attribute]) {
         let mut node = Vec::new();
         for input in inputs {
             put_bytes(&mut node, 1, input.as_bytes());
         }
-        for output in outputs {
-            put_bytes(&mut node, 2, output.as_bytes());
-        }
+        put_bytes(&mut node, 2, output.as_bytes());
         put_bytes(&mut node, 3, format!("node_{}", self.node_count).as_bytes());
         put_bytes(&mut node, 4, operator.as_bytes());
         for attribute in attributes {
@@ -156,6 +160,9 @@ impl Graph {
             }
             put_bytes(&mut node, 5, &message);
         }
+        if !domain.is_empty() {
+            put_bytes(&mut node, 7, domain.as_bytes());
+        }
         put_bytes(&mut self.body, 1, &node);
         self.node_count += 1;
     }
@@ -167,10 +174,13 @@ impl Graph {
         put_bytes(&mut model, 2, b"stridepose-train");
         put_bytes(&mut model, 3, env!("CARGO_PKG_VERSION").as_bytes());
         put_bytes(&mut model, 7, &self.body);
-        let mut opset = Vec::new();
-        put_bytes(&mut opset, 1, b"");
-        put_varint(&mut opset, 2, OPSET_VERSION);
-        put_bytes(&mut model, 8, &opset);
+        let runtime = self.has_runtime_operators.then_some((RUNTIME_DOMAIN, 1));
+        for (domain, version) in [("", OPSET_VERSION)].into_iter().chain(runtime) {
+            let mut opset = Vec::new();
+            put_bytes(&mut opset, 1, domain.as_bytes());
+            put_varint(&mut opset, 2, version);
+            put_bytes(&mut model, 8, &opset);
+        }
         model
     }
 }

@@ -13,7 +13,6 @@ use stridepose_train::mocap::{Clip, Split};
 use stridepose_train::noise::DetectorNoise;
 
 use super::discriminator::judge_settings;
-use super::int8;
 use super::training_draw;
 use super::validate::{Loaded, ValidateArguments};
 
@@ -29,9 +28,6 @@ pub struct ExportArguments {
     /// run's own is used, or the one that lies in the model folder already.
     #[arg(long, value_name = "FOLDER")]
     discriminator: Option<PathBuf>,
-    /// Write the streaming graph in 8 bits as well, and measure through ONNX Runtime what it costs and brings.
-    #[arg(long)]
-    int8: bool,
     /// How these weights were made, kept in the contract.
     #[arg(long)]
     origin: String,
@@ -51,9 +47,6 @@ pub fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     bring_discriminator(arguments, &loaded)?;
     export::export(&loaded.network, &loaded.state.size, &calibration, &arguments.origin, &features, &arguments.output)?;
     println!("wrote {}", arguments.output.display());
-    if arguments.int8 {
-        int8::export(&loaded, &loaded.validation(arguments.validate.scenes), &arguments.output)?;
-    }
     Ok(())
 }
 
