@@ -6,6 +6,9 @@ use crate::network::{ElementType, TensorSpec};
 /// Strides of the anchors of YOLOX and YOLOv8.
 const STRIDES: [usize; 3] = [8, 16, 32];
 
+/// No network takes a larger picture.
+const LONGEST_SIDE_PX: usize = 1 << 16;
+
 /// A graph that takes one picture.
 pub(super) struct Graph<'a> {
     pub input: &'a TensorSpec,
@@ -29,6 +32,9 @@ impl<'a> Graph<'a> {
                 ));
             }
         };
+        if input.shape.iter().flatten().any(|&size| size > LONGEST_SIDE_PX) {
+            return Err(format!("a picture has up to {LONGEST_SIDE_PX} px a side, the graph takes {input}"));
+        }
         Ok(Self { input, is_nchw, outputs })
     }
 

@@ -118,6 +118,19 @@ fn what_does_not_fit_says_why_with_both_sides() {
 }
 
 #[test]
+fn a_picture_of_any_claimed_size_is_judged_without_an_overflow() {
+    let input = TensorSpec {
+        name: "in".to_owned(),
+        element_type: ElementType::F32,
+        shape: vec![Some(1), Some(3), Some(usize::MAX), Some(usize::MAX)],
+    };
+    for fit in judge_styles(std::slice::from_ref(&input), &[floats("out", &[1, 84, 8400])]) {
+        let reason = fit.outcome.err().unwrap();
+        assert!(reason.contains("65536 px a side"), "{}: {reason}", fit.style);
+    }
+}
+
+#[test]
 fn names_with_anything_in_them_stay_what_they_are() {
     let name = "serving: \"default\" #1\\";
     let input = floats(name, &[1, 192, 192, 3]);
