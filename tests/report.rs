@@ -5,6 +5,7 @@
 #[path = "common/skeleton_bag.rs"]
 mod skeleton_bag;
 
+use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -209,7 +210,7 @@ fn hidden_shares_and_actions_have_their_tables() {
         writer.write(topic, stamp(image), &message).unwrap();
         for joint in Joint::ALL {
             let (at, action) = (true_joint(image, joint), if image < 20 { "walk" } else { "sit" });
-            truth += &format!("{image},{},{},{},{},{action}\n", joint.name(), at.x, at.y, at.z);
+            writeln!(truth, "{image},{},{},{},{},{action}", joint.name(), at.x, at.y, at.z).unwrap();
         }
     }
     writer.finish().unwrap();

@@ -92,7 +92,7 @@ impl Browser {
                     break;
                 }
                 message.pop();
-                if serde_json::from_slice(&message).map(|message| send.send(message).is_err()).unwrap_or(true) {
+                if !serde_json::from_slice(&message).is_ok_and(|message| send.send(message).is_ok()) {
                     break;
                 }
             }
