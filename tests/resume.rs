@@ -154,6 +154,17 @@ fn a_finished_result_is_kept_and_never_mixed() {
 }
 
 #[test]
+fn many_bags_of_which_one_is_damaged_are_so_the_second_time_too() {
+    let folder = tempfile::tempdir().unwrap();
+    write_recordings(folder.path());
+    fs::remove_dir_all(folder.path().join("recordings/c")).unwrap();
+    for statuses in [["done     a", "damaged  b"], ["kept     a", "kept     b"]] {
+        let (code, said) = replay(&folder.path().join("recordings"), &folder.path().join("results"), &[]);
+        assert!(code == 3 && statuses.iter().all(|status| said.contains(status)), "{code}: {said}");
+    }
+}
+
+#[test]
 fn no_recording_is_ever_removed() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

@@ -358,8 +358,8 @@ pub(super) fn remove_half_result(bag: &Path, result: &Path) -> anyhow::Result<()
     remove_result(result)
 }
 
-/// Removes an earlier result, and nothing else: a folder that holds anything but a bag that this program wrote and its
-/// reports stays.
+/// Empties the folder of an earlier result, and of nothing else: one that holds anything but a bag that this program wrote
+/// and its reports stays as it is.
 ///
 /// # Errors
 /// [`Refused`] for a folder with other things in it, an I/O error where it cannot be removed.
@@ -370,12 +370,16 @@ pub(super) fn remove_result(folder: &Path) -> anyhow::Result<()> {
         ["metadata.yaml", PARTIAL_METADATA_FILE, SUMMARY_FILE, SHEET_FILE].contains(&name)
             || path.extension().is_some_and(|kind| kind == "mcap") && is_our_file(path).unwrap_or(false)
     };
-    for entry in entries {
-        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
-        if !is_ours(&path) {
-            let path = path.display();
-            return Err(Refused::because(format!("{path} is no part of a result: name another folder with -o")));
-        }
+    let paths: Vec<PathBuf> = entries
+        .map(|entry| Ok(entry.with_context(|| format!("cannot list {}", folder.display()))?.path()))
+        .collect::<anyhow::Result<_>>()?;
+    if let Some(other) = paths.iter().find(|path| !is_ours(path)) {
+        let other = other.display();
+        return Err(Refused::because(format!("{other} is no part of a result: name another folder with -o")));
     }
-    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
+    // The folder stays: it may be a link to a larger disk.
+    for path in paths {
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
 }
