@@ -18,7 +18,7 @@ const STATES: [(JointState, &str); 4] = [
     (JointState::Absent, "absent_share"),
 ];
 
-/// The JSON object of a result without a truth: `images`, `image_interval_s`, `jitter_m_per_s3` and [`observed_json`].
+/// The JSON object of a result without a truth: `images`, `image_interval_s`, `jitter_m_per_s3` and what is under `observed`.
 pub fn to_json_without_truth(observation: &Observation) -> Value {
     json!({
         "images": observation.images,
