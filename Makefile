@@ -7,6 +7,8 @@ DEMO_OUTPUT ?= .cache/demo
 # What `make bench` replays, and the folder of the 2D networks for it.
 BENCH_BAG ?= ../shared/bags/balance
 BENCH_MODELS ?= ../shared/models
+# A Python with PyTorch and onnxruntime, for VideoPose3D's network.
+BENCH_TORCH_PYTHON ?= python3
 # Seconds that `make fuzz` gives each target.
 FUZZ_SECS ?= 60
 # Where interop tests find a Python with the libraries of tests/interop/requirements.txt.
@@ -32,13 +34,15 @@ check: ## what CI runs: format, lints, documentation, every test, the demo; ends
 	@bash scripts/check.sh
 
 bench: setup ## measure speed and memory on this machine, beside MediaPipe where BENCH_BAG is there
-	$(CARGO) bench --locked -p stridepose
+	$(CARGO) bench --locked -p stridepose --bench stages
+	$(CARGO) bench --locked -p stridepose --bench own_code -- --json .cache/own_code.json
 	@if [ -d "$(BENCH_BAG)" ]; then \
 		$(CARGO) bench --locked -p stridepose --bench timeline -- $(BENCH_BAG) --models $(BENCH_MODELS) --json .cache/timeline.json; \
 	fi
 	@if [ -d "$(BENCH_BAG)" ]; then \
 		$(PYTHON) scripts/setup.py peers && $(CARGO) build --release --locked && \
-		.cache/peers/bin/python3 benches/peers.py $(BENCH_BAG) --models $(BENCH_MODELS) --json .cache/bench.json; \
+		.cache/peers/bin/python3 benches/peers.py $(BENCH_BAG) --models $(BENCH_MODELS) \
+			--torch-python $(BENCH_TORCH_PYTHON) --json .cache/bench.json; \
 	else \
 		echo "SKIP peers: $(BENCH_BAG) is not there; name a bag of JPEG images with BENCH_BAG, its networks with BENCH_MODELS"; \
 	fi

@@ -60,7 +60,8 @@ fn source() -> String {
 /// What is fixed in a quoted message: not the dots, nor words in capitals, which stand for something.
 fn fixed_parts(quoted: &str) -> Vec<String> {
     let mut parts = vec![Vec::new()];
-    for word in quoted.replace("...", " ... ").split_whitespace() {
+    let spaced = quoted.replace("...", " ... ");
+    for word in spaced.split_whitespace() {
         let bare = word.trim_matches(|letter: char| !letter.is_ascii_alphanumeric());
         let is_open = word == "..." || (bare.len() > 2 && bare.chars().all(|letter| letter.is_ascii_uppercase()));
         if is_open {

@@ -77,6 +77,13 @@ fn several_results_are_evaluated_each_and_as_one() {
 }
 
 #[test]
+fn one_result_finds_its_truth_in_the_folder_too() {
+    let recordings = Recordings::new();
+    let json = recordings.json(&["results/a"], 0);
+    assert!((json["mpjpe_mm"].as_f64().unwrap() - 5.0).abs() < 1e-6, "{json}");
+}
+
+#[test]
 fn the_folder_of_a_replay_of_many_bags_may_have_been_moved() {
     let recordings = Recordings::new();
     let entry = |result: &str| json!({ "bag": "x", "result": result, "status": "done" });

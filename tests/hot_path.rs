@@ -118,7 +118,7 @@ impl Network for Seer {
             TensorView::I32(view) => view.shape()[0],
         };
         self.answers = vec![(self.answer)(batch)];
-        Ok(self.answers.iter().map(ArrayD::view).collect())
+        Ok(self.answers.iter().map(|answer| answer.view()).collect())
     }
 }
 

@@ -41,7 +41,7 @@ pub fn recordings(results: &[PathBuf], truth: Option<&Path>) -> anyhow::Result<O
     for path in results {
         if path.join(BATCH_FILE).exists() {
             named.extend(results_of_batch(path)?);
-        } else if results.len() == 1 {
+        } else if results.len() == 1 && !truth.is_some_and(is_folder_of_truths) {
             return Ok(None);
         } else {
             let name = path.file_stem().ok_or_else(|| Refused::because(format!("{} has no name", path.display())))?;
@@ -57,7 +57,7 @@ pub fn recordings(results: &[PathBuf], truth: Option<&Path>) -> anyhow::Result<O
         let alone = named.into_iter().map(|(name, result)| Recording { truth: Ok(None), name, result });
         return Ok(Some(alone.collect()));
     };
-    if !truth.is_dir() || truth.join("metadata.yaml").exists() {
+    if !is_folder_of_truths(truth) {
         return Err(Refused::because(format!(
             "--truth {} is one truth for {} results: name a folder with a truth for each, NAME{} or a bag folder NAME",
             truth.display(),
@@ -68,6 +68,11 @@ pub fn recordings(results: &[PathBuf], truth: Option<&Path>) -> anyhow::Result<O
     let recordings =
         named.into_iter().map(|(name, result)| Recording { truth: find_truth(truth, &name).map(Some), name, result });
     Ok(Some(recordings.collect()))
+}
+
+/// A folder that is no bag.
+fn is_folder_of_truths(path: &Path) -> bool {
+    path.is_dir() && !path.join("metadata.yaml").exists()
 }
 
 /// The results of a replay of many bags, by the list that it left.

@@ -187,7 +187,7 @@ mod tests {
             let TensorView::F32(windows) = &inputs[0] else { unreachable!() };
             let scores: Vec<f32> = windows.outer_iter().map(|window| window.sum()).collect();
             self.answers = vec![Array2::from_shape_vec((scores.len(), 1), scores).unwrap().into_dyn()];
-            Ok(self.answers.iter().map(ArrayD::view).collect())
+            Ok(self.answers.iter().map(|answer| answer.view()).collect())
         }
     }
 

@@ -19,7 +19,9 @@ impl Shrinker {
         sum_rows(&mut self.sums, lines);
         let whole = length / (3 * block);
         let (out, last) = out.split_at_mut(3 * whole);
-        mean_along(out, &self.sums[..3 * block * whole], &mut self.means, block, lines.len());
+        if whole > 0 {
+            mean_along(out, &self.sums[..3 * block * whole], &mut self.means, block, lines.len());
+        }
         let rest = &self.sums[3 * block * whole..];
         if !rest.is_empty() {
             mean_along(&mut last[..3], rest, &mut self.means, rest.len() / 3, lines.len());
@@ -98,13 +100,47 @@ fn mean_along(out: &mut [u8], sums: &[u16], means: &mut [u8], block: usize, rows
 #[expect(clippy::inline_always, reason = "else it is not compiled for the wide registers of its caller")]
 #[inline(always)]
 fn pick<const FOUR: usize>(out: &mut [u8], means: &[u8]) {
-    let (pixels, last_pixels) = out.as_chunks_mut::<12>();
     let (groups, _) = means.as_chunks::<FOUR>();
-    for (pixels, group) in pixels.iter_mut().zip(groups) {
+    let whole = groups.len().min(out.len() / 12);
+    let (pixels, last_pixels) = out.split_at_mut(12 * whole);
+    for (pixels, group) in pixels.as_chunks_mut::<12>().0.iter_mut().zip(groups) {
         *pixels = std::array::from_fn(|index| group[index / 3 * (FOUR / 4) + index % 3]);
     }
-    let rest = &means[(pixels.len() * FOUR).min(means.len())..];
-    for (pixel, mean) in last_pixels.chunks_exact_mut(3).zip(rest.chunks(FOUR / 4)) {
+    for (pixel, mean) in last_pixels.chunks_exact_mut(3).zip(means[FOUR * whole..].chunks(FOUR / 4)) {
         pixel.copy_from_slice(&mean[..3]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_any_length_become_the_rounded_means_of_their_blocks() {
+        let mut shrinker = Shrinker::default();
+        for block in 1..9 {
+            for columns in 1..40 {
+                for count in [1, 2, block] {
+                    let count = count.min(block);
+                    let lines: Vec<Vec<u8>> = (0..count)
+                        .map(|line| (0..3 * columns).map(|at| (at * 53 + line * 101 + block * 7) as u8).collect())
+                        .collect();
+                    let rows: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+                    let mut out = vec![0; 3 * columns.div_ceil(block)];
+                    shrinker.shrink(&rows, block, &mut out);
+                    for (place, &found) in out.iter().enumerate() {
+                        let pixels = place / 3 * block..(place / 3 * block + block).min(columns);
+                        let values: Vec<f64> = pixels
+                            .flat_map(|pixel| lines.iter().map(move |line| f64::from(line[3 * pixel + place % 3])))
+                            .collect();
+                        let mean = (values.iter().sum::<f64>() / values.len() as f64 + 0.5).floor();
+                        assert!(
+                            (f64::from(found) - mean).abs() < 0.5,
+                            "block {block}, {columns} columns, {count} rows"
+                        );
+                    }
+                }
+            }
+        }
     }
 }
