@@ -107,7 +107,7 @@ impl Network for Seer {
         &self.outputs
     }
 
-    fn provider(&self) -> &str {
+    fn provider(&self) -> &'static str {
         "none"
     }
 

@@ -118,8 +118,8 @@ mod tests {
     #[test]
     fn rows_of_any_length_become_the_rounded_means_of_their_blocks() {
         let mut shrinker = Shrinker::default();
-        for block in 1..9 {
-            for columns in 1..40 {
+        for block in 1..9_usize {
+            for columns in 1..40_usize {
                 for count in [1, 2, block] {
                     let count = count.min(block);
                     let lines: Vec<Vec<u8>> = (0..count)
