@@ -35,6 +35,7 @@ check: ## what CI runs: format, lints, documentation, every test, the demo; ends
 
 bench: setup ## measure speed and memory on this machine, beside MediaPipe where BENCH_BAG is there
 	$(CARGO) bench --locked -p stridepose --bench stages
+	@$(PYTHON) benches/stages.py $${CARGO_TARGET_DIR:-target}/criterion --json .cache/stages.json
 	$(CARGO) bench --locked -p stridepose --bench own_code -- --json .cache/own_code.json
 	@if [ -d "$(BENCH_BAG)" ]; then \
 		$(CARGO) bench --locked -p stridepose --bench timeline -- $(BENCH_BAG) --models $(BENCH_MODELS) --json .cache/timeline.json; \

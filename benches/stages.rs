@@ -25,6 +25,7 @@ use stridepose::model::{
 };
 use stridepose::pipeline::{Pipeline, Stage, StageObserver};
 use stridepose::render::{Appearance, Background, BackgroundFamily, Body3d, CameraEffects, Light, RenderScene, render};
+use stridepose::report::overlay;
 use stridepose::scene::{SceneSettings, make_scene};
 use stridepose::skeleton::KeypointLayout;
 use stridepose::stages::crop::Crop;
@@ -81,6 +82,9 @@ fn image_stages(criterion: &mut Criterion) {
     group.bench_function(format!("turned_{0}x{0}_of_720p", input.size.width_px), |bencher| {
         bencher.iter(|| turned.sample_f32(black_box(&picture), &input, &mut tensor));
     });
+    group.finish();
+    let mut group = criterion.benchmark_group("overlay_720p");
+    group.bench_function("jpeg", |bencher| bencher.iter(|| overlay::jpeg(black_box(&picture), overlay::JPEG_QUALITY)));
     group.finish();
     // Scores of nothing but background: what the decoder costs beyond the network.
     let outputs = vec![0.01_f32; 3549 * 85];

@@ -20,7 +20,13 @@ mkdir -p fuzz/corpus/text fuzz/corpus/arrays
 for file in config/*.yaml config/model_templates/*.yaml models/*.yaml models/*/*.yaml; do
     cp "$file" "fuzz/corpus/text/seed_$(printf '%s' "$file" | tr / _)"
 done
-cp models/lifter/golden.json fuzz/corpus/arrays/seed_golden.json
+# Small ones: a file of a megabyte would be all that is tried.
+point='[0.1,0.2,3.0]'
+printf '{"layout":"h36m_17","unit":"m","stamps_ns":[1],"camera":{"R":[[1,0,0],[0,1,0],[0,0,1]],"t":[0,0,0]},"joints":[[%s%s]]}' \
+    "$point" "$(printf ",$point%.0s" {1..16})" >fuzz/corpus/arrays/seed_truth.json
+printf '\x93NUMPY\x01\x00\x76\x00%-117s\n%0204d' \
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 17, 3), }" 0 >fuzz/corpus/arrays/seed_truth.npy
+printf 'pelvis: base_link\nhead: {topic: /head}\n' >fuzz/corpus/arrays/seed_frames.yaml
 
 failed=0
 for target in "${targets[@]}"; do

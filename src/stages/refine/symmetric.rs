@@ -17,7 +17,8 @@ pub(super) fn inverse_of_positive_definite(matrix: &Matrix3<f64>) -> Option<Matr
     let l21 = below * inverse_1;
     let pivot_2 = f - l20 * c - l21 * below;
     // False for NaN as well.
-    if !(a > 0.0 && pivot_1 > 0.0 && pivot_2 > 0.0) {
+    let is_pivot = |pivot: f64| pivot > 0.0 && pivot < f64::INFINITY;
+    if ![a, pivot_1, pivot_2].into_iter().all(is_pivot) {
         return None;
     }
     let inverse_2 = 1.0 / pivot_2;
