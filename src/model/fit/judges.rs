@@ -66,6 +66,18 @@ fn layout(facts: &mut Facts, count: Option<usize>) -> Result<(), String> {
     Ok(())
 }
 
+/// Pixels of the picture to a cell of its maps.
+fn map_stride((columns, rows): (usize, usize), (map_columns, map_rows): (usize, usize)) -> Result<usize, String> {
+    let stride = columns.checked_div(map_columns).filter(|stride| *stride > 0);
+    stride
+        .filter(|stride| {
+            map_columns.checked_mul(*stride) == Some(columns) && map_rows.checked_mul(*stride) == Some(rows)
+        })
+        .ok_or_else(|| {
+            format!("{columns} x {rows} px are no whole multiple of maps of {map_columns} x {map_rows} cells")
+        })
+}
+
 pub(super) fn heatmap(graph: &Graph<'_>) -> Result<Facts, String> {
     let mut facts = Facts::default();
     let output = graph.shaped("[n, keypoints, rows, columns]", &[None, None, None, None])?;
@@ -73,10 +85,7 @@ pub(super) fn heatmap(graph: &Graph<'_>) -> Result<Facts, String> {
     else {
         return Err(format!("wants fixed sizes of picture and maps, the graph has {} and {output}", graph.input));
     };
-    let stride = columns / map_columns.max(1);
-    if stride == 0 || (map_columns * stride, map_rows * stride) != (columns, rows) {
-        return Err(format!("{columns} x {rows} px are no whole multiple of maps of {map_columns} x {map_rows} cells"));
-    }
+    let stride = map_stride((columns, rows), (map_columns, map_rows))?;
     layout(&mut facts, count)?;
     facts.name("keypoints.decode.output", output);
     facts.set("keypoints.decode.heatmap_stride_px", stride);
@@ -155,10 +164,7 @@ pub(super) fn center_heatmap(graph: &Graph<'_>) -> Result<Facts, String> {
     let (Some((columns, rows)), &[_, _, Some(map_rows), Some(map_columns)]) = (graph.size(), &heatmap.shape[..]) else {
         return Err(format!("wants fixed sizes of picture and maps, the graph has {} and {heatmap}", graph.input));
     };
-    let stride = columns / map_columns.max(1);
-    if stride == 0 || (map_columns * stride, map_rows * stride) != (columns, rows) {
-        return Err(format!("{columns} x {rows} px are no whole multiple of maps of {map_columns} x {map_rows} cells"));
-    }
+    let stride = map_stride((columns, rows), (map_columns, map_rows))?;
     // Only their names tell the two apart.
     let is_offset = |output: &TensorSpec| output.name.contains("off") || output.name.contains("reg");
     let (size, offset) = if is_offset(a) && !is_offset(b) { (b, a) } else { (a, b) };

@@ -128,6 +128,11 @@ fn a_picture_of_any_claimed_size_is_judged_without_an_overflow() {
         let reason = fit.outcome.err().unwrap();
         assert!(reason.contains("65536 px a side"), "{}: {reason}", fit.style);
     }
+    let input = floats("in", &[1, 3, 256, 192]);
+    let maps = TensorSpec { shape: vec![Some(1), Some(17), Some(usize::MAX), Some(48)], ..floats("maps", &[]) };
+    let fits = judge_styles(std::slice::from_ref(&input), std::slice::from_ref(&maps));
+    let heatmap = fits.into_iter().find(|fit| fit.style == "heatmap").unwrap();
+    assert!(heatmap.outcome.err().unwrap().contains("no whole multiple"));
 }
 
 #[test]
