@@ -40,7 +40,7 @@ class ReplayEqualTest(RosTest):
     def test_keypoints_of_the_demo(self):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(
-                [TOOL, "--quiet", "demo", "-o", folder, "--people", "1", "--duration-secs", "3"],
+                [TOOL, "--quiet", "demo", "--input", "keypoints", "-o", folder, "--people", "1", "--duration-secs", "3"],
                 check=True, stdout=subprocess.DEVNULL,
             )  # fmt: skip
             scene = Path(folder) / "scene"
