@@ -99,8 +99,8 @@ fn blazepose(run: usize, answers: &mut [ArrayD<f32>]) {
     let turn = if run == 0 || run % 2 == 1 { 0.1_f32 } else { -0.1 };
     for landmark in 0..39 {
         let (x, y) = match landmark {
-            33 => (128.5, 128.5),
-            34 => (128.5 + 102.4 * turn.sin(), 128.5 - 102.4 * turn.cos()),
+            33 => (128.0, 128.0),
+            34 => (128.0 + 102.4 * turn.sin(), 128.0 - 102.4 * turn.cos()),
             _ => (128.0 + if landmark % 2 == 0 { 18.0 } else { -18.0 }, 45.0 + 5.0 * landmark as f32),
         };
         for (place, value) in [x, y, 0.0, 5.0, 5.0].into_iter().enumerate() {
