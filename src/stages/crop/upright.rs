@@ -56,8 +56,7 @@ pub(super) fn for_each_row(
     let weights: Vec<f32> = columns.iter().map(|tap| tap.weight).collect();
     let outside_line = vec![outside; 3 * width_px];
     // The last pixel of those that are shown is written with one value more.
-    let mut shown_line = vec![outside; 3 * (right - left) + 1];
-    let mut line = outside_line.clone();
+    let mut line = vec![outside; 3 * width_px + 1];
     let mut rows: Vec<(&[u8], f32)> = Vec::with_capacity(taps_a_pixel);
     for row in 0..height_px {
         rows.clear();
@@ -78,9 +77,9 @@ pub(super) fn for_each_row(
                     *sum += missing;
                 }
             }
-            blend_along(&mut shown_line, &blended, &starts, &weights, taps_a_pixel);
-            line[3 * left..3 * right].copy_from_slice(&shown_line[..3 * (right - left)]);
-            put(row, left..right, &line);
+            blend_along(&mut line[3 * left..=3 * right], &blended, &starts, &weights, taps_a_pixel);
+            line[3 * right] = outside;
+            put(row, left..right, &line[..3 * width_px]);
         }
     }
 }
