@@ -1,4 +1,5 @@
 //! The documents against the program: what they tell a reader to pull can be pulled, and what they quote the program says.
+#![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;

@@ -1,6 +1,6 @@
 //! The streaming lifter in 8 bits, for CPUs: a quarter of the memory that every answer has to read.
 //!
-//! Weights are bytes around 128 with one scale for each [`BLOCK`] of an output's weights (largest magnitude 127). ONNX Runtime's
+//! Weights are bytes around 128 with one scale for each 32 of an output's weights (largest magnitude 127). ONNX Runtime's
 //! `MatMulNBits` brings each person's inputs to bytes, block by block, at run time: what one person looks like does not change
 //! what another gets. Weights widened anew for every image (`DequantizeLinear` before each product) would be eight times
 //! slower than 32 bits, and one scale for the inputs of everybody (`DynamicQuantizeLinear`) would tie people together.
