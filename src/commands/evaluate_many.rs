@@ -7,16 +7,16 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 
 use super::evaluate::{EvaluateArgs, Evaluated, report, write_file};
+use super::parallel::{cores, in_parallel};
 use super::replay_many::BATCH_FILE;
 use super::truth::TRUTH_ENDINGS;
 use super::{ConsoleArgs, Outcome, Refused, print};
+use crate::adapters::bag::rosbag2_metadata;
 use crate::data::JointState;
 use crate::metrics::{Evaluation, NamedEvaluation, Summary};
 use crate::report::evaluation::{Samples, to_json, to_json_without_truth, to_table, to_table_without_truth};
@@ -72,7 +72,7 @@ pub fn recordings(results: &[PathBuf], truth: Option<&Path>) -> anyhow::Result<O
 
 /// A folder that is no bag.
 fn is_folder_of_truths(path: &Path) -> bool {
-    path.is_dir() && !path.join("metadata.yaml").exists()
+    path.is_dir() && !path.join(rosbag2_metadata::FILE_NAME).exists()
 }
 
 /// The results of a replay of many bags, by the list that it left.
@@ -130,7 +130,7 @@ pub fn run(args: &EvaluateArgs, recordings: &[Recording], console: ConsoleArgs) 
     if let Some(folder) = pages_folder(args) {
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    let done = in_parallel(recordings, |index, recording| {
+    let done = in_parallel(recordings, cores(), |index, recording| {
         let span = tracing::warn_span!("recording", name = recording.name);
         let done = span.in_scope(|| one(args, index, recording));
         bar.inc(1);
@@ -234,28 +234,6 @@ fn page_name(index: usize, name: &str) -> String {
     format!("{:03}_{}.html", index + 1, name.chars().map(plain).take(100).collect::<String>())
 }
 
-/// What `work` makes of each item, in their order; as many at once as there are cores.
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    let next = AtomicUsize::new(0);
-    let finished = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some((index, item)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, items.get(index)?)))
-                {
-                    let made = work(index, item);
-                    finished.lock().unwrap_or_else(PoisonError::into_inner).push((index, made));
-                }
-            });
-        }
-    });
-    let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
-    finished.sort_by_key(|(index, _)| *index);
-    finished.into_iter().map(|(_, made)| made).collect()
-}
-
 fn heading(has_truth: bool) -> String {
     if has_truth {
         format!(
@@ -304,17 +282,6 @@ fn line(lines: &mut String, has_truth: bool, name: &str, evaluation: &Evaluation
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_order_is_that_of_the_items_however_long_each_takes() {
-        let items: Vec<u64> = (0..40).collect();
-        let made = in_parallel(&items, |index, &item| {
-            std::thread::sleep(std::time::Duration::from_millis((item * 7) % 5));
-            (index as u64, 10 * item)
-        });
-        assert_eq!(made, items.iter().map(|&item| (item, 10 * item)).collect::<Vec<_>>());
-        assert!(in_parallel(&[0_u8; 0], |_, _| ()).is_empty());
-    }
 
     #[test]
     fn a_page_is_named_like_a_file_and_no_two_are_the_same() {

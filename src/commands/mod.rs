@@ -12,6 +12,7 @@ pub mod exit;
 pub mod export;
 pub mod inspect;
 pub mod models;
+mod parallel;
 pub mod parameters;
 pub mod replay;
 pub mod replay_many;

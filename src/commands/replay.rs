@@ -21,7 +21,7 @@ use self::output::{Answer, Output};
 pub use self::progress::Progress;
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
 use crate::adapters::bag::writer::{PARTIAL_METADATA_FILE, is_our_file};
-use crate::adapters::bag::{Bag, CameraTopics, Completeness};
+use crate::adapters::bag::{Bag, CameraTopics, Completeness, rosbag2_metadata};
 use crate::adapters::engine::{self, Engine};
 use crate::adapters::known_camera::KnownCamera;
 use crate::adapters::model_store::ModelStore;
@@ -367,7 +367,7 @@ pub(super) fn remove_result(folder: &Path) -> anyhow::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     let is_ours = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        ["metadata.yaml", PARTIAL_METADATA_FILE, SUMMARY_FILE, SHEET_FILE].contains(&name)
+        [rosbag2_metadata::FILE_NAME, PARTIAL_METADATA_FILE, SUMMARY_FILE, SHEET_FILE].contains(&name)
             || path.extension().is_some_and(|kind| kind == "mcap") && is_our_file(path).unwrap_or(false)
     };
     let paths: Vec<PathBuf> = entries

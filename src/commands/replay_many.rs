@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 
+use super::parallel::{cores, in_parallel};
 use super::replay::{Overlap, Progress, finished_result, remove_half_result, replay};
 use super::{ConsoleArgs, Outcome, Refused, print};
+use crate::adapters::bag::rosbag2_metadata;
 use crate::adapters::model_store::ModelStore;
 use crate::config::Config;
 use crate::report::summary::Summary;
@@ -101,7 +101,7 @@ fn is_bag_folder(folder: &Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let plain = name.strip_suffix(".zstd").unwrap_or(&name);
         let extension = Path::new(plain).extension().and_then(|extension| extension.to_str());
-        path.is_file() && (plain == "metadata.yaml" || matches!(extension, Some("mcap" | "db3")))
+        path.is_file() && (plain == rosbag2_metadata::FILE_NAME || matches!(extension, Some("mcap" | "db3")))
     })
 }
 
@@ -131,30 +131,19 @@ pub fn run(
     console: ConsoleArgs,
 ) -> anyhow::Result<Outcome> {
     fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (config.inference.intra_threads as usize).max(1);
-    let workers = workers.unwrap_or(cores / threads).clamp(1, jobs.len().max(1));
+    let workers = workers.unwrap_or(cores() / threads);
     let progress = Progress::of_many(console, jobs.len())?;
-    let next = AtomicUsize::new(0);
-    let finished = Mutex::new(Vec::with_capacity(jobs.len()));
-    let work = || {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let span = tracing::warn_span!("bag", name = %job.name.display());
-            let done = span.in_scope(|| one(job, output, config, store, &progress));
-            if let Some(error) = &done.error {
-                span.in_scope(|| progress.suspend(|| tracing::error!("{error}")));
-            }
-            progress.bag_done();
-            finished.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+    let mut finished = in_parallel(jobs, workers, |_, job| {
+        let span = tracing::warn_span!("bag", name = %job.name.display());
+        let done = span.in_scope(|| one(job, output, config, store, &progress));
+        if let Some(error) = &done.error {
+            span.in_scope(|| progress.suspend(|| tracing::error!("{error}")));
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(work);
-        }
+        progress.bag_done();
+        done
     });
     progress.finish();
-    let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
     finished.sort_by(|a, b| a.bag.cmp(&b.bag));
     let path = output.join(BATCH_FILE);
     let text = serde_json::to_string_pretty(&finished)? + "\n";
