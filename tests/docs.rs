@@ -3,33 +3,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use stridepose::adapters::catalogue::Catalogue;
+
+#[path = "common/documented.rs"]
+mod documented;
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file below `folder` whose name ends in `.extension`.
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|of| of == extension) {
-            found.push(path);
-        }
-    }
-    found
+fn documents() -> Vec<(String, String)> {
+    documented::documents(project())
 }
 
-fn documents() -> Vec<(String, String)> {
-    let mut paths = files(&project().join("docs"), "md");
-    paths.extend(files(&project().join("models"), "md"));
-    paths.push(project().join("README.md"));
-    paths.into_iter().map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap())).collect()
+#[test]
+fn every_call_in_the_documents_is_taken() {
+    documented::assert_calls_are_taken(project(), "stridepose", env!("CARGO_BIN_EXE_stridepose"), 20);
 }
 
 #[test]
@@ -54,7 +45,7 @@ fn every_network_that_a_document_says_to_pull_can_be_pulled() {
 /// The source as one line, string continuations joined.
 fn source() -> String {
     let all: Vec<String> =
-        files(&project().join("src"), "rs").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        documented::files(&project().join("src"), "rs").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     all.join("\n").replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
