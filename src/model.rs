@@ -18,7 +18,7 @@ pub use self::fit::{DraftContract, StyleFit, judge_styles, templates};
 pub use self::image_input::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
 use crate::network::TensorSpec;
 use crate::skeleton::{Joint, KeypointLayout};
-use crate::stages::lift::LifterFacts;
+use crate::stages::lift::{LifterFacts, Recall};
 use crate::stages::plausibility::DiscriminatorFacts;
 use crate::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
 
@@ -103,6 +103,7 @@ struct LifterSection {
     image_strides: Vec<usize>,
     dilations: Vec<usize>,
     branch_channels: usize,
+    recall: Option<RecallSection>,
     heads: Vec<HeadSection>,
     discriminator: Option<DiscriminatorSection>,
 }
@@ -118,6 +119,13 @@ struct DiscriminatorSection {
     window_ages: Vec<usize>,
     score_scale: f64,
     score_offset: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecallSection {
+    channels: usize,
+    ages: Vec<usize>,
 }
 
 #[derive(Deserialize)]
@@ -234,6 +242,7 @@ fn lifter(section: LifterSection) -> Result<LifterFacts, String> {
         image_strides: section.image_strides,
         dilations: section.dilations,
         branch_channels: section.branch_channels,
+        recall: section.recall.map(|recall| Recall { channels: recall.channels, ages: recall.ages }),
         lookaheads: section.heads.iter().map(|head| head.lookahead).collect(),
         sigma_per_scale,
     })

@@ -117,21 +117,27 @@ fn streaming_whole_sequence_and_trainer_agree() {
     let apart = farthest(whole[0].as_slice().unwrap(), &golden.answers);
     assert!(apart < 1e-4, "whole sequence and trainer are {apart} apart");
 
-    let shifts: Vec<usize> =
-        facts.image_strides.iter().flat_map(|s| facts.dilations.iter().map(move |d| d * s)).collect();
-    assert!(golden.samples > 2 * shifts.iter().max().unwrap(), "the golden must reach the oldest tap");
-    let channels = facts.branch_channels;
+    // Channels of each row that is kept, and how long ago it is read again.
+    let mut kept: Vec<(usize, Vec<usize>)> = Vec::new();
+    for stride in &facts.image_strides {
+        kept.extend(facts.dilations.iter().map(|d| (facts.branch_channels, vec![2 * d * stride, d * stride])));
+    }
+    kept.extend(facts.recall.map(|recall| (recall.channels, recall.ages)));
+    let oldest = kept.iter().map(|(_, ages)| ages[0]).max().unwrap();
+    assert!(golden.samples > oldest, "the golden must reach the oldest row");
     let mut history: Vec<Vec<f32>> = Vec::new();
     let mut answers = Vec::new();
     for time in 0..golden.samples {
         let mut past = Vec::new();
-        for (level, shift) in shifts.iter().enumerate() {
-            for ago in [2 * shift, *shift] {
-                match time.checked_sub(ago) {
-                    Some(then) => past.extend_from_slice(&history[then][level * channels..(level + 1) * channels]),
+        let mut start = 0;
+        for (channels, ages) in &kept {
+            for ago in ages {
+                match time.checked_sub(*ago) {
+                    Some(then) => past.extend_from_slice(&history[then][start..start + channels]),
                     None => past.resize(past.len() + channels, 0.0),
                 }
             }
+            start += channels;
         }
         let past = Array2::from_shape_vec((1, past.len()), past).unwrap();
         let row = features.slice(ndarray::s![time..=time, ..]).to_owned();

@@ -1,14 +1,15 @@
 //! Lifting: the streaming multi-stride temporal convolutional network, everybody of an image in one batch.
 //!
-//! Each person has rings, one for every level of the network, that hold the level's past inputs. A new sample
-//! costs one row per level: the host hands the network the two past rows that each level's kernel reaches and
-//! takes back the level's new row. Streaming and whole-sequence evaluation of the same weights agree to 1e-4
-//! (`tests/lifter.rs`).
+//! Each person has rings, one for every level of the network, that hold the level's past inputs, and one for what the network
+//! keeps for its hindsight. A new sample costs one row of each: the host hands the network the past rows that it
+//! reaches and takes back the new ones. Streaming and whole-sequence evaluation of the same weights agree to 1e-4
+//! (`tests/networks.rs`).
 //!
-//! Network: inputs `features` `[people, FEATURE_COUNT]`, `past` `[people, levels * 2 * channels]` (for each
-//! level the row `t - 2d`, then `t - d`); outputs `answers` `[people, heads * 85]` (for each look-ahead 17 × 3
-//! root-relative joints in m, 17 lateral and 17 depth Laplace log-scales, ln m, in the axes of the virtual camera
-//! of the answered sample) and `rows` `[people, levels * channels]`.
+//! Network: inputs `features` `[people, FEATURE_COUNT]`, `past` `[people, levels * 2 * channels + kept]` (for each level
+//! the row `t - 2d`, then `t - d`; then what its contract says it recalls); outputs `answers`
+//! `[people, heads * 85]` (for each look-ahead 17 × 3 root-relative joints in m, 17 lateral and 17 depth Laplace
+//! log-scales, ln m, in the axes of the virtual camera of the answered sample) and `rows`
+//! `[people, levels * channels + kept]`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct LifterFacts {
     pub dilations: Vec<usize>,
     /// Channels of every branch.
     pub branch_channels: usize,
+    /// What the network recalls besides, where it does.
+    pub recall: Option<Recall>,
     /// Which sample each head answers for: so many samples ago. The first is 0.
     pub lookaheads: Vec<usize>,
     /// Standard deviation per stated Laplace scale, lateral and depth, for each head (calibration).
@@ -49,10 +52,28 @@ pub struct LifterFacts {
     pub discriminator: Option<DiscriminatorFacts>,
 }
 
+/// What a lifter recalls besides the past of its levels: what it kept of earlier samples for its hindsight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// Values kept of a sample.
+    pub channels: usize,
+    /// How many samples ago, oldest first.
+    pub ages: Vec<usize>,
+}
+
 impl LifterFacts {
-    /// How far each level's kernel reaches from tap to tap, in samples; branch by branch.
-    fn shifts(&self) -> impl Iterator<Item = usize> + '_ {
-        self.image_strides.iter().flat_map(|stride| self.dilations.iter().map(move |dilation| dilation * stride))
+    /// Channels of each row that the host keeps, and how many samples ago the network reads it, oldest first: each level's,
+    /// branch by branch, then what is recalled besides.
+    fn past(&self) -> impl Iterator<Item = (usize, Vec<usize>)> + '_ {
+        let shifts =
+            self.image_strides.iter().flat_map(|stride| self.dilations.iter().map(move |dilation| dilation * stride));
+        let levels = shifts.map(|shift| (self.branch_channels, (1..KERNEL).rev().map(|tap| tap * shift).collect()));
+        levels.chain(self.recall.iter().map(|recall| (recall.channels, recall.ages.clone())))
+    }
+
+    /// Values of what the network reads of the past, and of what it adds to it.
+    fn past_widths(&self) -> (usize, usize) {
+        self.past().fold((0, 0), |(read, added), (channels, ages)| (read + channels * ages.len(), added + channels))
     }
 
     /// The head that looks ahead furthest.
@@ -152,32 +173,40 @@ struct KeptSample {
     camera: VirtualCamera,
 }
 
-/// The last `2 * shift` rows of one level's input.
+/// The last rows of one value of the network, back to the oldest that is read again.
 #[derive(Clone, Debug)]
 struct Ring {
     rows: Vec<f32>,
-    shift: usize,
     channels: usize,
+    /// How many samples ago, oldest first.
+    ages: Vec<usize>,
     next: usize,
 }
 
 impl Ring {
-    fn new(shift: usize, channels: usize) -> Self {
-        Self { rows: vec![0.0; (KERNEL - 1) * shift * channels], shift, channels, next: 0 }
+    fn new(channels: usize, ages: Vec<usize>) -> Self {
+        let oldest = ages.first().copied().unwrap_or(0);
+        Self { rows: vec![0.0; oldest * channels], channels, ages, next: 0 }
     }
 
-    /// The rows `t - 2 shift` and `t - shift`, oldest first.
+    /// Values that are read again.
+    fn width(&self) -> usize {
+        self.ages.len() * self.channels
+    }
+
+    /// The rows that are read again, oldest first.
     fn write_past(&self, out: &mut [f32]) {
-        let slots = (KERNEL - 1) * self.shift;
-        for (tap, row) in out.chunks_exact_mut(self.channels).enumerate() {
-            let slot = (self.next + tap * self.shift) % slots;
+        let slots = self.rows.len() / self.channels;
+        for (age, row) in self.ages.iter().zip(out.chunks_exact_mut(self.channels)) {
+            let slot = (self.next + slots - age) % slots;
             row.copy_from_slice(&self.rows[slot * self.channels..(slot + 1) * self.channels]);
         }
     }
 
     fn push(&mut self, row: &[f32]) {
+        let slots = self.rows.len() / self.channels;
         self.rows[self.next * self.channels..(self.next + 1) * self.channels].copy_from_slice(row);
-        self.next = (self.next + 1) % ((KERNEL - 1) * self.shift);
+        self.next = (self.next + 1) % slots;
     }
 }
 
@@ -214,6 +243,8 @@ struct Buffers {
     batch: Vec<BatchRow>,
     features: Vec<f32>,
     past: Vec<f32>,
+    /// Values of a person's past that are read and added by a sample.
+    past_widths: (usize, usize),
     answers: Vec<Option<Lifted>>,
 }
 
@@ -239,16 +270,18 @@ impl Lifter {
                 facts.sigma_per_scale.len()
             ));
         }
-        if facts.branch_channels == 0 || facts.shifts().count() == 0 || facts.shifts().any(|shift| shift == 0) {
+        let is_past = |(channels, ages): (usize, Vec<usize>)| {
+            channels > 0 && !ages.is_empty() && ages.is_sorted_by(|older, newer| older > newer) && !ages.contains(&0)
+        };
+        if facts.past().count() == 0 || !facts.past().all(is_past) {
             return refuse(format!(
-                "strides {:?} and dilations {:?} must be positive",
-                facts.image_strides, facts.dilations
+                "strides {:?}, dilations {:?}, channels {} and recall {:?} must be positive, ages the oldest first",
+                facts.image_strides, facts.dilations, facts.branch_channels, facts.recall
             ));
         }
-        let levels = facts.shifts().count();
-        let row = levels * facts.branch_channels;
-        let wanted_inputs = [("features", FEATURE_COUNT), ("past", (KERNEL - 1) * row)];
-        let wanted_outputs = [("answers", facts.lookaheads.len() * HEAD_VALUES), ("rows", row)];
+        let (read, added) = facts.past_widths();
+        let wanted_inputs = [("features", FEATURE_COUNT), ("past", read)];
+        let wanted_outputs = [("answers", facts.lookaheads.len() * HEAD_VALUES), ("rows", added)];
         for (side, specs, wanted) in
             [("input", network.inputs(), wanted_inputs), ("output", network.outputs(), wanted_outputs)]
         {
@@ -258,7 +291,8 @@ impl Lifter {
                 return refuse(format!("the contract asks for {side}s {wanted:?}, the graph has {found:?}"));
             }
         }
-        Ok(Self { facts, network, discriminator: None, is_judged: true, buffers: Buffers::default() })
+        let buffers = Buffers { past_widths: (read, added), ..Buffers::default() };
+        Ok(Self { facts, network, discriminator: None, is_judged: true, buffers })
     }
 
     /// The same lifter with its answers judged by `discriminator`.
@@ -348,9 +382,8 @@ impl Lifter {
         remaining: usize,
     ) -> Result<(), LiftError> {
         let Self { facts, network, discriminator, buffers, .. } = self;
-        let Buffers { batch, features, past, answers } = buffers;
-        let channels = facts.branch_channels;
-        let levels = facts.shifts().count();
+        let Buffers { batch, features, past, past_widths, answers } = buffers;
+        let (past_width, added_width) = *past_widths;
         batch.clear();
         for (person, window) in people.iter_mut().map(AsMut::as_mut).enumerate() {
             let Some(at) = window.samples.len().checked_sub(remaining) else { continue };
@@ -365,23 +398,24 @@ impl Lifter {
         if batch.is_empty() {
             return Ok(());
         }
-        let past_width = levels * (KERNEL - 1) * channels;
         features.resize(batch.len() * FEATURE_COUNT, 0.0);
         past.resize(batch.len() * past_width, 0.0);
         for ((row, features), past) in
             batch.iter().zip(features.chunks_exact_mut(FEATURE_COUNT)).zip(past.chunks_exact_mut(past_width))
         {
             window::write_features(&row.memory, &row.camera, &row.sample, features);
-            let rings = &people[row.person].as_mut().rings;
-            for (ring, out) in rings.iter().zip(past.chunks_exact_mut((KERNEL - 1) * channels)) {
+            let mut left = past;
+            for ring in &people[row.person].as_mut().rings {
+                let (out, rest) = left.split_at_mut(ring.width());
                 ring.write_past(out);
+                left = rest;
             }
         }
         let outputs =
             network.run(&[rows_of(features, batch.len(), FEATURE_COUNT)?, rows_of(past, batch.len(), past_width)?])?;
         let answer_width = facts.lookaheads.len() * HEAD_VALUES;
-        let (answer_rows, level_rows) = check_outputs(&outputs, [answer_width, levels * channels], batch.len())?;
-        let rows = answer_rows.chunks_exact(answer_width).zip(level_rows.chunks_exact(levels * channels));
+        let (answer_rows, added_rows) = check_outputs(&outputs, [answer_width, added_width], batch.len())?;
+        let rows = answer_rows.chunks_exact(answer_width).zip(added_rows.chunks_exact(added_width));
         for (row, (answer, new_rows)) in batch.iter().zip(rows) {
             let window = people[row.person].as_mut();
             if !answer.iter().chain(new_rows).all(|value| value.is_finite()) {
@@ -390,8 +424,11 @@ impl Lifter {
             }
             let is_image = remaining == 1;
             if row.sample.kind == SampleKind::Keep {
-                for (ring, row) in window.rings.iter_mut().zip(new_rows.chunks_exact(channels)) {
+                let mut left = new_rows;
+                for ring in &mut window.rings {
+                    let (row, rest) = left.split_at(ring.channels);
                     ring.push(row);
+                    left = rest;
                 }
                 if let Some([now, earlier]) = &mut window.movements {
                     let head = facts.furthest_head() * HEAD_VALUES;
@@ -444,7 +481,7 @@ fn new_person(facts: &LifterFacts, discriminator: Option<&Discriminator>) -> Per
     PersonWindow {
         clock: SampleClock::default(),
         memory: BodyMemory::default(),
-        rings: facts.shifts().map(|shift| Ring::new(shift, facts.branch_channels)).collect(),
+        rings: facts.past().map(|(channels, ages)| Ring::new(channels, ages)).collect(),
         kept: VecDeque::with_capacity(facts.longest_lookahead() + 1),
         samples: Vec::new(),
         keypoints: [None; JOINT_COUNT],
@@ -457,16 +494,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ring_gives_the_rows_one_and_two_shifts_ago() {
-        let mut ring = Ring::new(3, 1);
-        let mut past = [0.0; 2];
-        for time in 0..20_u8 {
-            ring.write_past(&mut past);
-            let row = |ago: u8| if time >= ago { f32::from(time - ago) } else { 0.0 };
-            // Times before the start read as zero, and so does time 0 itself: count from 1 below.
-            assert!((past[0] - if time >= 6 { row(6) + 1.0 } else { 0.0 }).abs() < f32::EPSILON);
-            assert!((past[1] - if time >= 3 { row(3) + 1.0 } else { 0.0 }).abs() < f32::EPSILON);
-            ring.push(&[f32::from(time) + 1.0]);
+    fn a_ring_gives_the_rows_of_its_ages() {
+        for ages in [vec![6, 3], vec![12, 4], vec![5, 4, 1]] {
+            let mut ring = Ring::new(2, ages.clone());
+            let mut past = vec![0.0; ring.width()];
+            for time in 0..40_usize {
+                ring.write_past(&mut past);
+                for (age, row) in ages.iter().zip(past.chunks_exact(2)) {
+                    // Times before the start read as zero.
+                    let wanted = time.checked_sub(*age).map_or(0.0, |then| then as f32 + 1.0);
+                    assert_eq!(row, [wanted, -wanted], "{age} before {time}");
+                }
+                ring.push(&[time as f32 + 1.0, -(time as f32) - 1.0]);
+            }
         }
     }
 }

@@ -10,17 +10,22 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use stridepose::skeleton::KeypointLayout;
 
+use crate::calibrate;
 use crate::discriminator::DiscriminatorKind;
 use crate::export;
 use crate::mocap::Clip;
-use crate::network::LifterSize;
+use crate::network::{LifterNetwork, LifterSize, TemporalNetwork};
+use crate::refinement;
 use crate::train::{self, TrainData, TrainSettings};
 use crate::validate::{Condition, Hidden, Score, Validation};
+use crate::video_pose_3d::VideoPose3d;
 
 /// Weight of the discriminator's judgement where it is tried, m.
 const ADVERSARIAL_WEIGHT: f32 = 0.01;
 /// Share of labels that semi-supervised learning is tried with.
 const LABEL_SHARE: f64 = 0.1;
+/// The variant that is no multi-stride network.
+const VIDEO_POSE_3D: &str = "videopose3d";
 const SCORES_FILE: &str = "scores.json";
 const STUDY_FILE: &str = "study.json";
 
@@ -59,9 +64,31 @@ pub const QUESTIONS: &[Question] = &[
         columns: &[("speed 0.5", 0), ("nothing hidden", 0), ("speed 2", 0), ("40 % hidden", 0), ("gap 20", 0)],
     },
     Question {
+        name: "architecture",
+        asks: "VideoPose3D's causal network of 243 images, trained in the same way and with as much arithmetic: with so many \
+               fewer steps as it has more parameters, which are its multiply-adds an image too.",
+        variants: &[("base", "multi-stride"), (VIDEO_POSE_3D, "VideoPose3D")],
+        columns: &[
+            ("nothing hidden", 0),
+            ("nothing hidden", 2),
+            ("40 % hidden", 0),
+            ("gap 10", 0),
+            ("gap 20", 0),
+            ("speed 0.5", 0),
+            ("speed 2", 0),
+            ("COCO", 0),
+        ],
+    },
+    Question {
         name: "discriminator",
         asks: "The discriminator that judges the answers.",
         variants: &[("base", "none"), ("discriminator-spatial", "spatial"), ("discriminator", "spatio-temporal")],
+        columns: &[("nothing hidden", 0), ("nothing hidden", 2), ("40 % hidden", 0), ("gap 20", 0)],
+    },
+    Question {
+        name: "loss",
+        asks: "Terms of the loss beside position, velocity and likelihood.",
+        variants: &[("base", "none"), ("loss-normalised", "N-MPJPE, weight 0.5"), ("loss-bones", "bones, weight 0.2")],
         columns: &[("nothing hidden", 0), ("nothing hidden", 2), ("40 % hidden", 0), ("gap 20", 0)],
     },
     Question {
@@ -91,8 +118,8 @@ pub const QUESTIONS: &[Question] = &[
     },
     Question {
         name: "look-ahead",
-        asks: "Images that the answer waits for: 0, 4, 12.",
-        variants: &[("base", "as trained")],
+        asks: "Images that the answer waits for: 0, 4, 12; that of 12 with hindsight or from the head alone.",
+        variants: &[("base", "hindsight"), ("hindsight-off", "head alone")],
         columns: &[
             ("nothing hidden", 0),
             ("nothing hidden", 1),
@@ -100,6 +127,19 @@ pub const QUESTIONS: &[Question] = &[
             ("40 % hidden", 0),
             ("40 % hidden", 1),
             ("40 % hidden", 2),
+        ],
+    },
+    Question {
+        name: "refinement",
+        asks: "The pipeline's refinement of the answers, image by image, with the root that it finds itself.",
+        variants: &[("base", "as trained")],
+        columns: &[
+            ("nothing hidden, refinement off", 0),
+            ("nothing hidden, unweighted", 0),
+            ("nothing hidden, by confidence", 0),
+            ("40 % hidden, refinement off", 0),
+            ("40 % hidden, unweighted", 0),
+            ("40 % hidden, by confidence", 0),
         ],
     },
     Question {
@@ -129,6 +169,9 @@ fn conditions() -> Vec<(&'static str, Condition)> {
         ("BlazePose", Condition { layout: KeypointLayout::BlazePose33, ..none }),
     ]
 }
+
+/// Conditions under which the refinement is measured too.
+const REFINED: [&str; 2] = ["nothing hidden", "40 % hidden"];
 
 /// What one run scored, by condition.
 pub type RunScores = BTreeMap<String, Score>;
@@ -222,18 +265,48 @@ fn run(settings: &AblateSettings, data: &TrainData<'_>, variant: &str, seed: u64
     println!("{variant}, seed {seed}");
     let (train_settings, label_share) = varied(&settings.base, variant)?;
     let train_settings = TrainSettings { folder, seed, ..train_settings };
-    let network = train::train(&train_settings, &TrainData { label_share, ..*data })?;
-    let image_strides = &train_settings.learn.size.image_strides;
-    let scenes_per_clip = settings.scenes_per_clip;
-    let validation =
-        Validation { network: &network, image_strides, clips: data.clips, noise: data.noise, scenes_per_clip };
-    let scores: RunScores = conditions()
-        .into_iter()
-        .map(|(name, condition)| (name.to_owned(), validation.score(Clip::is_moving, &condition)))
-        .collect();
+    let data = TrainData { label_share, ..*data };
+    let scores = match variant {
+        VIDEO_POSE_3D => trained::<VideoPose3d>(&train_settings, &data, settings.scenes_per_clip)?,
+        _ => trained::<LifterNetwork>(&train_settings, &data, settings.scenes_per_clip)?,
+    };
     export::write(&path, serde_json::to_string(&scores)?.as_bytes())?;
     // As text has them, so that the table is the same whether the runs are done now or were done before.
     read_json(&path)
+}
+
+/// Trains a network and scores it.
+fn trained<N: TemporalNetwork>(
+    settings: &TrainSettings,
+    data: &TrainData<'_>,
+    scenes_per_clip: usize,
+) -> anyhow::Result<RunScores> {
+    let network: N = train::train(settings, data)?;
+    let size = &settings.learn.size;
+    let validation = Validation { network: &network, size, clips: data.clips, noise: data.noise, scenes_per_clip };
+    let mut scores: RunScores = conditions()
+        .into_iter()
+        .map(|(name, condition)| (name.to_owned(), validation.score(Clip::is_moving, &condition)))
+        .collect();
+    scores.extend(refined(&validation));
+    Ok(scores)
+}
+
+/// Scores of the refined answers, by what [`QUESTIONS`] call them.
+fn refined<N: TemporalNetwork>(validation: &Validation<'_, N>) -> RunScores {
+    let calibration = calibrate::calibrate(validation);
+    let mut scores = RunScores::new();
+    for (name, condition) in conditions().into_iter().filter(|(name, _)| REFINED.contains(name)) {
+        let study = refinement::study(validation, Clip::is_moving, &condition, &calibration[0]);
+        let named = refinement::MODES.iter().zip(study.scores);
+        scores.extend(named.map(|((_, mode), score)| (refined_name(name, mode), score)));
+    }
+    scores
+}
+
+fn refined_name(condition: &str, mode: &str) -> String {
+    let off = if mode == "off" { "refinement " } else { "" };
+    format!("{condition}, {off}{mode}")
 }
 
 /// The settings of `variant` and its share of labels.
@@ -250,6 +323,14 @@ fn varied(base: &TrainSettings, variant: &str) -> anyhow::Result<(TrainSettings,
         "discriminator" | "semi-discriminator" => {
             settings.learn.discriminator = Some(DiscriminatorKind::SpatioTemporal);
         }
+        VIDEO_POSE_3D => {
+            // As much arithmetic as the others, not as many steps.
+            let ratio = base.learn.size.parameters() as f64 / VideoPose3d::parameters() as f64;
+            settings.steps = ((base.steps as f64 * ratio).round() as u64).max(1);
+        }
+        "loss-normalised" => settings.learn.loss.normalised = 0.5,
+        "loss-bones" => settings.learn.loss.bones = 0.2,
+        "hindsight-off" => settings.learn.size.hindsight = 0,
         "occlusion-off" => settings.batch.occlude = false,
         "semi-off" | "semi" => {}
         _ => anyhow::bail!("no variant \"{variant}\""),
@@ -264,9 +345,12 @@ fn varied(base: &TrainSettings, variant: &str) -> anyhow::Result<(TrainSettings,
     Ok((settings, label_share))
 }
 
-/// The size of the lifter of `variant`; `None` for no variant.
-pub(crate) fn size_of(base: &TrainSettings, variant: &str) -> Option<LifterSize> {
-    varied(base, variant).ok().map(|(settings, _)| settings.learn.size)
+/// Numbers that the network of `variant` learns; 0 for no variant.
+pub(crate) fn parameters_of(base: &TrainSettings, variant: &str) -> usize {
+    match variant {
+        VIDEO_POSE_3D => VideoPose3d::parameters(),
+        _ => varied(base, variant).map_or(0, |(settings, _)| settings.learn.size.parameters()),
+    }
 }
 
 /// The size with other image strides whose number of parameters is nearest to that of `size`.

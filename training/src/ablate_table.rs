@@ -57,7 +57,7 @@ fn table(question: &Question, settings: &AblateSettings, scores: &BTreeMap<&'sta
                 let _ = write!(text, " / {}", mean_and_spread(&aligned));
             }
         }
-        let parameters = ablate::size_of(&settings.base, variant).map_or(0, |size| size.parameters());
+        let parameters = ablate::parameters_of(&settings.base, variant);
         let _ = writeln!(text, " | {:.2} M |", parameters as f64 / 1e6);
     }
     text

@@ -5,6 +5,7 @@ use super::*;
 use crate::ablate_table;
 use crate::batch::BatchSettings;
 use crate::corpus::KeypointsOnly;
+use crate::loss::LossWeights;
 use crate::noise::NoiseSettings;
 use crate::scene::SceneSettings;
 use crate::test_people::{clips, noise};
@@ -24,7 +25,8 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
         semi_supervised: false,
     };
     let learn = LearnSettings {
-        size: LifterSize { image_strides: vec![1, 2, 4, 8], encoder: 8, branch: 8, fuse: 8 },
+        size: LifterSize { image_strides: vec![1, 2, 4, 8], encoder: 8, branch: 8, fuse: 8, hindsight: 8 },
+        loss: LossWeights::default(),
         average_decay: 0.9,
         discriminator: None,
         adversarial_weight: 0.0,
@@ -39,6 +41,7 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
         seed: 0,
         checkpoint_every: 2,
         validate_every: 0,
+        workers: 0,
     };
     AblateSettings {
         folder: folder.to_owned(),
@@ -53,16 +56,20 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
 fn every_variant_is_known_and_every_column_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let base = settings(folder.path(), &[1], &[]).base;
-    let names: Vec<&str> = conditions().into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<String> = conditions().into_iter().map(|(name, _)| name.to_owned()).collect();
+    for condition in REFINED {
+        assert!(names.iter().any(|name| name == condition), "{condition}");
+        names.extend(refinement::MODES.map(|(_, mode)| refined_name(condition, mode)));
+    }
     for question in QUESTIONS {
         for (variant, _) in question.variants {
             assert!(varied(&base, variant).is_ok(), "{variant}");
         }
-        assert!(question.columns.iter().all(|(name, _)| names.contains(name)), "{}", question.name);
+        assert!(question.columns.iter().all(|(name, _)| names.iter().any(|known| known == name)), "{}", question.name);
     }
     assert!(chosen(&["strides".to_owned()]).is_ok_and(|questions| questions.len() == 1));
     let error = chosen(&["stride".to_owned()]).err().unwrap().to_string();
-    assert!(error.contains("strides, discriminator"), "{error}");
+    assert!(error.contains("strides, architecture, discriminator"), "{error}");
 }
 
 #[test]

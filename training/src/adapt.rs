@@ -19,8 +19,9 @@ use crate::export;
 use crate::export_discriminator;
 use crate::import::{self, ImportedLifter};
 use crate::keypoint_sequence::KeypointSequence;
+use crate::loss::LossWeights;
 use crate::mocap::{Clip, Split};
-use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows};
+use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows, TemporalNetwork};
 use crate::noise::DetectorNoise;
 use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
 use crate::train::{self, TrainData, TrainSettings};
@@ -106,6 +107,7 @@ fn train_settings(settings: &AdaptSettings, size: &LifterSize) -> TrainSettings 
         folder: settings.folder.join("run"),
         learn: LearnSettings {
             size: size.clone(),
+            loss: LossWeights::default(),
             average_decay: AVERAGE_DECAY,
             discriminator: None,
             adversarial_weight: 0.0,
@@ -117,6 +119,7 @@ fn train_settings(settings: &AdaptSettings, size: &LifterSize) -> TrainSettings 
         seed: settings.seed,
         checkpoint_every: 250,
         validate_every: 0,
+        workers: 0,
     }
 }
 
@@ -161,13 +164,7 @@ fn validation<'a>(
     settings: &AdaptSettings,
     data: &AdaptData<'a>,
 ) -> Validation<'a> {
-    Validation {
-        network,
-        image_strides: &size.image_strides,
-        clips: data.clips,
-        noise: data.noise,
-        scenes_per_clip: settings.scenes_per_clip,
-    }
+    Validation { network, size, clips: data.clips, noise: data.noise, scenes_per_clip: settings.scenes_per_clip }
 }
 
 /// What can be said of recordings without truth.
@@ -207,7 +204,7 @@ pub(crate) fn own(network: &LifterNetwork, size: &LifterSize, sequences: &[Keypo
             Tensor::<1>::from_data(TensorData::from(values), &device).reshape([rows.len(), width])
         };
         let features: Vec<f32> = rows.iter().flat_map(|row| row.features).collect();
-        let answers = network.valid().forward(tensor(&features, FEATURE_COUNT), &size.image_strides, 1, Rows::All);
+        let answers = network.valid().forward(tensor(&features, FEATURE_COUNT), size, 1, Rows::All);
         let (values, weights) = (tensor(&values, LOOKAHEADS.len() * POSE_VALUES), tensor(&weights, LOOKAHEADS.len()));
         let loss = unlabelled_loss(&answers, &values, &weights, 1, &UnlabelledWeights::default());
         for (sum, part) in sums.iter_mut().zip([loss.reprojection, loss.constancy, loss.symmetry]) {

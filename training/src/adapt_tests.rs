@@ -45,7 +45,7 @@ fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
 }
 
 fn write_lifter(folder: &Path) {
-    let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16 };
+    let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, hindsight: 8 };
     let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
     let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
     let network = LifterNetwork::new(&size, &Device::flex());
@@ -105,7 +105,7 @@ fn without_validation_persons_nothing_begins() {
 /// A network that always answers the same pose: its bones are constant, and as long as their halves say.
 #[test]
 fn recordings_are_measured_in_mm() {
-    let size = LifterSize { image_strides: vec![1], encoder: 8, branch: 8, fuse: 8 };
+    let size = LifterSize { image_strides: vec![1], encoder: 8, branch: 8, fuse: 8, hindsight: 8 };
     let mut network = LifterNetwork::new(&size, &Device::flex());
     let mut bias = vec![0.0_f32; LOOKAHEADS.len() * crate::network::HEAD_VALUES];
     // Every joint at its own height, the left wrist 16 mm out to the side.

@@ -54,13 +54,9 @@ impl Adversary {
         self.kind
     }
 
-    /// What the lifter is to add to its loss for its answers to `windows`, m; `None` before it listens.
-    pub(crate) fn persuade(&self, windows: &Tensor<2>, progress: f64) -> Option<Tensor<1>> {
-        if progress < LIFTER_FROM || self.weight <= 0.0 {
-            return None;
-        }
-        let off = self.network.forward(windows, &self.kcs).sub_scalar(1.0);
-        Some(off.powi_scalar(2).mean().mul_scalar(0.5 * self.weight))
+    /// The discriminator as it is now, to be listened to.
+    pub(crate) fn judge(&self) -> Judge {
+        Judge { kind: self.kind, weight: self.weight, network: self.network.valid().train(), kcs: self.kcs.clone() }
     }
 
     /// One step of the discriminator; its loss, 0.25 when it cannot tell; `None` before it begins.
@@ -92,6 +88,29 @@ impl Adversary {
     pub(crate) fn save(&self, files: &Path) -> anyhow::Result<()> {
         checkpoint::save_module(&self.network, files, FILE)?;
         checkpoint::save_optimizer(&self.optimizer, files, OPTIMIZER_FILE)
+    }
+}
+
+/// A copy of the discriminator that a lifter listens to: what is learnt from it is learnt by the lifter alone.
+pub(crate) struct Judge {
+    kind: DiscriminatorKind,
+    weight: f32,
+    network: Discriminator,
+    kcs: KinematicChain,
+}
+
+impl Judge {
+    pub(crate) fn kind(&self) -> DiscriminatorKind {
+        self.kind
+    }
+
+    /// What the lifter is to add to its loss for its answers to `windows`, m; `None` before it listens.
+    pub(crate) fn persuade(&self, windows: &Tensor<2>, progress: f64) -> Option<Tensor<1>> {
+        if progress < LIFTER_FROM || self.weight <= 0.0 {
+            return None;
+        }
+        let off = self.network.forward(windows, &self.kcs).sub_scalar(1.0);
+        Some(off.powi_scalar(2).mean().mul_scalar(0.5 * self.weight))
     }
 }
 
@@ -185,7 +204,7 @@ mod tests {
             tensor(&tail(8, value), &device)
         };
         assert!(adversary.learn(&smooth(0.0), &smooth(0.0), 0.05).unwrap().is_none(), "too early");
-        assert!(adversary.persuade(&windows(&smooth(0.0), 8, kind), 0.15).is_none(), "too early");
+        assert!(adversary.judge().persuade(&windows(&smooth(0.0), 8, kind), 0.15).is_none(), "too early");
         let mut losses = Vec::new();
         for step in 0..60 {
             let shift = step as f32 * 0.1;
@@ -193,10 +212,11 @@ mod tests {
             losses.push(adversary.learn(&truth, &answered, 0.5).unwrap().unwrap());
         }
         assert!(losses[59] < 0.1 && losses[59] < losses[0], "{} -> {}", losses[0], losses[59]);
-        let pull = |poses: &Tensor<2>| adversary.persuade(&windows(poses, 8, kind), 0.5).unwrap().into_scalar::<f32>();
+        let pull =
+            |poses: &Tensor<2>| adversary.judge().persuade(&windows(poses, 8, kind), 0.5).unwrap().into_scalar::<f32>();
         assert!(pull(&smooth(0.33)) < pull(&jittering(0.33)));
         let poses = jittering(0.33).require_grad();
-        let gradients = adversary.persuade(&windows(&poses, 8, kind), 0.5).unwrap().backward();
+        let gradients = adversary.judge().persuade(&windows(&poses, 8, kind), 0.5).unwrap().backward();
         let gradient = poses.grad(&gradients).unwrap().abs().sum().into_scalar::<f32>();
         assert!(gradient > 0.0 && gradient.is_finite());
     }

@@ -4,6 +4,8 @@
 //! every [`PAIR_PERIOD`] samples: neighbours differ too little for each of them to be worth the arithmetic of
 //! the head, and a pair is what the velocity loss needs.
 
+use std::ops::Range;
+
 use nalgebra::Vector3;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -20,6 +22,8 @@ use crate::scene::{self, Scene, SceneSettings};
 
 /// One pair of loss rows in this many samples.
 pub const PAIR_PERIOD: usize = 6;
+/// Samples of a part of a batch: few enough for what a level reads and writes to stay in a core's cache.
+const PART_SAMPLES: usize = 1536;
 /// Values of one target pose.
 pub const POSE_VALUES: usize = JOINT_COUNT * 3;
 
@@ -74,6 +78,25 @@ pub struct BatchSettings {
     pub semi_supervised: bool,
 }
 
+impl BatchSettings {
+    /// Samples of each clip of batch number `step`.
+    fn length(&self, step: u64) -> usize {
+        self.lengths[step as usize % self.lengths.len()]
+    }
+
+    /// Clips of batch number `step`.
+    fn clips(&self, step: u64) -> usize {
+        (self.samples / self.length(step)).max(1)
+    }
+
+    /// The clips of batch number `step` in parts of about [`PART_SAMPLES`].
+    pub(crate) fn parts(&self, step: u64) -> Vec<Range<usize>> {
+        let clips = self.clips(step);
+        let parts = (clips * self.length(step)).div_ceil(PART_SAMPLES).min(clips);
+        (0..parts).map(|part| clips * part / parts..clips * (part + 1) / parts).collect()
+    }
+}
+
 /// Draws batch number `step` of the run with `seed`: the same numbers whenever it is asked for.
 pub fn draw(
     corpus: &Corpus<'_>,
@@ -83,8 +106,27 @@ pub fn draw(
     seed: u64,
     step: u64,
 ) -> Batch {
-    let length = settings.lengths[step as usize % settings.lengths.len()];
-    let clips = (settings.samples / length).max(1);
+    draw_part(&Draw { corpus, noise, settings, severity, seed, step }, 0..settings.clips(step))
+}
+
+/// What a batch is drawn from and by.
+#[derive(Clone, Copy)]
+pub(crate) struct Draw<'a> {
+    pub corpus: &'a Corpus<'a>,
+    pub noise: &'a DetectorNoise,
+    pub settings: &'a BatchSettings,
+    /// Of occlusions, from 0 to 1.
+    pub severity: f64,
+    pub seed: u64,
+    pub step: u64,
+}
+
+/// Draws the clips `of_batch` of a batch. Each clip is the same whatever others are drawn with it, but that the second half
+/// of each part is that without labels, where such are drawn.
+pub(crate) fn draw_part(draw: &Draw<'_>, of_batch: Range<usize>) -> Batch {
+    let Draw { corpus, noise, settings, severity, seed, step } = *draw;
+    let length = settings.length(step);
+    let clips = of_batch.len();
     let loss_rows = length / PAIR_PERIOD * 2;
     let unlabelled = corpus.unlabelled.as_ref().filter(|_| settings.semi_supervised);
     let labelled = if unlabelled.is_some() { clips.div_ceil(2) } else { clips };
@@ -101,8 +143,8 @@ pub fn draw(
         keypoint_weights: vec![0.0; rows_with_keypoints],
     };
     for clip in 0..clips {
-        let mut rng =
-            ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((clip as u64) << 48));
+        let of_clip = (of_batch.start + clip) as u64;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (of_clip << 48));
         let hide = |detected: &[KeypointsOnPlane], rng: &mut ChaCha8Rng| {
             let mut seen = detected.to_vec();
             if settings.occlude {

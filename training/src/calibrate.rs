@@ -7,7 +7,7 @@
 use serde::Serialize;
 use stridepose::skeleton::{JOINT_COUNT, Joint, KeypointLayout};
 
-use crate::network::LOOKAHEADS;
+use crate::network::{LOOKAHEADS, TemporalNetwork};
 use crate::validate::{Condition, Hidden, Validation};
 
 /// 90 % of a unit normal lie within this distance of zero.
@@ -53,7 +53,7 @@ struct Ratios {
 }
 
 /// Calibrates every head.
-pub fn calibrate(validation: &Validation<'_>) -> Vec<HeadCalibration> {
+pub fn calibrate<N: TemporalNetwork>(validation: &Validation<'_, N>) -> Vec<HeadCalibration> {
     let mut heads: Vec<Ratios> = LOOKAHEADS.iter().map(|_| Ratios::default()).collect();
     for (layout, share) in CONDITIONS {
         let condition = Condition { layout, hidden: Hidden::Share(share), speed: 1.0 };

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::discriminator::DiscriminatorKind;
-use crate::network::{LifterNetwork, LifterSize};
+use crate::network::{LifterNetwork, LifterSize, TemporalNetwork};
 use crate::trainer::LearnSettings;
 
 const STATE_FILE: &str = "state.json";
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     fn size() -> LifterSize {
-        LifterSize { image_strides: vec![1, 2], encoder: 8, branch: 4, fuse: 8 }
+        LifterSize { image_strides: vec![1, 2], encoder: 8, branch: 4, fuse: 8, hindsight: 8 }
     }
 
     fn encoder_weights(network: &LifterNetwork) -> Vec<f32> {
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn runs_of_earlier_versions_are_read_and_replaced() {
         let run = tempfile::tempdir().unwrap();
-        let network = LifterNetwork::new(&size(), &Device::flex());
+        let network = LifterNetwork::new(&LifterSize { hindsight: 0, ..size() }, &Device::flex());
         save_module(&network, run.path(), "network").unwrap();
         let state = r#"{"step":5,"size":{"image_strides":[1,2],"encoder":8,"branch":4,"fuse":8}}"#;
         fs::write(run.path().join(STATE_FILE), state).unwrap();

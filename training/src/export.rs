@@ -1,9 +1,9 @@
 //! From a trained network to the files of a model folder.
 //!
 //! * `streaming.onnx`: one sample of each person. Inputs `features` `[people, 106]` and `past`
-//!   `[people, levels * 2 * channels]`, for each level the rows `t - 2d` and `t - d` of its input; outputs
-//!   `answers` `[people, heads * 85]` and `rows` `[people, levels * channels]`, each level's input at `t`, which
-//!   the host puts into its rings.
+//!   `[people, levels * 2 * channels + kept]`, for each level the rows `t - 2d` and `t - d` of its input, then what was kept
+//!   for the hindsight at `t - 12`; outputs `answers` `[people, heads * 85]` and `rows` `[people, levels * channels + kept]`,
+//!   each level's input at `t` and what is kept of it, which the host puts into its rings.
 //! * `sequence.onnx`: a whole sequence of one person, `features` `[samples, 106]` to `answers`.
 //! * `golden.json`: features and the trainer's own answers, for the test that all three agree.
 //! * `model.yaml`: the contract that the program checks the graph against.
@@ -21,7 +21,10 @@ use stridepose::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
 
 use crate::calibrate::HeadCalibration;
 use crate::export_discriminator::{self, DiscriminatorSection};
-use crate::network::{DILATIONS, HEAD_VALUES, LOOKAHEADS, LifterNetwork, LifterSize, Residual, Rows};
+use crate::network::{
+    self, DILATIONS, HEAD_VALUES, HINDSIGHT, KERNEL, LOOKAHEADS, LifterNetwork, LifterSize, Residual, Rows,
+    TemporalNetwork,
+};
 use crate::onnx::{Attribute, Dimension, Graph};
 
 /// Name of the contract in a model folder.
@@ -47,9 +50,17 @@ struct LifterSection<'a> {
     image_strides: &'a [usize],
     dilations: [usize; DILATIONS.len()],
     branch_channels: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recall: Option<RecallSection>,
     heads: Vec<HeadSection>,
     #[serde(skip_serializing_if = "Option::is_none")]
     discriminator: Option<DiscriminatorSection>,
+}
+
+#[derive(Serialize)]
+struct RecallSection {
+    channels: usize,
+    ages: [usize; 1],
 }
 
 #[derive(Serialize)]
@@ -100,6 +111,7 @@ pub fn export(
             image_strides: &size.image_strides,
             dilations: DILATIONS,
             branch_channels: size.branch,
+            recall: (size.hindsight > 0).then(|| RecallSection { channels: size.kept(), ages: [HINDSIGHT] }),
             heads: calibration
                 .iter()
                 .map(|head| HeadSection {
@@ -128,7 +140,7 @@ fn golden(network: &LifterNetwork, size: &LifterSize, features: &[f32]) -> Golde
     let device = Device::flex();
     let samples = features.len() / FEATURE_COUNT;
     let input = Tensor::<1>::from_data(TensorData::from(features), &device).reshape([samples, FEATURE_COUNT]);
-    let answers = network.valid().forward(input, &size.image_strides, 1, Rows::All);
+    let answers = network.valid().forward(input, size, 1, Rows::All);
     Golden { samples, features: features.to_vec(), answers: floats(answers) }
 }
 
@@ -147,25 +159,32 @@ type WriteLinear = fn(&mut Graph, &str, &Linear, &str, Option<&str>) -> String;
 /// The graph of one sample with every product written by `linear`.
 pub(crate) fn streaming_with(network: &LifterNetwork, size: &LifterSize, linear: WriteLinear) -> Vec<u8> {
     let mut graph = Graph::new("stridepose lifter, streaming");
-    let channels = size.branch;
     let levels = size.image_strides.len() * DILATIONS.len();
+    let kept = if size.hindsight > 0 { size.kept() } else { 0 };
     let free = Dimension::Free("people");
     graph.input("features", &[free, Dimension::Fixed(FEATURE_COUNT)]);
-    graph.input("past", &[free, Dimension::Fixed(levels * 2 * channels)]);
+    let past_width = levels * (KERNEL - 1) * size.branch + kept;
+    graph.input("past", &[free, Dimension::Fixed(past_width)]);
     let axis = graph.integers("axis_1", &[1]);
-    let mut level_inputs = Vec::new();
-    build(&mut graph, network, size, linear, |graph, x, _| {
-        let level = level_inputs.len();
-        let start = graph.integers(&format!("start_{level}"), &[(level * 2 * channels) as i64]);
-        let end = graph.integers(&format!("end_{level}"), &[((level + 1) * 2 * channels) as i64]);
-        let past = graph.node("Slice", &["past", &start, &end, &axis], &[]);
-        level_inputs.push(x.to_owned());
-        graph.node("Concat", &[&past, x], &[Attribute::Int("axis", 1)])
+    let (mut rows, mut start) = (Vec::new(), 0);
+    build(&mut graph, network, size, linear, |graph, x, channels, ages| {
+        let part = rows.len();
+        rows.push(x.to_owned());
+        let past = ages.iter().filter(|age| **age > 0).count();
+        let end = start + past * channels;
+        let from = graph.integers(&format!("start_{part}"), &[start as i64]);
+        let to = graph.integers(&format!("end_{part}"), &[end as i64]);
+        start = end;
+        let tapped = graph.node("Slice", &["past", &from, &to, &axis], &[]);
+        if past == ages.len() {
+            return tapped;
+        }
+        graph.node("Concat", &[&tapped, x], &[Attribute::Int("axis", 1)])
     });
-    let inputs: Vec<&str> = level_inputs.iter().map(String::as_str).collect();
-    graph.named_node("Concat", &inputs, "rows", &[Attribute::Int("axis", 1)]);
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    graph.named_node("Concat", &rows, "rows", &[Attribute::Int("axis", 1)]);
     graph.output("answers", &[free, Dimension::Fixed(LOOKAHEADS.len() * HEAD_VALUES)]);
-    graph.output("rows", &[free, Dimension::Fixed(levels * channels)]);
+    graph.output("rows", &[free, Dimension::Fixed(levels * size.branch + kept)]);
     graph.into_model()
 }
 
@@ -175,31 +194,38 @@ pub fn sequence(network: &LifterNetwork, size: &LifterSize) -> Vec<u8> {
     let free = Dimension::Free("samples");
     graph.input("features", &[free, Dimension::Fixed(FEATURE_COUNT)]);
     let axis = graph.integers("axis_0", &[0]);
-    let zero = graph.integers("zero", &[0]);
-    let mut level = 0;
-    build(&mut graph, network, size, gemm_into, |graph, x, shift| {
-        let shift = shift as i64;
-        let pads = graph.integers(&format!("pads_{level}"), &[2 * shift, 0, 0, 0]);
+    let mut part = 0;
+    build(&mut graph, network, size, gemm_into, |graph, x, _, ages| {
+        let reach = ages.first().copied().unwrap_or(0);
+        let pads = graph.integers(&format!("pads_{part}"), &[reach as i64, 0, 0, 0]);
         let padded = graph.node("Pad", &[x, &pads], &[]);
-        let once = graph.integers(&format!("shift_{level}"), &[shift]);
-        let minus_once = graph.integers(&format!("minus_shift_{level}"), &[-shift]);
-        let minus_twice = graph.integers(&format!("minus_two_shifts_{level}"), &[-2 * shift]);
-        let oldest = graph.node("Slice", &[&padded, &zero, &minus_twice, &axis], &[]);
-        let older = graph.node("Slice", &[&padded, &once, &minus_once, &axis], &[]);
-        level += 1;
-        graph.node("Concat", &[&oldest, &older, x], &[Attribute::Int("axis", 1)])
+        let taps: Vec<String> = ages
+            .iter()
+            .map(|&age| {
+                if age == 0 {
+                    return x.to_owned();
+                }
+                let from = graph.integers(&format!("from_{part}_{age}"), &[(reach - age) as i64]);
+                let to = graph.integers(&format!("to_{part}_{age}"), &[-(age as i64)]);
+                graph.node("Slice", &[&padded, &from, &to, &axis], &[])
+            })
+            .collect();
+        part += 1;
+        let taps: Vec<&str> = taps.iter().map(String::as_str).collect();
+        graph.node("Concat", &taps, &[Attribute::Int("axis", 1)])
     });
     graph.output("answers", &[free, Dimension::Fixed(LOOKAHEADS.len() * HEAD_VALUES)]);
     graph.into_model()
 }
 
-/// The body that both graphs share; `taps` turns a level's input into its three taps side by side.
+/// The body that both graphs share; `taps` turns a value of so many channels into what it was at the given ages, oldest
+/// first, side by side.
 fn build(
     graph: &mut Graph,
     network: &LifterNetwork,
     size: &LifterSize,
     linear: WriteLinear,
-    mut taps: impl FnMut(&mut Graph, &str, usize) -> String,
+    mut taps: impl FnMut(&mut Graph, &str, usize, &[usize]) -> String,
 ) {
     let encoded = linear(graph, "encode", &network.encode, "features", None);
     let encoded = graph.node("Relu", &[&encoded], &[]);
@@ -208,7 +234,7 @@ fn build(
     for (branch, image_stride) in network.branches.iter().zip(&size.image_strides) {
         let mut x = linear(graph, &format!("project_{image_stride}"), &branch.project, &encoded, None);
         for (level, dilation) in branch.levels.iter().zip(DILATIONS) {
-            let tapped = taps(graph, &x, dilation * image_stride);
+            let tapped = taps(graph, &x, size.branch, &network::level_ages(dilation * image_stride));
             x = residual(graph, linear, &format!("branch_{image_stride}_{dilation}"), level, &x, Some(&tapped));
         }
         joined.push(x);
@@ -220,7 +246,34 @@ fn build(
     for (index, fuse) in network.fuse.iter().enumerate() {
         x = residual(graph, linear, &format!("fuse_{index}"), fuse, &x, None);
     }
-    linear(graph, "head", &network.head, &x, Some("answers"));
+    let Some(hindsight) = &network.hindsight else {
+        linear(graph, "head", &network.head, &x, Some("answers"));
+        return;
+    };
+    let answers = linear(graph, "head", &network.head, &x, None);
+    let width = LOOKAHEADS.len() * HEAD_VALUES;
+    let first = columns(graph, "first", &answers, 0..HEAD_VALUES);
+    let kept = graph.node("Concat", &[&x, &first], &[Attribute::Int("axis", 1)]);
+    let then = taps(graph, &kept, size.kept(), &[HINDSIGHT]);
+    let fused_then = columns(graph, "fused_then", &then, 0..size.fuse);
+    let answer_then = columns(graph, "answer_then", &then, size.fuse..size.kept());
+    let both = graph.node("Concat", &[&x, &fused_then], &[Attribute::Int("axis", 1)]);
+    let change = linear(graph, "hindsight_inner", &hindsight.inner, &both, None);
+    let change = graph.node("Relu", &[&change], &[]);
+    let change = linear(graph, "hindsight_outer", &hindsight.outer, &change, None);
+    let furthest = columns(graph, "furthest", &answers, width - HEAD_VALUES..width);
+    let furthest = graph.node("Add", &[&furthest, &answer_then], &[]);
+    let furthest = graph.node("Add", &[&furthest, &change], &[]);
+    let others = columns(graph, "others", &answers, 0..width - HEAD_VALUES);
+    graph.named_node("Concat", &[&others, &furthest], "answers", &[Attribute::Int("axis", 1)]);
+}
+
+/// Some columns of `x`; `name` is that of the constants this takes.
+fn columns(graph: &mut Graph, name: &str, x: &str, columns: std::ops::Range<usize>) -> String {
+    let from = graph.integers(&format!("{name}_from"), &[columns.start as i64]);
+    let to = graph.integers(&format!("{name}_to"), &[columns.end as i64]);
+    let axis = graph.integers(&format!("{name}_axis"), &[1]);
+    graph.node("Slice", &[x, &from, &to, &axis], &[])
 }
 
 fn residual(

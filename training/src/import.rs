@@ -12,9 +12,10 @@ use burn::prelude::*;
 use sha2::{Digest, Sha256};
 use stridepose::adapters::model_store::hexadecimal;
 use stridepose::model::{ModelContract, ModelTask};
+use stridepose::stages::lift::{LifterFacts, Recall};
 
 use crate::export::CONTRACT_FILE;
-use crate::network::{DILATIONS, LOOKAHEADS, LifterNetwork, LifterSize};
+use crate::network::{DILATIONS, HINDSIGHT, LOOKAHEADS, LifterNetwork, LifterSize, TemporalNetwork};
 use crate::onnx_reader::{self, Constant, Constants};
 
 /// A lifter out of a model folder.
@@ -49,7 +50,7 @@ pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> 
     let path = folder.join(&contract.file);
     let (graph, sha256) = graph(folder, &contract)?;
     let constants = onnx_reader::float_constants(&graph).with_context(|| path.display().to_string())?;
-    let network = network(&constants, &facts.image_strides, device).with_context(|| path.display().to_string());
+    let network = network(&constants, facts, device).with_context(|| path.display().to_string());
     let (network, size) = network?;
     anyhow::ensure!(
         size.branch == facts.branch_channels,
@@ -57,6 +58,13 @@ pub fn lifter(folder: &Path, device: &Device) -> anyhow::Result<ImportedLifter> 
         path.display(),
         size.branch,
         facts.branch_channels
+    );
+    let kept = (size.hindsight > 0).then(|| Recall { channels: size.kept(), ages: vec![HINDSIGHT] });
+    anyhow::ensure!(
+        facts.recall == kept,
+        "{}: the network recalls {kept:?}, the contract says {:?}",
+        path.display(),
+        facts.recall
     );
     Ok(ImportedLifter { network, size, origin: contract.origin, sha256 })
 }
@@ -83,16 +91,14 @@ pub(crate) fn graph(folder: &Path, contract: &ModelContract) -> anyhow::Result<(
     Ok((graph, sha256))
 }
 
-fn network(
-    constants: &Constants,
-    image_strides: &[usize],
-    device: &Device,
-) -> anyhow::Result<(LifterNetwork, LifterSize)> {
+fn network(constants: &Constants, facts: &LifterFacts, device: &Device) -> anyhow::Result<(LifterNetwork, LifterSize)> {
+    let image_strides = &facts.image_strides;
     let size = LifterSize {
-        image_strides: image_strides.to_vec(),
+        image_strides: image_strides.clone(),
         encoder: columns(constants, "encode")?,
         branch: image_strides.first().map_or(Ok(0), |stride| columns(constants, &format!("project_{stride}")))?,
         fuse: columns(constants, "join")?,
+        hindsight: if facts.recall.is_some() { columns(constants, "hindsight_inner")? } else { 0 },
     };
     // Sizes are taken from shapes whose values are there: nothing larger than the file is made.
     let mut network = LifterNetwork::new(&size, device);

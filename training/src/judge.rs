@@ -22,7 +22,7 @@ use crate::export::floats;
 use crate::export_discriminator::GoldenGroup;
 use crate::implausible::{Fault, Pose};
 use crate::mocap::{Clip, Split};
-use crate::network::{LifterNetwork, LifterSize, Rows};
+use crate::network::{LifterNetwork, LifterSize, Rows, TemporalNetwork};
 use crate::noise::DetectorNoise;
 
 /// Score that the lifter's answers are taught, between broken movements (0) and true ones (1).
@@ -256,7 +256,7 @@ impl Movements {
 fn answered(batch: &Batch, data: &JudgeData<'_>) -> Vec<f32> {
     let features = Tensor::<1>::from_data(TensorData::from(batch.features.as_slice()), &Device::flex())
         .reshape([batch.length * batch.clips, FEATURE_COUNT]);
-    let all = data.network.forward(features, &data.size.image_strides, batch.clips, Rows::PairsAndTail);
+    let all = data.network.forward(features, data.size, batch.clips, Rows::PairsAndTail);
     let rows = all.dims()[0];
     floats(all.slice([rows - TAIL * batch.clips..rows, 0..POSE_VALUES]))
 }

@@ -56,7 +56,7 @@ fn a_short_training_tells_broken_movements_from_whole_ones() {
     std::fs::write(&path, text).unwrap();
     let noise = DetectorNoise::load(&path).unwrap();
     let clips = clips();
-    let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16 };
+    let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, hindsight: 8 };
     let lifter = LifterNetwork::new(&size, &Device::flex());
     let scene =
         SceneSettings { speed: (0.8, 1.2), retarget_share: 0.0, stamp_jitter: 0.0, posture_share: 0.0, mirror: true };

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::average::WeightAverage;
 use crate::checkpoint;
 use crate::multi_scale::{Answers, MultiScaleNetwork, MultiScaleSize};
+use crate::workers::Workers;
 
 /// What a network learns.
 pub trait PictureTask: Sync {
@@ -71,7 +72,7 @@ pub(crate) struct PictureTrainer {
     network: MultiScaleNetwork,
     optimizer: ModuleOptimizer,
     average: WeightAverage<MultiScaleNetwork>,
-    workers: Vec<rayon::ThreadPool>,
+    workers: Workers,
     seed: u64,
     /// Steps done.
     pub step: u64,
@@ -96,13 +97,12 @@ impl PictureTrainer {
         let state = checkpoint::read_state::<PictureRunState>(folder)?;
         let network = MultiScaleNetwork::new(size, &device);
         let network = if state.is_some() { network } else { task.prepare(network, &device)? };
-        let one_thread = || rayon::ThreadPoolBuilder::new().num_threads(1).build();
         let mut trainer = Self {
             size: size.clone(),
             optimizer: optimizer()?,
             average: WeightAverage::new(network.valid(), AVERAGE_DECAY, 0),
             network,
-            workers: (0..workers.max(1)).map(|_| one_thread()).collect::<Result<_, _>>()?,
+            workers: Workers::new(workers)?,
             seed,
             step: 0,
             secs: 0.0,
@@ -125,26 +125,15 @@ impl PictureTrainer {
 
     /// One step down the gradient of the loss over `count` samples that are drawn; gives the loss.
     pub(crate) fn step<T: PictureTask>(&mut self, task: &T, count: usize, learning_rate: f64) -> anyhow::Result<f32> {
-        let workers = self.workers.len();
+        let workers = self.workers.count();
         let share = 1.0 / workers as f32;
-        let (network, step, seed) = (&self.network, self.step, self.seed);
-        let parts: Vec<(GradientsParams, f32)> = std::thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .workers
-                .iter()
-                .enumerate()
-                .map(|(worker, pool)| {
-                    let samples = count / workers + usize::from(worker < count % workers);
-                    // A copy of its own: two backward passes through the same leaves would be one graph.
-                    let network = network.valid().train();
-                    let seed = seed ^ (step * workers as u64 + worker as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                    scope.spawn(move || pool.install(|| gradient(task, &network, samples, seed, share)))
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a worker ended")))
-                .collect::<Result<_, _>>()
+        let (step, seed) = (self.step, self.seed);
+        // A copy for each: two backward passes through the same leaves would be one graph.
+        let copies: Vec<_> = (0..workers).map(|worker| (worker, self.network.valid().train())).collect();
+        let parts: Vec<(GradientsParams, f32)> = self.workers.map(&copies, |(worker, network)| {
+            let samples = count / workers + usize::from(*worker < count % workers);
+            let seed = seed ^ (step * workers as u64 + *worker as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            gradient(task, network, samples, seed, share)
         })?;
         let loss = parts.iter().map(|(_, loss)| loss * share).sum::<f32>();
         anyhow::ensure!(loss.is_finite(), "the loss of step {step} is not finite");

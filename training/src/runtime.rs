@@ -15,7 +15,7 @@ use stridepose::stages::window::MODEL_RATE_HZ;
 
 use crate::mocap::Clip;
 use crate::scene;
-use crate::validate::{self, Condition, Score, Validation};
+use crate::validate::{self, Condition, Score, Validation, ValidationScene};
 
 /// Runs that a time is the median of.
 const TIMED_RUNS: usize = 1000;
@@ -49,7 +49,7 @@ pub fn score(
     let (network, facts) = load(graph, contract)?;
     let mut lifter = Lifter::new(facts, Box::new(network))?;
     let (mut sum, mut aligned, mut poses) = (0.0, 0.0, 0_usize);
-    for (scene, keypoints) in validation.scenes(of, condition) {
+    for ValidationScene { scene, keypoints, .. } in validation.scenes(of, condition) {
         let mut window = lifter.new_person();
         for (time, (keypoints, joints)) in keypoints.iter().zip(&scene.joints_in_camera).enumerate() {
             let stamp = Stamp::from_nanoseconds(1_000_000_000 + (time as f64 * 1e9 / MODEL_RATE_HZ) as i64);
@@ -64,7 +64,7 @@ pub fn score(
         }
     }
     let mean = |sum: f64| 1e3 * sum / poses.max(1) as f64;
-    Ok(Score { poses, mpjpe_mm: vec![mean(sum)], pa_mpjpe_mm: mean(aligned) })
+    Ok(Score { poses, mpjpe_mm: vec![mean(sum)], pa_mpjpe_mm: mean(aligned), mpjve_mm: Vec::new() })
 }
 
 /// Median time of one run of each graph for `people` people, ms; the graphs take turns, so that a busy machine is busy for

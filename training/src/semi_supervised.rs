@@ -12,15 +12,13 @@
 //! The keypoints are those that the detector gave before some of them were hidden from the network.
 
 use burn::prelude::*;
-use stridepose::skeleton::{BONES, JOINT_COUNT};
 
 use crate::batch::POSE_VALUES;
+use crate::bone_terms::{FLOOR, Joints, axes, bone_lengths, constancy, symmetry};
 use crate::network::{HEAD_VALUES, LOOKAHEADS};
 
 /// Nothing is projected nearer than this, m.
 const NEAREST_M: f32 = 0.3;
-/// Added under roots, m².
-const FLOOR: f32 = 1e-8;
 
 /// Weights of the terms.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +50,6 @@ pub struct UnlabelledLoss {
     /// Mean difference of the first head's left and right bones, m.
     pub symmetry: Tensor<1>,
 }
-
-/// Places of the joints, one tensor `[n, 17]` per axis.
-type Joints = [Tensor<2>; 3];
 
 /// `answers` `[rows, heads * HEAD_VALUES]`, `keypoints` `[rows, heads * 51]` (x, y, score of each joint), `weights`
 /// `[rows, heads]`; rows are `[time, clip]`.
@@ -88,15 +83,6 @@ pub fn unlabelled_loss(
     UnlabelledLoss { total, reprojection, constancy, symmetry }
 }
 
-/// `[n, 51]` to one tensor an axis.
-fn axes(pose: &Tensor<2>) -> Joints {
-    let rows = pose.dims()[0];
-    let joints = pose.clone().reshape([rows, JOINT_COUNT, 3]);
-    std::array::from_fn(|axis| {
-        joints.clone().slice([0..rows, 0..JOINT_COUNT, axis..axis + 1]).reshape([rows, JOINT_COUNT])
-    })
-}
-
 /// The root of each pose, `[n, 1]` an axis, for keypoints `x`, `y` of weight `weight`, all `[n, 17]`.
 fn root(joints: &Joints, x: &Tensor<2>, y: &Tensor<2>, weight: &Tensor<2>) -> Joints {
     let share = weight.clone() / weight.clone().sum_dim(1).clamp_min(1e-6);
@@ -120,50 +106,6 @@ fn reprojection(joints: &Joints, x: &Tensor<2>, y: &Tensor<2>, weight: &Tensor<2
     let squared = off(&joints[0], root_x, x).powi_scalar(2) + off(&joints[1], root_y, y).powi_scalar(2);
     let distance = (squared.add_scalar(FLOOR)).sqrt() * root_z.detach();
     (distance * weight.clone()).sum() / weight.clone().sum().clamp_min(1.0)
-}
-
-/// `[n, 16]`, m.
-fn bone_lengths(joints: &Joints) -> Tensor<2> {
-    let rows = joints[0].dims()[0];
-    let lengths = BONES
-        .iter()
-        .map(|(parent, child)| {
-            let at = |axis: usize, joint: usize| joints[axis].clone().slice([0..rows, joint..joint + 1]);
-            (0..3)
-                .map(|axis| (at(axis, child.index()) - at(axis, parent.index())).powi_scalar(2))
-                .fold(Tensor::zeros([rows, 1], &joints[0].device()), |sum, square| sum + square)
-        })
-        .collect();
-    Tensor::cat(lengths, 1).add_scalar(FLOOR).sqrt()
-}
-
-/// Mean distance of each bone from its mean in the clip, m. `weight` is `[rows, 1]`.
-fn constancy(lengths: &Tensor<2>, weight: &Tensor<2>, clips: usize) -> Tensor<1> {
-    let times = lengths.dims()[0] / clips;
-    let by_clip = |values: Tensor<2>| {
-        let width = values.dims()[1];
-        values.reshape([times, clips, width])
-    };
-    let (lengths, weight) = (by_clip(lengths.clone()), by_clip(weight.clone()));
-    let mean = (lengths.clone() * weight.clone()).sum_dim(0) / weight.clone().sum_dim(0).clamp_min(1.0);
-    let off = (lengths - mean).abs().mean_dim(2);
-    (off * weight.clone()).sum() / weight.sum().clamp_min(1.0)
-}
-
-/// Mean difference between left and right bones, m.
-fn symmetry(lengths: &Tensor<2>, weight: &Tensor<2>) -> Tensor<1> {
-    let rows = lengths.dims()[0];
-    let differences = BONES
-        .iter()
-        .enumerate()
-        .filter_map(|(bone, (_, child))| {
-            let twin = BONES.iter().position(|(_, other)| *other == child.mirrored())?;
-            let length = |bone: usize| lengths.clone().slice([0..rows, bone..bone + 1]);
-            (twin > bone).then(|| (length(bone) - length(twin)).abs())
-        })
-        .collect();
-    let difference = Tensor::cat(differences, 1).mean_dim(1);
-    (difference * weight.clone()).sum() / weight.clone().sum().clamp_min(1.0)
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! The training loop: draw, step, log, validate, save.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
 
 use anyhow::Context;
 use stridepose::skeleton::KeypointLayout;
 
-use crate::batch::{self, Batch, BatchSettings};
+use crate::batch::{self, BatchSettings, Draw};
 use crate::corpus::{Corpus, KeypointsOnly};
 use crate::mocap::Clip;
-use crate::network::LifterNetwork;
+use crate::network::TemporalNetwork;
 use crate::noise::DetectorNoise;
 use crate::progress::Progress;
 use crate::trainer::{LearnSettings, Trainer};
@@ -34,6 +33,8 @@ pub struct TrainSettings {
     pub checkpoint_every: u64,
     /// Steps between measurements on the validation persons; 0 for none.
     pub validate_every: u64,
+    /// Threads that work at the same time, 0 for one a core; what is learnt does not depend on it.
+    pub workers: usize,
 }
 
 /// What a run learns from and is measured on.
@@ -64,57 +65,38 @@ impl TrainData<'_> {
 ///
 /// # Errors
 /// When a file cannot be written or a checkpoint does not fit.
-pub fn train(settings: &TrainSettings, data: &TrainData<'_>) -> anyhow::Result<LifterNetwork> {
+pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>) -> anyhow::Result<N> {
     std::fs::create_dir_all(&settings.folder)
         .with_context(|| format!("cannot create {}", settings.folder.display()))?;
     let corpus = data.corpus(settings.seed)?;
-    let mut trainer = Trainer::resume(&settings.folder, &settings.learn, settings.seed)?;
+    let mut trainer = Trainer::<N>::resume(&settings.folder, &settings.learn, settings.seed, settings.workers)?;
     let first_step = trainer.step;
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
-    std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::sync_channel::<Batch>(2);
-        scope.spawn(move || draw_batches(settings, &corpus, data.noise, first_step, &sender));
-        for step in first_step..settings.steps {
-            let batch = receiver.recv().context("the thread that draws batches ended")?;
-            let rate = learning_rate(step, settings.steps, settings.learning_rate);
-            let report = trainer.step(&batch, rate, step as f64 / settings.steps as f64)?;
-            progress.step(trainer.step, rate, &report)?;
-            let is_due =
-                |every: u64| every > 0 && (trainer.step.is_multiple_of(every) || trainer.step == settings.steps);
-            if is_due(settings.validate_every) {
-                progress.validation(trainer.step, score(&trainer.network(), settings, data))?;
-            }
-            if is_due(settings.checkpoint_every) {
-                trainer.save(&settings.folder)?;
-                progress.draw()?;
-            }
-        }
-        progress.finish();
-        Ok(trainer.network())
-    })
-}
-
-/// Draws the batches of the steps that are left, two ahead of the training.
-fn draw_batches(
-    settings: &TrainSettings,
-    corpus: &Corpus<'_>,
-    noise: &DetectorNoise,
-    first_step: u64,
-    sender: &mpsc::SyncSender<Batch>,
-) {
     for step in first_step..settings.steps {
         let severity = severity(step, settings.steps);
-        let drawn = batch::draw(corpus, noise, &settings.batch, severity, settings.seed, step);
-        if sender.send(drawn).is_err() {
-            return;
+        let (corpus, noise, seed) = (&corpus, data.noise, settings.seed);
+        let draw = Draw { corpus, noise, settings: &settings.batch, severity, seed, step };
+        let rate = learning_rate(step, settings.steps, settings.learning_rate);
+        let done = step as f64 / settings.steps as f64;
+        let report = trainer.step(&settings.batch.parts(step), |clips| batch::draw_part(&draw, clips), rate, done)?;
+        progress.step(trainer.step, rate, &report)?;
+        let is_due = |every: u64| every > 0 && (trainer.step.is_multiple_of(every) || trainer.step == settings.steps);
+        if is_due(settings.validate_every) {
+            progress.validation(trainer.step, score(&trainer.network(), settings, data))?;
+        }
+        if is_due(settings.checkpoint_every) {
+            trainer.save(&settings.folder)?;
+            progress.draw()?;
         }
     }
+    progress.finish();
+    Ok(trainer.network())
 }
 
 /// Errors on moving validation persons, one scene a clip, nothing hidden.
-fn score(network: &LifterNetwork, settings: &TrainSettings, data: &TrainData<'_>) -> Score {
-    let image_strides = &settings.learn.size.image_strides;
-    let validation = Validation { network, image_strides, clips: data.clips, noise: data.noise, scenes_per_clip: 1 };
+fn score<N: TemporalNetwork>(network: &N, settings: &TrainSettings, data: &TrainData<'_>) -> Score {
+    let size = &settings.learn.size;
+    let validation = Validation { network, size, clips: data.clips, noise: data.noise, scenes_per_clip: 1 };
     let condition = Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0 };
     validation.score(Clip::is_moving, &condition)
 }

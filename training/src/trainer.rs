@@ -1,28 +1,30 @@
 //! What is trained, and one step of it.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::ParamGroup;
-use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
+use burn::optim::{AdamWConfig, AdjustLrFn, GradientsAccumulator, GradientsParams, ModuleOptimizer, MuonConfig};
 use burn::prelude::*;
 use stridepose::stages::window::FEATURE_COUNT;
 
-use crate::adversary::{self, Adversary};
+use crate::adversary::{self, Adversary, Judge};
 use crate::average::WeightAverage;
 use crate::batch::{Batch, POSE_VALUES};
 use crate::checkpoint::{self, CheckpointState};
 use crate::discriminator::DiscriminatorKind;
-use crate::import;
 use crate::loss::{LossWeights, loss};
-use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows};
+use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows, TemporalNetwork};
 use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
+use crate::workers::Workers;
 
 /// Share of the schedule after which unlabelled clips count: before, answers are no bodies that a root could be found for.
 const UNLABELLED_FROM: f64 = 0.1;
 
 /// What one step says of itself.
+#[derive(Default)]
 pub(crate) struct StepReport {
     /// Mean joint distance of the first head, mm.
     pub position_mm: f32,
@@ -36,11 +38,24 @@ pub(crate) struct StepReport {
     pub reprojection_mm: Option<f32>,
 }
 
+impl StepReport {
+    /// Takes in what a part of the batch adds.
+    fn add(&mut self, part: &Self) {
+        let sum = |a: Option<f32>, b: Option<f32>| a.map_or(b, |a| Some(a + b.unwrap_or(0.0)));
+        self.position_mm += part.position_mm;
+        self.likelihood += part.likelihood;
+        self.adversarial = sum(self.adversarial, part.adversarial);
+        self.reprojection_mm = sum(self.reprojection_mm, part.reprojection_mm);
+    }
+}
+
 /// What learns, and how.
 #[derive(Clone, Debug)]
 pub struct LearnSettings {
     /// Sizes of the lifter.
     pub size: LifterSize,
+    /// What it is to minimise.
+    pub loss: LossWeights,
     /// Decay of the moving average of the weights; 0 for none.
     pub average_decay: f64,
     /// The discriminator; absent for none.
@@ -52,42 +67,45 @@ pub struct LearnSettings {
 }
 
 /// All that learns, and all that a checkpoint holds.
-pub(crate) struct Trainer {
+pub(crate) struct Trainer<N: TemporalNetwork = LifterNetwork> {
     device: Device,
     size: LifterSize,
-    network: LifterNetwork,
+    loss: LossWeights,
+    network: N,
     optimizer: ModuleOptimizer,
-    average: Option<WeightAverage<LifterNetwork>>,
+    average: Option<WeightAverage<N>>,
     adversary: Option<Adversary>,
     /// SHA-256 of the graph whose weights the run started from.
     started_from: Option<String>,
+    workers: Workers,
     /// Steps done.
     pub step: u64,
 }
 
-impl Trainer {
+impl<N: TemporalNetwork> Trainer<N> {
     /// Goes on from the checkpoint in `folder`; without one, starts anew from the weights that the settings name, or from
     /// weights drawn with `seed`.
-    pub(crate) fn resume(folder: &Path, settings: &LearnSettings, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) fn resume(folder: &Path, settings: &LearnSettings, seed: u64, workers: usize) -> anyhow::Result<Self> {
         let device = Device::flex().autodiff();
         device.seed(seed);
         let state: Option<CheckpointState> = checkpoint::read_state(folder)?;
-        let start =
-            settings.start_from.as_ref().map(|start| start_weights(start, &settings.size, &device)).transpose()?;
-        let (network, started_from) = match start {
+        let start = |start: &PathBuf| N::of_model(start, &settings.size, &device).context("the weights to start from");
+        let (network, started_from) = match settings.start_from.as_ref().map(start).transpose()? {
             Some((network, sha256)) => (network, Some(sha256)),
-            None => (LifterNetwork::new(&settings.size, &device), None),
+            None => (N::new(&settings.size, &device), None),
         };
         let decay = settings.average_decay;
         let average = |network, updates| (decay > 0.0).then(|| WeightAverage::new(network, decay, updates));
         let mut trainer = Self {
             size: settings.size.clone(),
+            loss: settings.loss,
             optimizer: optimizer()?,
             average: average(network.valid(), 0),
             adversary: settings.discriminator.map(|kind| Adversary::new(kind, settings.adversarial_weight, &device)),
             network,
             device,
             started_from,
+            workers: Workers::new(workers)?,
             step: 0,
         };
         let Some(state) = state else { return Ok(trainer) };
@@ -108,50 +126,41 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// One step down the gradient of the loss over `batch`; `progress` is the share of the schedule that is done.
-    pub(crate) fn step(&mut self, batch: &Batch, learning_rate: f64, progress: f64) -> anyhow::Result<StepReport> {
-        let clips = batch.clips;
-        let rows = batch.weights.len() / LOOKAHEADS.len();
-        let features = self.tensor(&batch.features, [batch.length * clips, FEATURE_COUNT]);
-        let targets = self.tensor(&batch.targets, [rows, LOOKAHEADS.len() * POSE_VALUES]);
-        let weights = self.tensor(&batch.weights, [rows, LOOKAHEADS.len()]);
-
-        let answered = if self.adversary.is_some() { Rows::PairsAndTail } else { Rows::Pairs };
-        let all = self.network.forward(features, &self.size.image_strides, clips, answered);
-        let [all_rows, width] = all.dims();
-        let answers = all.clone().slice([0..rows, 0..width]);
-        let loss = loss(&answers, &targets, &weights, clips, &LossWeights::default());
-        let mut report = StepReport {
-            position_mm: 1e3 * loss.position.into_scalar::<f32>(),
-            likelihood: loss.likelihood.into_scalar::<f32>(),
-            adversarial: None,
-            discriminator: None,
-            reprojection_mm: None,
-        };
-        anyhow::ensure!(report.position_mm.is_finite(), "the loss of step {} is not finite", self.step);
-        let mut total = loss.total;
-
+    /// One step down the gradient of the mean loss over the parts of a batch, which are clips that `draw` draws; `progress`
+    /// is the share of the schedule that is done. The answer is the same with any number of workers.
+    pub(crate) fn step(
+        &mut self,
+        parts: &[Range<usize>],
+        draw: impl Fn(Range<usize>) -> Batch + Sync,
+        learning_rate: f64,
+        progress: f64,
+    ) -> anyhow::Result<StepReport> {
+        let clips = parts.iter().map(ExactSizeIterator::len).sum::<usize>() as f32;
+        // A copy for each: two backward passes through the same leaves would be one graph.
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|clips| (clips.clone(), self.network.valid().train(), self.adversary.as_ref().map(Adversary::judge)))
+            .collect();
+        let (device, size, terms, step) = (&self.device, &self.size, &self.loss, self.step);
+        let learnt = self.workers.map(&parts, |(of_batch, network, judge)| {
+            let share = of_batch.len() as f32 / clips;
+            let batch = draw(of_batch.clone());
+            learn(&batch, &Learner { network, size, terms, judge: judge.as_ref(), device, share, progress })
+        })?;
+        let mut report = StepReport::default();
+        let mut sum = GradientsAccumulator::new();
+        let mut movements = Vec::new();
+        for part in learnt {
+            report.add(&part.report);
+            sum.accumulate(&self.network, part.gradients);
+            movements.extend(part.movements);
+        }
+        anyhow::ensure!(report.position_mm.is_finite(), "the loss of step {step} is not finite");
         if let Some(adversary) = &mut self.adversary {
-            let tail = all.slice([rows..all_rows, 0..POSE_VALUES]);
-            let answered = adversary::windows(&tail, clips, adversary.kind());
-            if let Some(term) = adversary.persuade(&answered, progress) {
-                report.adversarial = Some(term.clone().into_scalar::<f32>());
-                total = total + term;
-            }
-            let truth = adversary::labelled_windows(batch, adversary.kind(), &self.device);
-            report.discriminator = adversary.learn(&truth, &answered, progress)?;
+            let (truth, answered) = movements.into_iter().unzip();
+            report.discriminator = adversary.learn(&Tensor::cat(truth, 0), &Tensor::cat(answered, 0), progress)?;
         }
-
-        if batch.labelled < clips && progress >= UNLABELLED_FROM {
-            let keypoints = self.tensor(&batch.keypoints, [rows, LOOKAHEADS.len() * POSE_VALUES]);
-            let weights = self.tensor(&batch.keypoint_weights, [rows, LOOKAHEADS.len()]);
-            let loss = unlabelled_loss(&answers, &keypoints, &weights, clips, &UnlabelledWeights::default());
-            report.reprojection_mm = Some(1e3 * loss.reprojection.into_scalar::<f32>());
-            total = total + loss.total;
-        }
-
-        let gradients = GradientsParams::from_grads(total.backward(), &self.network);
-        self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
+        self.network = self.optimizer.step(learning_rate, self.network.clone(), sum.grads());
         if let Some(average) = &mut self.average {
             average.update(&self.network);
         }
@@ -160,7 +169,7 @@ impl Trainer {
     }
 
     /// The network for use: the average of the weights where one is kept.
-    pub(crate) fn network(&self) -> LifterNetwork {
+    pub(crate) fn network(&self) -> N {
         self.average.as_ref().map_or_else(|| self.network.valid(), |average| average.network().clone())
     }
 
@@ -179,22 +188,72 @@ impl Trainer {
             self.adversary.as_ref().map_or(Ok(()), |adversary| adversary.save(files))
         })
     }
-
-    fn tensor(&self, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
-        tensor(&self.device, values, shape)
-    }
 }
 
-/// The weights in the model folder `start`, and the SHA-256 of its graph.
-fn start_weights(start: &Path, size: &LifterSize, device: &Device) -> anyhow::Result<(LifterNetwork, String)> {
-    let imported = import::lifter(start, device).context("the weights to start from")?;
-    anyhow::ensure!(
-        imported.size == *size,
-        "the lifter in {} has sizes {:?}, trained are {size:?}",
-        start.display(),
-        imported.size
-    );
-    Ok((imported.network, imported.sha256))
+/// What learns from a part of a batch.
+struct Learner<'a, N> {
+    network: &'a N,
+    size: &'a LifterSize,
+    terms: &'a LossWeights,
+    judge: Option<&'a Judge>,
+    device: &'a Device,
+    /// Of the whole batch.
+    share: f32,
+    /// Share of the schedule that is done.
+    progress: f64,
+}
+
+/// What a part of a batch gave.
+struct Learnt {
+    /// What it adds to the report of the step.
+    report: StepReport,
+    /// What it adds to the gradient.
+    gradients: GradientsParams,
+    /// True movements and answered ones, for the discriminator.
+    movements: Option<(Tensor<2>, Tensor<2>)>,
+}
+
+/// The gradient of the loss over a part of a batch.
+fn learn<N: TemporalNetwork>(batch: &Batch, learner: &Learner<'_, N>) -> Learnt {
+    let Learner { network, size, terms, judge, device, share, progress } = *learner;
+    let clips = batch.clips;
+    let rows = batch.weights.len() / LOOKAHEADS.len();
+    let features = tensor(device, &batch.features, [batch.length * clips, FEATURE_COUNT]);
+    let targets = tensor(device, &batch.targets, [rows, LOOKAHEADS.len() * POSE_VALUES]);
+    let weights = tensor(device, &batch.weights, [rows, LOOKAHEADS.len()]);
+
+    let answered = if judge.is_some() { Rows::PairsAndTail } else { Rows::Pairs };
+    let all = network.forward(features, size, clips, answered);
+    let [all_rows, width] = all.dims();
+    let answers = all.clone().slice([0..rows, 0..width]);
+    let loss = loss(&answers, &targets, &weights, clips, terms);
+    let scalar = |value: Tensor<1>| share * value.into_scalar::<f32>();
+    let mut report = StepReport {
+        position_mm: 1e3 * scalar(loss.position),
+        likelihood: scalar(loss.likelihood),
+        ..StepReport::default()
+    };
+    let mut total = loss.total;
+
+    let movements = judge.map(|judge| {
+        let tail = all.slice([rows..all_rows, 0..POSE_VALUES]);
+        let answered = adversary::windows(&tail, clips, judge.kind());
+        if let Some(term) = judge.persuade(&answered, progress) {
+            report.adversarial = Some(scalar(term.clone()));
+            total = total.clone() + term;
+        }
+        (adversary::labelled_windows(batch, judge.kind(), device), answered.detach())
+    });
+
+    if batch.labelled < clips && progress >= UNLABELLED_FROM {
+        let keypoints = tensor(device, &batch.keypoints, [rows, LOOKAHEADS.len() * POSE_VALUES]);
+        let weights = tensor(device, &batch.keypoint_weights, [rows, LOOKAHEADS.len()]);
+        let loss = unlabelled_loss(&answers, &keypoints, &weights, clips, &UnlabelledWeights::default());
+        report.reprojection_mm = Some(1e3 * scalar(loss.reprojection));
+        total = total + loss.total;
+    }
+    let gradients = GradientsParams::from_grads(total.mul_scalar(share).backward(), network);
+    Learnt { report, gradients, movements }
 }
 
 fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
@@ -205,7 +264,7 @@ fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
 fn optimizer() -> anyhow::Result<ModuleOptimizer> {
     let clipping = GradientClippingConfig::Norm(1.0);
     let adam = AdamWConfig::new().with_weight_decay(1e-4).with_grad_clipping(Some(clipping)).init();
-    let hidden = ParamGroup::from_regex(r"(encoder|branches|join|fuse).*weight$")
+    let hidden = ParamGroup::from_regex(r"(encoder|branches|levels|join|fuse|hindsight).*weight$")
         .map_err(|error| anyhow::anyhow!("the pattern of hidden matrices: {error:?}"))?;
     Ok(adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None))
 }
@@ -217,14 +276,23 @@ mod tests {
     use crate::adversary::TAIL;
     use crate::calibrate::HeadCalibration;
     use crate::checkpoint::Weights;
-    use crate::network::HEAD_VALUES;
+    use crate::network::{HEAD_VALUES, HINDSIGHT};
+
+    type Resumed = Trainer;
 
     fn size() -> LifterSize {
-        LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16 }
+        LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, hindsight: 8 }
     }
 
     fn settings(average_decay: f64) -> LearnSettings {
-        LearnSettings { size: size(), average_decay, discriminator: None, adversarial_weight: 0.0, start_from: None }
+        LearnSettings {
+            size: size(),
+            loss: LossWeights::default(),
+            average_decay,
+            discriminator: None,
+            adversarial_weight: 0.0,
+            start_from: None,
+        }
     }
 
     fn adversarial() -> LearnSettings {
@@ -232,10 +300,15 @@ mod tests {
         LearnSettings { discriminator, adversarial_weight: 0.1, ..settings(0.9) }
     }
 
-    /// Any numbers do: the same for the same step.
-    fn batch(step: u64) -> Batch {
+    /// Two parts of a batch.
+    const PARTS: [Range<usize>; 2] = [0..3, 3..6];
+
+    /// Any numbers do: the same for the same step and the same part.
+    fn batch(step: u64, part: Range<usize>) -> Batch {
         let values = |count: usize, scale: f32| {
-            (0..count).map(|index| scale * ((index as f32) * 0.7 + step as f32).sin()).collect::<Vec<f32>>()
+            (0..count)
+                .map(|index| scale * ((index as f32) * 0.7 + step as f32 + 0.3 * part.start as f32).sin())
+                .collect::<Vec<f32>>()
         };
         let (clips, length) = (3, 12);
         let rows = length / 6 * 2 * clips;
@@ -254,7 +327,7 @@ mod tests {
 
     fn answers(network: &LifterNetwork) -> Vec<f32> {
         let features = Tensor::ones([4, FEATURE_COUNT], &Device::flex());
-        let answers = network.forward(features, &size().image_strides, 1, Rows::All);
+        let answers = network.forward(features, &size(), 1, Rows::All);
         assert_eq!(answers.dims(), [4, LOOKAHEADS.len() * HEAD_VALUES]);
         answers.into_data().try_to_vec().unwrap()
     }
@@ -262,15 +335,15 @@ mod tests {
     #[test]
     fn a_run_taken_up_again_ends_where_one_in_a_piece_ends() {
         let run = tempfile::tempdir().unwrap();
-        let mut whole = Trainer::resume(run.path(), &adversarial(), 1).unwrap();
+        let mut whole = Resumed::resume(run.path(), &adversarial(), 1, 2).unwrap();
         whole.save(run.path()).unwrap();
         for step in 0..6 {
-            whole.step(&batch(step), 1e-2, 0.5).unwrap();
+            whole.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
         }
         for stop in [3, 6] {
-            let mut part = Trainer::resume(run.path(), &adversarial(), 1).unwrap();
+            let mut part = Resumed::resume(run.path(), &adversarial(), 1, 1).unwrap();
             for step in part.step..stop {
-                part.step(&batch(step), 1e-2, 0.5).unwrap();
+                part.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
             }
             part.save(run.path()).unwrap();
         }
@@ -280,25 +353,25 @@ mod tests {
         assert_eq!(answers(&raw), answers(&whole.network.valid()));
         assert_eq!(answers(&averaged), answers(&whole.network()));
         assert_ne!(answers(&raw), answers(&averaged));
-        let report = whole.step(&batch(6), 1e-2, 0.5).unwrap();
+        let report = whole.step(&PARTS, |clips| batch(6, clips), 1e-2, 0.5).unwrap();
         assert!(report.adversarial.is_some_and(f32::is_finite) && report.discriminator.is_some_and(f32::is_finite));
         assert!(report.reprojection_mm.is_some_and(f32::is_finite));
         let other =
             LearnSettings { discriminator: Some(DiscriminatorKind::Spatial), adversarial_weight: 0.1, ..settings(0.9) };
-        let error = Trainer::resume(run.path(), &other, 1).err().unwrap().to_string();
+        let error = Resumed::resume(run.path(), &other, 1, 1).err().unwrap().to_string();
         assert!(error.contains("SpatioTemporal"), "{error}");
     }
 
     #[test]
     fn without_an_average_there_is_no_file_of_it_and_another_size_is_refused() {
         let run = tempfile::tempdir().unwrap();
-        let trainer = Trainer::resume(run.path(), &settings(0.0), 1).unwrap();
+        let trainer = Resumed::resume(run.path(), &settings(0.0), 1, 1).unwrap();
         trainer.save(run.path()).unwrap();
         assert!(!run.path().join("step-0/average.bpk").exists());
         let (averaged, _) = checkpoint::load(run.path(), Weights::Averaged).unwrap();
         assert_eq!(answers(&averaged), answers(&trainer.network()));
         let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..settings(0.0) };
-        let error = Trainer::resume(run.path(), &larger, 1).err().unwrap().to_string();
+        let error = Resumed::resume(run.path(), &larger, 1, 1).err().unwrap().to_string();
         assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
     }
 
@@ -308,9 +381,9 @@ mod tests {
         let (model, other, run) = (folder.path().join("model"), folder.path().join("other"), folder.path().join("run"));
         std::fs::create_dir(&run).unwrap();
         let export = |of: &Path, steps: u64| {
-            let mut trainer = Trainer::resume(&folder.path().join("none"), &settings(0.0), 1).unwrap();
+            let mut trainer = Resumed::resume(&folder.path().join("none"), &settings(0.0), 1, 1).unwrap();
             for step in 0..steps {
-                trainer.step(&batch(step), 1e-2, 0.5).unwrap();
+                trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
             }
             let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
             let features = vec![0.5; FEATURE_COUNT];
@@ -322,31 +395,74 @@ mod tests {
         export(&other, 5);
         let from = |start: &Path| LearnSettings { start_from: Some(start.to_owned()), ..settings(0.9) };
 
-        let mut trainer = Trainer::resume(&run, &from(&model), 7).unwrap();
+        let mut trainer = Resumed::resume(&run, &from(&model), 7, 1).unwrap();
         assert_eq!(answers(&trainer.network()), exported, "bit by bit, average and all");
-        trainer.step(&batch(9), 1e-2, 0.5).unwrap();
+        trainer.step(&PARTS, |clips| batch(9, clips), 1e-2, 0.5).unwrap();
         assert_ne!(answers(&trainer.network.valid()), exported);
         trainer.save(&run).unwrap();
         let trained = answers(&trainer.network.valid());
         for settings in [from(&model), settings(0.9)] {
-            let again = Trainer::resume(&run, &settings, 7).unwrap();
+            let again = Resumed::resume(&run, &settings, 7, 1).unwrap();
             assert_eq!((again.step, answers(&again.network.valid())), (1, trained.clone()));
             again.save(&run).unwrap();
         }
-        let error = Trainer::resume(&run, &from(&other), 7).err().unwrap().to_string();
+        let error = Resumed::resume(&run, &from(&other), 7, 1).err().unwrap().to_string();
         assert!(error.contains("started from other weights"), "{error}");
         let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..from(&model) };
-        let error = format!("{:#}", Trainer::resume(&folder.path().join("new"), &larger, 1).err().unwrap());
+        let error = format!("{:#}", Resumed::resume(&folder.path().join("new"), &larger, 1, 1).err().unwrap());
         assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
+    }
+
+    #[test]
+    fn weights_without_hindsight_answer_as_before_and_begin_to_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = LifterSize { hindsight: 0, ..size() };
+        let settings = |size: &LifterSize, start_from: Option<&Path>| LearnSettings {
+            size: size.clone(),
+            start_from: start_from.map(Path::to_owned),
+            ..settings(0.0)
+        };
+        let mut trainer = Resumed::resume(&folder.path().join("none"), &settings(&plain, None), 1, 1).unwrap();
+        for step in 0..3 {
+            trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
+        }
+        let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
+        let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
+        let model = folder.path().join("model");
+        let golden: Vec<f32> = (0..30 * FEATURE_COUNT).map(|index| (index as f32 * 0.31).sin()).collect();
+        crate::export::export(&trainer.network(), &plain, &calibration, "test", &golden, &model).unwrap();
+
+        let long = |network: &LifterNetwork, size: &LifterSize| -> Vec<f32> {
+            let features = Tensor::<1>::from_data(TensorData::from(golden.as_slice()), &Device::flex());
+            let answers = network.forward(features.reshape([30, FEATURE_COUNT]), size, 1, Rows::All);
+            answers.into_data().try_to_vec().unwrap()
+        };
+        let before = long(&trainer.network(), &plain);
+        let mut trainer = Resumed::resume(&folder.path().join("run"), &settings(&size(), Some(&model)), 7, 1).unwrap();
+        let after = long(&trainer.network(), &size());
+        let width = LOOKAHEADS.len() * HEAD_VALUES;
+        for (time, (before, after)) in before.chunks_exact(width).zip(after.chunks_exact(width)).enumerate() {
+            assert_eq!(after[..2 * HEAD_VALUES], before[..2 * HEAD_VALUES]);
+            if let Some(then) = time.checked_sub(HINDSIGHT) {
+                let then = &long(&trainer.network(), &size())[then * width..][..HEAD_VALUES];
+                assert_eq!(after[2 * HEAD_VALUES..], *then, "sample {time} answers what was answered then");
+            }
+        }
+        trainer.step(&PARTS, |clips| batch(9, clips), 1e-2, 0.5).unwrap();
+        let hindsight = trainer.network.hindsight.clone().unwrap();
+        assert!(hindsight.outer.weight.val().abs().max().into_scalar::<f32>() > 0.0, "it learns");
     }
 
     #[test]
     fn a_loss_that_is_not_finite_ends_the_run() {
         let run = tempfile::tempdir().unwrap();
-        let mut trainer = Trainer::resume(run.path(), &settings(0.0), 1).unwrap();
-        let mut broken = batch(0);
-        broken.targets[0] = f32::NAN;
-        let error = trainer.step(&broken, 1e-2, 0.5).err().unwrap().to_string();
+        let mut trainer = Resumed::resume(run.path(), &settings(0.0), 1, 1).unwrap();
+        let broken = |part: Range<usize>| {
+            let mut broken = batch(0, part);
+            broken.targets[0] = f32::NAN;
+            broken
+        };
+        let error = trainer.step(&PARTS, broken, 1e-2, 0.5).err().unwrap().to_string();
         assert!(error.contains("step 0"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use stridepose::stages::window::{FEATURE_COUNT, KeypointsOnPlane};
 
 use crate::batch::{self, ObservedRow};
 use crate::mocap::{Clip, Split};
-use crate::network::{HEAD_VALUES, LOOKAHEADS, LifterNetwork, Rows};
+use crate::network::{HEAD_VALUES, LOOKAHEADS, LifterNetwork, LifterSize, Rows, TemporalNetwork};
 use crate::noise::{self, DetectorNoise, NoiseSettings};
 use crate::occlusion;
 use crate::scene::{self, Scene, SceneSettings};
@@ -62,6 +62,9 @@ pub struct Score {
     pub mpjpe_mm: Vec<f64>,
     /// MPJPE after the best similarity (PA-MPJPE) of the first head, mm.
     pub pa_mpjpe_mm: f64,
+    /// Change of the error of each head from one sample to the next (MPJVE), mm; 0 where no two neighbours are scored.
+    #[serde(default)]
+    pub mpjve_mm: Vec<f64>,
 }
 
 /// One scored sample: truth and answer in the virtual camera, m.
@@ -78,11 +81,11 @@ pub struct Scored {
 
 /// A network and the persons it is scored on. Bodies are the recorded ones, cameras are drawn, the detector's
 /// noise is the measured one.
-pub struct Validation<'a> {
+pub struct Validation<'a, N = LifterNetwork> {
     /// The network.
-    pub network: &'a LifterNetwork,
-    /// Image strides of its branches.
-    pub image_strides: &'a [usize],
+    pub network: &'a N,
+    /// Its sizes.
+    pub size: &'a LifterSize,
     /// All motion capture; only validation clips are used.
     pub clips: &'a [Clip],
     /// The detector.
@@ -91,19 +94,35 @@ pub struct Validation<'a> {
     pub scenes_per_clip: usize,
 }
 
-impl Validation<'_> {
+impl<N: TemporalNetwork> Validation<'_, N> {
     /// Visits every scored sample of the clips that `of` accepts.
     pub fn answer(&self, of: impl Fn(&Clip) -> bool, condition: &Condition, mut visit: impl FnMut(&Scored)) {
+        self.answered_scenes(of, condition, |scene| {
+            for time in (0..LENGTH).filter(|time| condition.hidden.is_scored(*time)) {
+                for head in 0..LOOKAHEADS.len() {
+                    visit(&scene.scored(time, head));
+                }
+            }
+        });
+    }
+
+    /// Visits every scene of the clips that `of` accepts.
+    pub(crate) fn answered_scenes(
+        &self,
+        of: impl Fn(&Clip) -> bool,
+        condition: &Condition,
+        mut visit: impl FnMut(&AnsweredScene<'_>),
+    ) {
         let device = Device::flex();
         let network = self.network.valid();
-        let mut drawn: Vec<Vec<ObservedRow>> = Vec::new();
-        let mut flush = |drawn: &mut Vec<Vec<ObservedRow>>| {
+        let mut drawn: Vec<(ValidationScene<'_>, Vec<ObservedRow>)> = Vec::new();
+        let mut flush = |drawn: &mut Vec<(ValidationScene<'_>, Vec<ObservedRow>)>| {
             let scenes = drawn.len();
             if scenes == 0 {
                 return;
             }
             let mut features = vec![0.0_f32; LENGTH * scenes * FEATURE_COUNT];
-            for (scene, rows) in drawn.iter().enumerate() {
+            for (scene, (_, rows)) in drawn.iter().enumerate() {
                 for (time, row) in rows.iter().enumerate() {
                     features[(time * scenes + scene) * FEATURE_COUNT..][..FEATURE_COUNT]
                         .copy_from_slice(&row.seen.features);
@@ -111,24 +130,16 @@ impl Validation<'_> {
             }
             let features = Tensor::<1>::from_data(TensorData::from(features.as_slice()), &device)
                 .reshape([LENGTH * scenes, FEATURE_COUNT]);
-            let answers: Vec<f32> = network
-                .forward(features, self.image_strides, scenes, Rows::All)
-                .into_data()
-                .try_to_vec()
-                .unwrap_or_default();
-            for (scene, rows) in drawn.iter().enumerate() {
-                for time in (0..LENGTH).filter(|time| condition.hidden.is_scored(*time)) {
-                    for (head, lookahead) in LOOKAHEADS.into_iter().enumerate() {
-                        let target = &rows[time - lookahead];
-                        let at = ((time * scenes + scene) * LOOKAHEADS.len() + head) * HEAD_VALUES;
-                        visit(&scored(head, target, &answers[at..at + HEAD_VALUES]));
-                    }
-                }
+            let answers: Vec<f32> =
+                network.forward(features, self.size, scenes, Rows::All).into_data().try_to_vec().unwrap_or_default();
+            for (index, (scene, rows)) in drawn.iter().enumerate() {
+                visit(&AnsweredScene { scene, rows, answers: &answers, index, scenes });
             }
             drawn.clear();
         };
-        for (scene, keypoints) in self.scenes(of, condition) {
-            drawn.push(batch::observe(&scene, &keypoints));
+        for scene in self.scenes(of, condition) {
+            let rows = batch::observe(&scene.scene, &scene.keypoints);
+            drawn.push((scene, rows));
             if drawn.len() == SCENES_AT_ONCE {
                 flush(&mut drawn);
             }
@@ -141,7 +152,7 @@ impl Validation<'_> {
         &'s self,
         of: impl Fn(&Clip) -> bool + 's,
         condition: &'s Condition,
-    ) -> impl Iterator<Item = (Scene, Vec<KeypointsOnPlane>)> + 's {
+    ) -> impl Iterator<Item = ValidationScene<'s>> + 's {
         let settings = SceneSettings {
             speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
             retarget_share: 0.0,
@@ -162,28 +173,88 @@ impl Validation<'_> {
                     Hidden::Share(share) => occlusion::mask_points(&mut keypoints, share, &mut rng),
                     Hidden::Gap(length) => occlusion::mask_run(&mut keypoints, LENGTH - length..LENGTH),
                 }
-                (scene, keypoints)
+                ValidationScene { clip, scene, keypoints }
             },
         )
     }
 
     /// Mean errors under `condition` over the clips that `of` accepts.
     pub fn score(&self, of: impl Fn(&Clip) -> bool, condition: &Condition) -> Score {
-        let mut sums = [(0.0, 0_usize); LOOKAHEADS.len()];
-        let mut aligned = 0.0;
-        self.answer(of, condition, |scored| {
-            sums[scored.head].0 += mean_distance(&scored.answer, &scored.truth);
-            sums[scored.head].1 += 1;
-            if scored.head == 0 {
-                aligned += aligned_distance(&scored.answer, &scored.truth);
+        let mut heads = [HeadSums::default(); LOOKAHEADS.len()];
+        self.answered_scenes(of, condition, |scene| {
+            for (head, sums) in heads.iter_mut().enumerate() {
+                let mut before = None;
+                for time in (0..LENGTH).filter(|time| condition.hidden.is_scored(*time)) {
+                    let scored = scene.scored(time, head);
+                    sums.add(&scored, head == 0);
+                    // Of neighbouring samples in the camera's axes, which do not follow the person.
+                    let rotation = scene.rows[time - LOOKAHEADS[head]].seen.camera.camera_from_virtual();
+                    let error: JointArray<Vector3<f64>> =
+                        std::array::from_fn(|joint| rotation * (scored.answer[joint] - scored.truth[joint]));
+                    if let Some(before) = before.replace(error) {
+                        sums.change += mean_distance(&error, &before);
+                        sums.changes += 1;
+                    }
+                }
             }
         });
-        let mean = |(sum, count): (f64, usize)| 1e3 * sum / count.max(1) as f64;
+        let mean = |sum: f64, count: usize| 1e3 * sum / count.max(1) as f64;
         Score {
-            poses: sums[0].1,
-            mpjpe_mm: sums.into_iter().map(mean).collect(),
-            pa_mpjpe_mm: mean((aligned, sums[0].1)),
+            poses: heads[0].poses,
+            mpjpe_mm: heads.iter().map(|head| mean(head.error, head.poses)).collect(),
+            pa_mpjpe_mm: mean(heads[0].aligned, heads[0].poses),
+            mpjve_mm: heads.iter().map(|head| mean(head.change, head.changes)).collect(),
         }
+    }
+}
+
+/// Sums of one head.
+#[derive(Clone, Copy, Default)]
+struct HeadSums {
+    error: f64,
+    aligned: f64,
+    poses: usize,
+    change: f64,
+    changes: usize,
+}
+
+impl HeadSums {
+    fn add(&mut self, scored: &Scored, is_aligned: bool) {
+        self.error += mean_distance(&scored.answer, &scored.truth);
+        self.poses += 1;
+        if is_aligned {
+            self.aligned += aligned_distance(&scored.answer, &scored.truth);
+        }
+    }
+}
+
+/// A drawn scene of a validation clip.
+pub(crate) struct ValidationScene<'a> {
+    /// Who moves.
+    pub clip: &'a Clip,
+    /// The truth.
+    pub scene: Scene,
+    /// What the detector sees of it.
+    pub keypoints: Vec<KeypointsOnPlane>,
+}
+
+/// A validation scene with the network's answers.
+pub(crate) struct AnsweredScene<'a> {
+    /// The scene.
+    pub scene: &'a ValidationScene<'a>,
+    /// Its samples as the network met them.
+    pub rows: &'a [ObservedRow],
+    /// `[LENGTH, scenes, heads, HEAD_VALUES]` of all scenes that were forwarded together.
+    answers: &'a [f32],
+    index: usize,
+    scenes: usize,
+}
+
+impl AnsweredScene<'_> {
+    /// What the head `head` says at `time`.
+    pub(crate) fn scored(&self, time: usize, head: usize) -> Scored {
+        let at = ((time * self.scenes + self.index) * LOOKAHEADS.len() + head) * HEAD_VALUES;
+        scored(head, &self.rows[time - LOOKAHEADS[head]], &self.answers[at..at + HEAD_VALUES])
     }
 }
 

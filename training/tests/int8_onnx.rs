@@ -49,13 +49,8 @@ fn eight_bits_cost_little_and_scores_through_the_runtime_are_the_trainer_s() {
     let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/lifter");
     let lifter = import::lifter(&models, &Device::flex()).unwrap();
     let contract = ModelContract::parse(CONTRACT, "model.yaml").unwrap();
-    let validation = Validation {
-        network: &lifter.network,
-        image_strides: &lifter.size.image_strides,
-        clips: &clips,
-        noise: &noise,
-        scenes_per_clip: 2,
-    };
+    let validation =
+        Validation { network: &lifter.network, size: &lifter.size, clips: &clips, noise: &noise, scenes_per_clip: 2 };
     let wide = export::streaming(&lifter.network, &lifter.size);
     let narrow = export_int8::streaming(&lifter.network, &lifter.size);
     assert!(narrow.len() * 3 < wide.len(), "{} and {} bytes", narrow.len(), wide.len());

@@ -7,6 +7,7 @@ use stridepose_train::ablate_table;
 use stridepose_train::batch::BatchSettings;
 use stridepose_train::corpus::KeypointsOnly;
 use stridepose_train::export;
+use stridepose_train::loss::LossWeights;
 use stridepose_train::network::LifterSize;
 use stridepose_train::train::{TrainData, TrainSettings};
 use stridepose_train::trainer::LearnSettings;
@@ -34,6 +35,9 @@ pub struct AblateArguments {
     /// Peak learning rate.
     #[arg(long, default_value_t = 2e-3)]
     learning_rate: f64,
+    /// Threads; 0 for one a core. What is learnt does not depend on it.
+    #[arg(long, default_value_t = 0)]
+    workers: usize,
     /// A run of each variant with each seed.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
     seeds: Vec<u64>,
@@ -51,6 +55,7 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
     let (clips, noise) = arguments.data.load()?;
     let learn = LearnSettings {
         size: LifterSize::default(),
+        loss: LossWeights::default(),
         average_decay: 0.999,
         discriminator: None,
         adversarial_weight: 0.0,
@@ -65,6 +70,7 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
         seed: 0,
         checkpoint_every: 250,
         validate_every: 0,
+        workers: arguments.workers,
     };
     let settings = AblateSettings {
         folder: arguments.output.clone(),

@@ -6,6 +6,7 @@ use stridepose_train::adversary;
 use stridepose_train::batch::{self, BatchSettings};
 use stridepose_train::calibrate;
 use stridepose_train::corpus::Corpus;
+use stridepose_train::discriminator::{Discriminator, DiscriminatorKind};
 use stridepose_train::export;
 use stridepose_train::export_discriminator;
 use stridepose_train::judge::{self, JudgeData};
@@ -45,7 +46,7 @@ pub fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     }
     let features = golden_features(&loaded.clips, &loaded.noise);
     bring_discriminator(arguments, &loaded)?;
-    export::export(&loaded.network, &loaded.state.size, &calibration, &arguments.origin, &features, &arguments.output)?;
+    export::export(&loaded.network, &loaded.size, &calibration, &arguments.origin, &features, &arguments.output)?;
     println!("wrote {}", arguments.output.display());
     Ok(())
 }
@@ -59,13 +60,9 @@ fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::
             from.display()
         );
         println!("took over the discriminator of {}", from.display());
-    } else if let Some((network, kind)) = adversary::load(&arguments.validate.checkpoint)? {
-        let data = JudgeData {
-            clips: &loaded.clips,
-            noise: &loaded.noise,
-            network: &loaded.network,
-            size: &loaded.state.size,
-        };
+    } else if let Some((network, kind)) = of_run(arguments, loaded)? {
+        let data =
+            JudgeData { clips: &loaded.clips, noise: &loaded.noise, network: &loaded.network, size: &loaded.size };
         let settings = judge_settings(kind);
         let judge = judge::calibrated(network, &Corpus::new(&loaded.clips, Split::Validation), &settings, &data);
         print!("{}", judge::table(&judge));
@@ -76,6 +73,11 @@ fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::
         println!("kept the discriminator of {}", arguments.output.display());
     }
     Ok(())
+}
+
+/// The discriminator that was trained beside the lifter; none in a model folder.
+fn of_run(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::Result<Option<(Discriminator, DiscriminatorKind)>> {
+    loaded.step.map_or(Ok(None), |_| adversary::load(&arguments.validate.checkpoint))
 }
 
 /// Features of one drawn clip, longer than the widest branch reaches.

@@ -36,7 +36,7 @@ pub fn int8(arguments: &Int8Arguments) -> anyhow::Result<()> {
     let lifter = import::lifter(&arguments.lifter, &Device::flex())?;
     let validation = Validation {
         network: &lifter.network,
-        image_strides: &lifter.size.image_strides,
+        size: &lifter.size,
         clips: &clips,
         noise: &noise,
         scenes_per_clip: arguments.scenes,

@@ -7,8 +7,9 @@ use stridepose_train::bag_keypoints;
 use stridepose_train::batch::{BatchSettings, PAIR_PERIOD};
 use stridepose_train::corpus::KeypointsOnly;
 use stridepose_train::discriminator::DiscriminatorKind;
+use stridepose_train::loss::LossWeights;
 use stridepose_train::mocap;
-use stridepose_train::network::LifterSize;
+use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::train::{self, TrainData, TrainSettings};
 use stridepose_train::trainer::LearnSettings;
 
@@ -41,6 +42,9 @@ pub struct LifterArguments {
     /// Steps between measurements on the validation persons (moving, nothing hidden); 0 for none.
     #[arg(long, default_value_t = 1000)]
     validate_every: u64,
+    /// Threads; 0 for one a core. What is learnt does not depend on it.
+    #[arg(long, default_value_t = 0)]
+    workers: usize,
     /// Decay of the exponential moving average of the weights; 0 turns it off.
     #[arg(long, default_value_t = 0.999)]
     ema_decay: f64,
@@ -50,6 +54,12 @@ pub struct LifterArguments {
     /// Weight of the discriminator's judgement in the lifter's loss, m; 0 trains the discriminator alone.
     #[arg(long, default_value_t = 0.0)]
     adversarial_weight: f32,
+    /// Weight of the position error at the size that fits best (N-MPJPE).
+    #[arg(long, default_value_t = 0.0)]
+    normalised_weight: f32,
+    /// Weight of bones that change their length and of sides that differ.
+    #[arg(long, default_value_t = 0.0)]
+    bone_weight: f32,
     /// Share of the training poses whose persons keep their 3D labels; the others give keypoints alone.
     #[arg(long, default_value_t = 1.0)]
     label_share: f64,
@@ -106,6 +116,11 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         "--lengths {:?}: a discriminator needs clips of at least {TAIL} samples",
         arguments.lengths
     );
+    for (name, weight) in
+        [("--normalised-weight", arguments.normalised_weight), ("--bone-weight", arguments.bone_weight)]
+    {
+        anyhow::ensure!(weight >= 0.0 && weight.is_finite(), "{name} {weight}: must be at least 0");
+    }
     let share = arguments.label_share;
     anyhow::ensure!(share > 0.0 && share <= 1.0, "--label-share {share}: must be above 0 and at most 1");
     anyhow::ensure!(
@@ -117,6 +132,11 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         folder: arguments.output.clone(),
         learn: LearnSettings {
             size: LifterSize::default(),
+            loss: LossWeights {
+                normalised: arguments.normalised_weight,
+                bones: arguments.bone_weight,
+                ..LossWeights::default()
+            },
             average_decay: arguments.ema_decay,
             discriminator: arguments.discriminator.kind(),
             adversarial_weight: arguments.adversarial_weight,
@@ -133,11 +153,12 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         seed: arguments.seed,
         checkpoint_every: 250,
         validate_every: arguments.validate_every,
+        workers: arguments.workers,
     };
     let keypoints_only = keypoints_only(arguments)?;
     let data =
         TrainData { clips: &clips, label_share: arguments.label_share, keypoints_only: &keypoints_only, noise: &noise };
-    train::train(&settings, &data)?;
+    train::train::<LifterNetwork>(&settings, &data)?;
     Ok(())
 }
 

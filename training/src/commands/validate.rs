@@ -1,13 +1,18 @@
 //! `stridepose-train validate`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use burn::prelude::*;
 use stridepose::skeleton::KeypointLayout;
-use stridepose_train::checkpoint::{self, CheckpointState, Weights};
+use stridepose_train::calibrate;
+use stridepose_train::checkpoint::{self, Weights};
 use stridepose_train::mocap::Clip;
-use stridepose_train::network::LifterNetwork;
+use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::DetectorNoise;
+use stridepose_train::refinement;
 use stridepose_train::validate::{Condition, Hidden, Validation};
+use stridepose_train::{export, import};
 
 use super::data::DataArguments;
 
@@ -16,8 +21,8 @@ pub struct ValidateArguments {
     /// What the scenes are drawn from.
     #[command(flatten)]
     pub data: DataArguments,
-    /// Folder of the checkpoint.
-    #[arg(long)]
+    /// Folder of a run or of a model, e.g. models/lifter.
+    #[arg(long, visible_alias = "lifter")]
     pub checkpoint: PathBuf,
     /// Scenes (cameras) drawn for each clip.
     #[arg(long, default_value_t = 4)]
@@ -27,30 +32,30 @@ pub struct ValidateArguments {
     pub raw_weights: bool,
 }
 
-/// What a checkpoint is validated with.
+/// What is validated, and with what.
 pub struct Loaded {
     pub clips: Vec<Clip>,
     pub noise: DetectorNoise,
     pub network: LifterNetwork,
-    pub state: CheckpointState,
+    pub size: LifterSize,
+    /// Steps of the run; absent for a model folder.
+    pub step: Option<u64>,
 }
 
 impl Loaded {
     pub fn new(arguments: &ValidateArguments) -> anyhow::Result<Self> {
         let (clips, noise) = arguments.data.load()?;
+        if arguments.checkpoint.join(export::CONTRACT_FILE).exists() {
+            let imported = import::lifter(&arguments.checkpoint, &Device::flex())?;
+            return Ok(Self { clips, noise, network: imported.network, size: imported.size, step: None });
+        }
         let weights = if arguments.raw_weights { Weights::Raw } else { Weights::Averaged };
         let (network, state) = checkpoint::load(&arguments.checkpoint, weights)?;
-        Ok(Self { clips, noise, network, state })
+        Ok(Self { clips, noise, network, size: state.size, step: Some(state.step) })
     }
 
     pub fn validation(&self, scenes_per_clip: usize) -> Validation<'_> {
-        Validation {
-            network: &self.network,
-            image_strides: &self.state.size.image_strides,
-            clips: &self.clips,
-            noise: &self.noise,
-            scenes_per_clip,
-        }
+        Validation { network: &self.network, size: &self.size, clips: &self.clips, noise: &self.noise, scenes_per_clip }
     }
 }
 
@@ -58,32 +63,77 @@ impl Loaded {
 pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
     let loaded = Loaded::new(arguments)?;
     let validation = loaded.validation(arguments.scenes);
-    println!("step {}", loaded.state.step);
+    if let Some(step) = loaded.step {
+        println!("step {step}");
+    }
     println!(
-        "{:<10} {:<14} {:>6} {:>8}  MPJPE mm at look-ahead 0, 4, 12   PA-MPJPE mm",
-        "persons", "hidden", "layout", "poses"
+        "{:<10} {:<14} {:>8} {:>6}  {:>23}  {:>11}  {:>20}",
+        "persons", "hidden", "layout", "poses", "MPJPE mm at 0, 4, 12", "PA-MPJPE mm", "MPJVE mm at 0, 4, 12"
     );
-    for standing in [false, true] {
+    let plain = Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0 };
+    for (people, of) in PEOPLE {
         for (layout, hidden) in [
             (KeypointLayout::H36m17, Hidden::Share(0.0)),
             (KeypointLayout::H36m17, Hidden::Share(0.4)),
             (KeypointLayout::H36m17, Hidden::Gap(15)),
             (KeypointLayout::Coco17, Hidden::Share(0.0)),
         ] {
-            let condition = Condition { layout, hidden, speed: 1.0 };
-            let of = |clip: &Clip| clip.is_moving() != standing;
-            let score = validation.score(of, &condition);
-            let heads: Vec<String> = score.mpjpe_mm.iter().map(|error| format!("{error:7.1}")).collect();
+            print_row(&validation, people, of, &Condition { layout, hidden, ..plain });
+        }
+    }
+    let sources: BTreeSet<&str> = loaded.clips.iter().map(|clip| clip.source.as_str()).collect();
+    for source in sources {
+        print_row(&validation, source, |clip| clip.source == source, &plain);
+    }
+    print_refinement(&validation);
+    Ok(())
+}
+
+/// People that are measured apart: what they are called, and which clips are theirs.
+type People = (&'static str, fn(&Clip) -> bool);
+
+const PEOPLE: [People; 2] = [("moving", Clip::is_moving), ("standing", |clip| !clip.is_moving())];
+
+fn print_row(validation: &Validation<'_>, people: &str, of: impl Fn(&Clip) -> bool, condition: &Condition) {
+    let score = validation.score(of, condition);
+    if score.poses == 0 {
+        return;
+    }
+    let heads =
+        |values: &[f64], digits: usize| values.iter().map(|value| format!("{value:7.digits$}")).collect::<String>();
+    let velocity =
+        if score.mpjve_mm.iter().any(|error| *error > 0.0) { heads(&score.mpjve_mm, 2) } else { String::new() };
+    println!(
+        "{people:<10} {:<14} {:>8} {:>6}  {:>23}  {:>11.1}  {velocity:>20}",
+        format!("{:?}", condition.hidden),
+        condition.layout.name(),
+        score.poses,
+        heads(&score.mpjpe_mm, 1),
+        score.pa_mpjpe_mm
+    );
+}
+
+/// What the pipeline's refinement makes of the answers.
+fn print_refinement(validation: &Validation<'_>) {
+    let calibration = calibrate::calibrate(validation);
+    println!("\nrefined, with the root that is found: MPJPE and root error in mm");
+    println!("{:<10} {:<14} {}  worst person by confidence", "persons", "hidden", refinement_columns());
+    for (people, of) in PEOPLE {
+        for hidden in [Hidden::Share(0.0), Hidden::Share(0.4)] {
+            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0 };
+            let study = refinement::study(validation, of, &condition, &calibration[0]);
+            let Some((change, (source, subject))) = study.worst_change() else { continue };
+            let mode = |index: usize| format!("{:8.1} {:8.1}", study.scores[index].mpjpe_mm[0], study.root_mm[index]);
+            let modes: Vec<String> = (0..refinement::MODES.len()).map(mode).collect();
             println!(
-                "{:<10} {:<14} {:>6} {:>8}  {}   {:7.1}",
-                if standing { "standing" } else { "moving" },
+                "{people:<10} {:<14} {}  {change:+.1} % ({source} {subject})",
                 format!("{hidden:?}"),
-                layout.name(),
-                score.poses,
-                heads.join(" "),
-                score.pa_mpjpe_mm
+                modes.join("  ")
             );
         }
     }
-    Ok(())
+}
+
+fn refinement_columns() -> String {
+    refinement::MODES.map(|(_, mode)| format!("{mode:>17}")).join("  ")
 }
