@@ -18,14 +18,15 @@ use crate::network::{LifterNetwork, LifterSize, TemporalNetwork};
 use crate::refinement;
 use crate::train::{self, TrainData, TrainSettings};
 use crate::validate::{Condition, Hidden, Score, Validation};
-use crate::video_pose_3d::VideoPose3d;
+use crate::video_pose_3d::{self, VideoPose3d};
 
 /// Weight of the discriminator's judgement where it is tried, m.
 const ADVERSARIAL_WEIGHT: f32 = 0.01;
 /// Share of labels that semi-supervised learning is tried with.
 const LABEL_SHARE: f64 = 0.1;
-/// The variant that is no multi-stride network.
+/// The variants that are no multi-stride networks.
 const VIDEO_POSE_3D: &str = "videopose3d";
+const NARROW_VIDEO_POSE_3D: &str = "videopose3d-narrow";
 const SCORES_FILE: &str = "scores.json";
 const STUDY_FILE: &str = "study.json";
 
@@ -65,9 +66,15 @@ pub const QUESTIONS: &[Question] = &[
     },
     Question {
         name: "architecture",
-        asks: "VideoPose3D's causal network of 243 images, trained in the same way and with as much arithmetic: with so many \
-               fewer steps as it has more parameters, which are its multiply-adds an image too.",
-        variants: &[("base", "multi-stride"), (VIDEO_POSE_3D, "VideoPose3D")],
+        asks: "VideoPose3D's causal network of 243 images on the same data. As it is, 1024 channels, it gets as much arithmetic: so \
+               many fewer steps as it has more parameters, which are its multiply-adds an image too; and Adam, as by its \
+               authors, for orthogonalising such matrices costs more than their gradient. Narrowed to equal parameters it is \
+               trained in the very same way.",
+        variants: &[
+            ("base", "multi-stride"),
+            (VIDEO_POSE_3D, "VideoPose3D"),
+            (NARROW_VIDEO_POSE_3D, "VideoPose3D, narrow"),
+        ],
         columns: &[
             ("nothing hidden", 0),
             ("nothing hidden", 2),
@@ -267,7 +274,9 @@ fn run(settings: &AblateSettings, data: &TrainData<'_>, variant: &str, seed: u64
     let train_settings = TrainSettings { folder, seed, ..train_settings };
     let data = TrainData { label_share, ..*data };
     let scores = match variant {
-        VIDEO_POSE_3D => trained::<VideoPose3d>(&train_settings, &data, settings.scenes_per_clip)?,
+        VIDEO_POSE_3D | NARROW_VIDEO_POSE_3D => {
+            trained::<VideoPose3d>(&train_settings, &data, settings.scenes_per_clip)?
+        }
         _ => trained::<LifterNetwork>(&train_settings, &data, settings.scenes_per_clip)?,
     };
     export::write(&path, serde_json::to_string(&scores)?.as_bytes())?;
@@ -325,8 +334,15 @@ fn varied(base: &TrainSettings, variant: &str) -> anyhow::Result<(TrainSettings,
         }
         VIDEO_POSE_3D => {
             // As much arithmetic as the others, not as many steps.
-            let ratio = base.learn.size.parameters() as f64 / VideoPose3d::parameters() as f64;
+            settings.learn.size.branch = video_pose_3d::CHANNELS;
+            settings.learn.is_orthogonalised = false;
+            let ratio = base.learn.size.parameters() as f64 / VideoPose3d::parameters(video_pose_3d::CHANNELS) as f64;
             settings.steps = ((base.steps as f64 * ratio).round() as u64).max(1);
+        }
+        NARROW_VIDEO_POSE_3D => {
+            let parameters = base.learn.size.parameters();
+            let fits = |channels: &usize| VideoPose3d::parameters(*channels) <= parameters;
+            settings.learn.size.branch = (1..video_pose_3d::CHANNELS).take_while(fits).last().unwrap_or(1);
         }
         "loss-normalised" => settings.learn.loss.normalised = 0.5,
         "loss-bones" => settings.learn.loss.bones = 0.2,
@@ -348,7 +364,9 @@ fn varied(base: &TrainSettings, variant: &str) -> anyhow::Result<(TrainSettings,
 /// Numbers that the network of `variant` learns; 0 for no variant.
 pub(crate) fn parameters_of(base: &TrainSettings, variant: &str) -> usize {
     match variant {
-        VIDEO_POSE_3D => VideoPose3d::parameters(),
+        VIDEO_POSE_3D | NARROW_VIDEO_POSE_3D => {
+            varied(base, variant).map_or(0, |(settings, _)| VideoPose3d::parameters(settings.learn.size.branch))
+        }
         _ => varied(base, variant).map_or(0, |(settings, _)| settings.learn.size.parameters()),
     }
 }

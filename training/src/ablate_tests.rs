@@ -27,6 +27,7 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
     let learn = LearnSettings {
         size: LifterSize { image_strides: vec![1, 2, 4, 8], encoder: 8, branch: 8, fuse: 8, hindsight: 8 },
         loss: LossWeights::default(),
+        is_orthogonalised: true,
         average_decay: 0.9,
         discriminator: None,
         adversarial_weight: 0.0,

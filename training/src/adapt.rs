@@ -108,6 +108,7 @@ fn train_settings(settings: &AdaptSettings, size: &LifterSize) -> TrainSettings 
         learn: LearnSettings {
             size: size.clone(),
             loss: LossWeights::default(),
+            is_orthogonalised: true,
             average_decay: AVERAGE_DECAY,
             discriminator: None,
             adversarial_weight: 0.0,

@@ -56,6 +56,8 @@ pub struct LearnSettings {
     pub size: LifterSize,
     /// What it is to minimise.
     pub loss: LossWeights,
+    /// Whether hidden matrices learn by orthogonalised momentum (Muon); else everything learns by Adam.
+    pub is_orthogonalised: bool,
     /// Decay of the moving average of the weights; 0 for none.
     pub average_decay: f64,
     /// The discriminator; absent for none.
@@ -99,7 +101,7 @@ impl<N: TemporalNetwork> Trainer<N> {
         let mut trainer = Self {
             size: settings.size.clone(),
             loss: settings.loss,
-            optimizer: optimizer()?,
+            optimizer: optimizer(settings.is_orthogonalised)?,
             average: average(network.valid(), 0),
             adversary: settings.discriminator.map(|kind| Adversary::new(kind, settings.adversarial_weight, &device)),
             network,
@@ -260,10 +262,13 @@ fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
     Tensor::<1>::from_data(TensorData::from(values), device).reshape(shape)
 }
 
-/// Hidden matrices by orthogonalised momentum (Muon), everything else by Adam.
-fn optimizer() -> anyhow::Result<ModuleOptimizer> {
+/// Hidden matrices by orthogonalised momentum (Muon) where that is asked for, everything else by Adam.
+fn optimizer(is_orthogonalised: bool) -> anyhow::Result<ModuleOptimizer> {
     let clipping = GradientClippingConfig::Norm(1.0);
     let adam = AdamWConfig::new().with_weight_decay(1e-4).with_grad_clipping(Some(clipping)).init();
+    if !is_orthogonalised {
+        return Ok(adam);
+    }
     let hidden = ParamGroup::from_regex(r"(encoder|branches|levels|join|fuse|hindsight).*weight$")
         .map_err(|error| anyhow::anyhow!("the pattern of hidden matrices: {error:?}"))?;
     Ok(adam.with_group(hidden, MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build(), None))
@@ -288,6 +293,7 @@ mod tests {
         LearnSettings {
             size: size(),
             loss: LossWeights::default(),
+            is_orthogonalised: true,
             average_decay,
             discriminator: None,
             adversarial_weight: 0.0,

@@ -1,5 +1,5 @@
 //! The network to compare with: VideoPose3D's temporal convolutions (Pavllo et al. 2019, arXiv 1811.11742), causal, over 243
-//! images, 1024 channels wide.
+//! images, 1024 channels wide or narrower.
 //!
 //! ```text
 //! features [rows, 106] -> expansion of kernel 3 -> four residual levels of kernel 3 and dilations 3, 9, 27, 81 -> answers
@@ -14,7 +14,8 @@ use stridepose::stages::window::FEATURE_COUNT;
 
 use crate::network::{self, HEAD_VALUES, KERNEL, LOOKAHEADS, LifterSize, Residual, Rows, TemporalNetwork};
 
-const CHANNELS: usize = 1024;
+/// Channels of the original.
+pub const CHANNELS: usize = 1024;
 /// Dilations of the levels, in images; with the expansion they span 243.
 const DILATIONS: [usize; 4] = [3, 9, 27, 81];
 
@@ -27,8 +28,14 @@ pub struct VideoPose3d {
 }
 
 impl TemporalNetwork for VideoPose3d {
-    fn new(_: &LifterSize, device: &Device) -> Self {
-        Self::with_channels(CHANNELS, device)
+    /// Of the sizes it takes the channels of a branch: it has one.
+    fn new(size: &LifterSize, device: &Device) -> Self {
+        let channels = size.branch;
+        Self {
+            expand: network::linear(KERNEL * FEATURE_COUNT, channels, device),
+            levels: DILATIONS.iter().map(|_| Residual::new(KERNEL * channels, channels, channels, device)).collect(),
+            head: network::head(channels, LOOKAHEADS.len(), device),
+        }
     }
 
     fn forward(&self, features: Tensor<2>, _: &LifterSize, clips: usize, rows: Rows) -> Tensor<2> {
@@ -44,20 +51,12 @@ impl TemporalNetwork for VideoPose3d {
 }
 
 impl VideoPose3d {
-    fn with_channels(channels: usize, device: &Device) -> Self {
-        Self {
-            expand: network::linear(KERNEL * FEATURE_COUNT, channels, device),
-            levels: DILATIONS.iter().map(|_| Residual::new(KERNEL * channels, channels, channels, device)).collect(),
-            head: network::head(channels, LOOKAHEADS.len(), device),
-        }
-    }
-
     /// Numbers that it learns.
-    pub fn parameters() -> usize {
+    pub fn parameters(channels: usize) -> usize {
         let linear = |input: usize, output: usize| (input + 1) * output;
-        linear(KERNEL * FEATURE_COUNT, CHANNELS)
-            + DILATIONS.len() * (linear(KERNEL * CHANNELS, CHANNELS) + linear(CHANNELS, CHANNELS))
-            + linear(CHANNELS, LOOKAHEADS.len() * HEAD_VALUES)
+        linear(KERNEL * FEATURE_COUNT, channels)
+            + DILATIONS.len() * (linear(KERNEL * channels, channels) + linear(channels, channels))
+            + linear(channels, LOOKAHEADS.len() * HEAD_VALUES)
     }
 }
 
@@ -71,14 +70,14 @@ mod tests {
     #[test]
     fn it_sees_243_images_and_none_to_come() {
         let device = Device::flex();
-        let mut network = VideoPose3d::with_channels(8, &device);
+        let size = LifterSize { branch: 8, ..LifterSize::default() };
+        let mut network = VideoPose3d::new(&size, &device);
         let random = |linear: &mut Linear| {
             let noise = Tensor::random(linear.weight.dims(), Distribution::Normal(0.0, 0.3), &device);
             linear.weight = Param::from_tensor(noise);
         };
         network.levels.iter_mut().for_each(|level| random(&mut level.outer));
         random(&mut network.head);
-        let size = LifterSize::default();
         let samples = 260;
         let features: Tensor<2> = Tensor::random([samples, FEATURE_COUNT], Distribution::Normal(0.0, 1.0), &device);
         let run = |features: Tensor<2>| -> Vec<f32> {
@@ -97,6 +96,8 @@ mod tests {
 
     #[test]
     fn parameters_are_counted() {
-        assert_eq!(VideoPose3d::parameters(), VideoPose3d::new(&LifterSize::default(), &Device::flex()).num_params());
+        let size = LifterSize { branch: 20, ..LifterSize::default() };
+        assert_eq!(VideoPose3d::parameters(20), VideoPose3d::new(&size, &Device::flex()).num_params());
+        assert_eq!(VideoPose3d::parameters(CHANNELS) / 100_000, 173, "17.3 million");
     }
 }

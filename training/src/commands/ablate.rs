@@ -56,6 +56,7 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
     let learn = LearnSettings {
         size: LifterSize::default(),
         loss: LossWeights::default(),
+        is_orthogonalised: true,
         average_decay: 0.999,
         discriminator: None,
         adversarial_weight: 0.0,

@@ -137,6 +137,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
                 bones: arguments.bone_weight,
                 ..LossWeights::default()
             },
+            is_orthogonalised: true,
             average_decay: arguments.ema_decay,
             discriminator: arguments.discriminator.kind(),
             adversarial_weight: arguments.adversarial_weight,

@@ -99,8 +99,10 @@ fn print_row(validation: &Validation<'_>, people: &str, of: impl Fn(&Clip) -> bo
     if score.poses == 0 {
         return;
     }
-    let heads =
-        |values: &[f64], digits: usize| values.iter().map(|value| format!("{value:7.digits$}")).collect::<String>();
+    let heads = |values: &[f64], digits: usize| {
+        let columns: Vec<String> = values.iter().map(|value| format!("{value:7.digits$}")).collect();
+        columns.concat()
+    };
     let velocity =
         if score.mpjve_mm.iter().any(|error| *error > 0.0) { heads(&score.mpjve_mm, 2) } else { String::new() };
     println!(
