@@ -15,12 +15,12 @@ use crate::data::{
 };
 use crate::geometry::CameraModel;
 use crate::network::NetworkError;
-use crate::skeleton::{JOINT_COUNT, JointArray};
+use crate::skeleton::JOINT_COUNT;
 use crate::stages::detect::DetectSettings;
 use crate::stages::image::{EncodedImage, decode_into};
 use crate::stages::lift::{LiftError, Lifter, PersonWindow};
 use crate::stages::people::TwoDStages;
-use crate::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings, Refined};
+use crate::stages::refine::{PersonRefiner, RefineMode, RefineSettings, Refined, for_refinement};
 use crate::stages::track::{Search, TrackSettings, TrackedPerson, Tracker};
 use crate::stages::window::{self, KeypointsOnPlane};
 use crate::warning::{Warning, WarningKind};
@@ -458,15 +458,7 @@ impl Settings {
         keypoints: &KeypointsOnPlane,
         stamp: Stamp,
     ) -> Option<Refined> {
-        let sigma = self.keypoint_sigma * window::extent(keypoints).clamp(1e-3, 10.0);
-        let weighted: JointArray<Option<KeypointForRefinement>> = keypoints.map(|keypoint| {
-            keypoint.map(|keypoint| KeypointForRefinement {
-                point: keypoint.point,
-                confidence: keypoint.score,
-                sigma: keypoint.spread.map_or(sigma, |spread| spread.max(sigma)),
-            })
-        });
-        refiner.refine(&self.refine, lifted, &weighted, stamp)
+        refiner.refine(&self.refine, lifted, &for_refinement(keypoints, self.keypoint_sigma), stamp)
     }
 }
 

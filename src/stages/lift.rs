@@ -231,6 +231,8 @@ impl AsMut<Self> for PersonWindow {
 /// The lifter: facts, network, and the discriminator that judges its answers.
 pub struct Lifter {
     facts: LifterFacts,
+    /// Values of a person's past that are read and added by a sample.
+    past_widths: (usize, usize),
     network: Box<dyn Network>,
     discriminator: Option<Discriminator>,
     is_judged: bool,
@@ -243,8 +245,6 @@ struct Buffers {
     batch: Vec<BatchRow>,
     features: Vec<f32>,
     past: Vec<f32>,
-    /// Values of a person's past that are read and added by a sample.
-    past_widths: (usize, usize),
     answers: Vec<Option<Lifted>>,
 }
 
@@ -279,7 +279,7 @@ impl Lifter {
                 facts.image_strides, facts.dilations, facts.branch_channels, facts.recall
             ));
         }
-        let (read, added) = facts.past_widths();
+        let past_widths @ (read, added) = facts.past_widths();
         let wanted_inputs = [("features", FEATURE_COUNT), ("past", read)];
         let wanted_outputs = [("answers", facts.lookaheads.len() * HEAD_VALUES), ("rows", added)];
         for (side, specs, wanted) in
@@ -291,8 +291,7 @@ impl Lifter {
                 return refuse(format!("the contract asks for {side}s {wanted:?}, the graph has {found:?}"));
             }
         }
-        let buffers = Buffers { past_widths: (read, added), ..Buffers::default() };
-        Ok(Self { facts, network, discriminator: None, is_judged: true, buffers })
+        Ok(Self { facts, past_widths, network, discriminator: None, is_judged: true, buffers: Buffers::default() })
     }
 
     /// The same lifter with its answers judged by `discriminator`.
@@ -381,8 +380,8 @@ impl Lifter {
         people: &mut [P],
         remaining: usize,
     ) -> Result<(), LiftError> {
-        let Self { facts, network, discriminator, buffers, .. } = self;
-        let Buffers { batch, features, past, past_widths, answers } = buffers;
+        let Self { facts, past_widths, network, discriminator, buffers, .. } = self;
+        let Buffers { batch, features, past, answers } = buffers;
         let (past_width, added_width) = *past_widths;
         batch.clear();
         for (person, window) in people.iter_mut().map(AsMut::as_mut).enumerate() {

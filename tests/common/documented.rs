@@ -47,10 +47,10 @@ pub fn calls(text: &str, program: &str) -> Vec<Vec<String>> {
             if start > 0 && ["launch", "run"].contains(&words[start - 1].as_str()) {
                 continue;
             }
-            let ends = |word: &&String| !matches!(word.as_str(), "|" | ">" | "&&" | "||" | ";" | "&");
+            let goes_on = |word: &&String| !matches!(word.as_str(), "|" | ">" | "&&" | "||" | ";" | "&");
             // A bar within a word is a choice: `csv|json`.
             let first = |word: &String| word.split('|').next().unwrap_or_default().to_owned();
-            let call: Vec<String> = words[start + 1..].iter().take_while(ends).map(first).collect();
+            let call: Vec<String> = words[start + 1..].iter().take_while(goes_on).map(first).collect();
             let is_left_out = |word: &String| word == "..." || word.contains('…');
             let is_placeholder = |word: &String| word.chars().all(|letter| letter.is_ascii_uppercase());
             if call.first().is_some_and(|first| !is_placeholder(first)) && !call.iter().any(is_left_out) {

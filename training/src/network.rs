@@ -174,16 +174,11 @@ impl Rows {
     /// the tail, of which the first head alone is read.
     fn before(self, x: Tensor<2>, length: usize, clips: usize) -> Tensor<2> {
         let [rows, channels] = x.dims();
-        let earlier = |x: Tensor<2>, by: usize| {
-            let rows = x.dims()[0];
-            let by = by.min(rows);
-            let nothing = Tensor::zeros([by, channels], &x.device());
-            if by == rows { nothing } else { Tensor::cat(vec![nothing, x.slice([0..rows - by, 0..channels])], 0) }
-        };
+        let earlier = |x: Tensor<2>, age: usize| taps(x, &[age], clips, |tap| tap);
         const { assert!(HINDSIGHT.is_multiple_of(PAIR_PERIOD), "the rows of pairs must fall on rows of pairs") };
-        let pairs = HINDSIGHT / PAIR_PERIOD * 2 * clips;
+        let pairs = HINDSIGHT / PAIR_PERIOD * 2;
         match self {
-            Self::All => earlier(x, HINDSIGHT * clips),
+            Self::All => earlier(x, HINDSIGHT),
             Self::Pairs => earlier(x, pairs),
             Self::PairsAndTail => {
                 let of_pairs = length / PAIR_PERIOD * 2 * clips;
@@ -273,8 +268,7 @@ pub trait TemporalNetwork: Module + Sync {
     ///
     /// # Errors
     /// When there is none of this kind and these sizes.
-    fn of_model(folder: &Path, size: &LifterSize, device: &Device) -> anyhow::Result<(Self, String)> {
-        let _ = (size, device);
+    fn of_model(folder: &Path, _: &LifterSize, _: &Device) -> anyhow::Result<(Self, String)> {
         anyhow::bail!("{}: weights of this network cannot be started from", folder.display())
     }
 }

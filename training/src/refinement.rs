@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use nalgebra::{UnitVector3, Vector3};
+use stridepose::config::Config;
 use stridepose::data::{LiftedPose, Stamp};
 use stridepose::geometry::VirtualCamera;
 use stridepose::skeleton::{JOINT_COUNT, Joint};
-use stridepose::stages::refine::{KeypointForRefinement, PersonRefiner, RefineMode, RefineSettings};
-use stridepose::stages::window::{self, KeypointsOnPlane};
+use stridepose::stages::refine::{PersonRefiner, RefineMode, RefineSettings, for_refinement};
 
 use crate::calibrate::HeadCalibration;
 use crate::mocap::Clip;
@@ -16,8 +16,6 @@ use crate::network::TemporalNetwork;
 use crate::scene;
 use crate::validate::{self, Condition, Score, Scored, Validation};
 
-/// Standard deviation of a keypoint as a share of the person's extent, the default of `refine.keypoint_sigma`.
-const KEYPOINT_SIGMA: f64 = 0.02;
 /// The modes that are compared.
 pub const MODES: [(RefineMode, &str); 3] =
     [(RefineMode::Off, "off"), (RefineMode::Unweighted, "unweighted"), (RefineMode::Confidence, "by confidence")];
@@ -73,6 +71,7 @@ pub fn study<N: TemporalNetwork>(
     condition: &Condition,
     calibration: &HeadCalibration,
 ) -> RefinementStudy {
+    let keypoint_sigma = Config::default().refine.keypoint_sigma;
     let mut persons = BTreeMap::<(String, String), Sums>::new();
     validation.answered_scenes(of, condition, |scene| {
         let person = (scene.scene.clip.source.clone(), scene.scene.clip.subject.clone());
@@ -83,7 +82,7 @@ pub fn study<N: TemporalNetwork>(
             elapsed += scene.scene.scene.step_secs[time];
             let stamp = Stamp::from_nanoseconds((elapsed * 1e9) as i64);
             let lifted = lifted(&scene.scored(time, 0), &row.seen.camera, calibration);
-            let keypoints = for_refinement(&scene.scene.keypoints[time]);
+            let keypoints = for_refinement(&scene.scene.keypoints[time], keypoint_sigma);
             let refined: [_; MODES.len()] = std::array::from_fn(|index| {
                 let settings = RefineSettings { mode: MODES[index].0, ..RefineSettings::default() };
                 refiners[index].refine(&settings, &lifted, &keypoints, stamp)
@@ -140,18 +139,6 @@ fn lifted(scored: &Scored, camera: &VirtualCamera, calibration: &HeadCalibration
         sigma_depth: sigma(calibration.depth, |(_, depth)| *depth),
         viewing_direction: UnitVector3::new_normalize(rotation * Vector3::z()),
     }
-}
-
-/// Keypoints as the pipeline hands them to the refinement.
-fn for_refinement(keypoints: &KeypointsOnPlane) -> [Option<KeypointForRefinement>; JOINT_COUNT] {
-    let sigma = KEYPOINT_SIGMA * window::extent(keypoints).clamp(1e-3, 10.0);
-    keypoints.map(|keypoint| {
-        keypoint.map(|keypoint| KeypointForRefinement {
-            point: keypoint.point,
-            confidence: keypoint.score,
-            sigma: keypoint.spread.map_or(sigma, |spread| spread.max(sigma)),
-        })
-    })
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use nalgebra::{Matrix3, Point2, Point3, Vector3};
 
 use crate::data::{Covariance, JointState, LiftedPose, Stamp};
 use crate::skeleton::{JOINT_COUNT, Joint, JointArray};
+use crate::stages::window::{self, KeypointsOnPlane};
 
 use bones::BoneMemory;
 pub use covariance::{CONFIDENCE_RADIUS_M, probability_within};
@@ -91,6 +92,19 @@ pub struct KeypointForRefinement {
     pub confidence: f64,
     /// Standard deviation on the z = 1 plane.
     pub sigma: f64,
+}
+
+/// Keypoints as the refinement takes them. Their standard deviation is `sigma`, a share of the person's extent on the plane, or
+/// the spread that the 2D network states where that is larger.
+pub fn for_refinement(keypoints: &KeypointsOnPlane, sigma: f64) -> JointArray<Option<KeypointForRefinement>> {
+    let sigma = sigma * window::extent(keypoints).clamp(1e-3, 10.0);
+    keypoints.map(|keypoint| {
+        keypoint.map(|keypoint| KeypointForRefinement {
+            point: keypoint.point,
+            confidence: keypoint.score,
+            sigma: keypoint.spread.map_or(sigma, |spread| spread.max(sigma)),
+        })
+    })
 }
 
 /// The refined person.
