@@ -21,6 +21,7 @@ use crate::stages::image::{EncodedImage, decode_into};
 use crate::stages::lift::{LiftError, Lifter, PersonWindow};
 use crate::stages::people::TwoDStages;
 use crate::stages::refine::{PersonRefiner, RefineMode, RefineSettings, Refined, for_refinement};
+use crate::stages::smooth::Smoother;
 use crate::stages::track::{Search, TrackSettings, TrackedPerson, Tracker};
 use crate::stages::window::{self, KeypointsOnPlane};
 use crate::warning::{Warning, WarningKind};
@@ -131,6 +132,7 @@ struct Settings {
     refine: RefineSettings,
     keypoint_sigma: f64,
     is_refined_wanted: bool,
+    lookahead_smoothing_secs: f64,
 }
 
 /// What is remembered of one person.
@@ -139,6 +141,7 @@ struct Person {
     window: PersonWindow,
     refiner: PersonRefiner,
     earlier_refiner: PersonRefiner,
+    smoother: Smoother,
 }
 
 impl AsMut<PersonWindow> for Person {
@@ -374,6 +377,9 @@ impl Pipeline {
                 let seen = Seen { keypoints: &tracked.keypoints, score, plausibility: lifted.plausibility };
                 let bbox = Some(tracked.bbox_in_image_px);
                 now.extend(person_estimate(tracked.id, &refined, &seen, bbox, camera));
+                if self.settings.smooths() {
+                    person.smoother.see(stamp, refined.positions());
+                }
             } else if tracked.is_seen {
                 let seen = keypoints.iter().flatten().count();
                 let message = format!(
@@ -385,7 +391,11 @@ impl Pipeline {
             if let Some(then) = lifted.earlier.filter(|_| self.settings.is_refined_wanted) {
                 let refined =
                     self.settings.refine(&mut person.earlier_refiner, &then.pose, &then.keypoints, then.stamp);
-                if let Some(refined) = refined {
+                if let Some(mut refined) = refined {
+                    if self.settings.smooths() {
+                        let sigma_secs = self.settings.lookahead_smoothing_secs;
+                        refined.place(person.smoother.smooth(then.stamp, refined.positions(), sigma_secs));
+                    }
                     let in_image = window::in_image(&then.keypoints, camera);
                     let seen = Seen { keypoints: &in_image, score, plausibility: then.plausibility };
                     let estimate = earlier.get_or_insert_with(|| PoseEstimate {
@@ -422,6 +432,7 @@ impl Person {
             window: lifter.new_person(),
             refiner: PersonRefiner::default(),
             earlier_refiner: PersonRefiner::default(),
+            smoother: Smoother::default(),
         }
     }
 }
@@ -447,7 +458,13 @@ impl Settings {
             },
             keypoint_sigma: config.refine.keypoint_sigma,
             is_refined_wanted: config.output.refined,
+            lookahead_smoothing_secs: config.refine.lookahead_smoothing_secs,
         }
+    }
+
+    /// Whether what is said with look-ahead is smoothed.
+    fn smooths(&self) -> bool {
+        self.is_refined_wanted && self.lookahead_smoothing_secs > 0.0
     }
 
     /// Refines one person with its keypoints, whose standard deviation goes with the person's size on the plane.

@@ -9,5 +9,6 @@ pub mod people;
 pub mod plausibility;
 pub mod refine;
 pub mod single_stage;
+pub mod smooth;
 pub mod track;
 pub mod window;

@@ -118,6 +118,20 @@ pub struct Refined {
     pub cost_after: f64,
 }
 
+impl Refined {
+    /// Positions of the joints in the camera optical frame, m.
+    pub fn positions(&self) -> JointArray<Point3<f64>> {
+        self.joints.map(|joint| joint.position_in_camera)
+    }
+
+    /// Moves the joints to `positions`; what is stated of them stays.
+    pub fn place(&mut self, positions: JointArray<Point3<f64>>) {
+        for (joint, position) in self.joints.iter_mut().zip(positions) {
+            joint.position_in_camera = position;
+        }
+    }
+}
+
 /// One refined joint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RefinedJoint {

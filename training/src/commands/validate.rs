@@ -7,6 +7,7 @@ use burn::prelude::*;
 use stridepose::skeleton::KeypointLayout;
 use stridepose_train::calibrate;
 use stridepose_train::checkpoint::{self, Weights};
+use stridepose_train::look_ahead;
 use stridepose_train::mocap::Clip;
 use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::DetectorNoise;
@@ -85,6 +86,7 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
     for source in sources {
         print_row(&validation, source, |clip| clip.source == source, &plain);
     }
+    print_look_ahead(&validation);
     print_refinement(&validation);
     Ok(())
 }
@@ -113,6 +115,29 @@ fn print_row(validation: &Validation<'_>, people: &str, of: impl Fn(&Clip) -> bo
         heads(&score.mpjpe_mm, 1),
         score.pa_mpjpe_mm
     );
+}
+
+/// What waiting is worth.
+fn print_look_ahead(validation: &Validation<'_>) {
+    println!("\nwaiting for 12 images: MPJPE and MPJVE in mm, jitter in m/s³ (of the truth)");
+    println!(
+        "{:<10} {:<14} {}",
+        "persons",
+        "hidden",
+        look_ahead::ANSWERS.map(|answer| format!("{answer:>23}")).join("  ")
+    );
+    for (people, of) in PEOPLE {
+        for hidden in [Hidden::Share(0.0), Hidden::Share(0.4)] {
+            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0 };
+            let (scores, truth) = look_ahead::study(validation, of, &condition);
+            if scores[0].poses == 0 {
+                continue;
+            }
+            let columns = scores
+                .map(|score| format!("{:7.1} {:7.2} {:7.0}", score.mpjpe_mm, score.mpjve_mm, score.jitter_m_per_s3));
+            println!("{people:<10} {:<14} {}  ({truth:.0})", format!("{hidden:?}"), columns.join("  "));
+        }
+    }
 }
 
 /// What the pipeline's refinement makes of the answers.
