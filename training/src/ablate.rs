@@ -194,26 +194,48 @@ struct Study {
     size: LifterSize,
 }
 
-/// Runs what is missing and returns the scores of each variant, a seed each in the order of the seeds.
+/// Runs what is missing.
 ///
 /// # Errors
 /// When a question is unknown, the folder holds another study, or a run fails; what is done stays done.
-pub fn ablate(
-    settings: &AblateSettings,
-    data: &TrainData<'_>,
-) -> anyhow::Result<BTreeMap<&'static str, Vec<RunScores>>> {
-    let questions = chosen(&settings.questions)?;
+pub fn ablate(settings: &AblateSettings, data: &TrainData<'_>) -> anyhow::Result<()> {
     check_study(settings)?;
-    let mut scores = BTreeMap::new();
-    for (variant, _) in questions.iter().flat_map(|question| question.variants) {
-        if scores.contains_key(variant) {
-            continue;
+    for variant in variants(settings)? {
+        for &seed in &settings.seeds {
+            run(settings, data, variant, seed)?;
         }
-        let of_seeds: anyhow::Result<Vec<RunScores>> =
-            settings.seeds.iter().map(|&seed| run(settings, data, variant, seed)).collect();
-        scores.insert(*variant, of_seeds?);
     }
-    Ok(scores)
+    Ok(())
+}
+
+/// The scores of the runs that are done, by variant, in the order of the seeds.
+///
+/// # Errors
+/// When a question is unknown, the folder holds another study, or scores cannot be read.
+pub fn done(settings: &AblateSettings) -> anyhow::Result<BTreeMap<&'static str, Vec<RunScores>>> {
+    check_study(settings)?;
+    let of_variant = |variant: &'static str| -> anyhow::Result<_> {
+        let paths = settings.seeds.iter().map(|seed| run_folder(settings, variant, *seed).join(SCORES_FILE));
+        let scores: anyhow::Result<Vec<RunScores>> =
+            paths.filter(|path| path.exists()).map(|path| read_json(&path)).collect();
+        Ok((variant, scores?))
+    };
+    variants(settings)?.into_iter().map(of_variant).collect()
+}
+
+/// The variants that the questions compare, each once.
+fn variants(settings: &AblateSettings) -> anyhow::Result<Vec<&'static str>> {
+    let mut variants = Vec::new();
+    for (variant, _) in chosen(&settings.questions)?.into_iter().flat_map(|question| question.variants) {
+        if !variants.contains(variant) {
+            variants.push(*variant);
+        }
+    }
+    Ok(variants)
+}
+
+fn run_folder(settings: &AblateSettings, variant: &str, seed: u64) -> PathBuf {
+    settings.folder.join(variant).join(format!("seed-{seed}"))
 }
 
 /// The questions called `names`; all of them for no name.
@@ -262,12 +284,12 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> anyhow::Result<T> {
     serde_json::from_str(&text).with_context(|| path.display().to_string())
 }
 
-/// The scores of one run, from its folder if it is done.
-fn run(settings: &AblateSettings, data: &TrainData<'_>, variant: &str, seed: u64) -> anyhow::Result<RunScores> {
-    let folder = settings.folder.join(variant).join(format!("seed-{seed}"));
+/// Does one run, unless it is done.
+fn run(settings: &AblateSettings, data: &TrainData<'_>, variant: &str, seed: u64) -> anyhow::Result<()> {
+    let folder = run_folder(settings, variant, seed);
     let path = folder.join(SCORES_FILE);
     if path.exists() {
-        return read_json(&path);
+        return Ok(());
     }
     println!("{variant}, seed {seed}");
     let (train_settings, label_share) = varied(&settings.base, variant)?;
@@ -279,9 +301,7 @@ fn run(settings: &AblateSettings, data: &TrainData<'_>, variant: &str, seed: u64
         }
         _ => trained::<LifterNetwork>(&train_settings, &data, settings.scenes_per_clip)?,
     };
-    export::write(&path, serde_json::to_string(&scores)?.as_bytes())?;
-    // As text has them, so that the table is the same whether the runs are done now or were done before.
-    read_json(&path)
+    export::write(&path, serde_json::to_string(&scores)?.as_bytes())
 }
 
 /// Trains a network and scores it.

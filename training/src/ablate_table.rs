@@ -48,6 +48,9 @@ fn table(question: &Question, settings: &AblateSettings, scores: &BTreeMap<&'sta
     for (variant, label) in question.variants {
         let _ = write!(text, "| {label}");
         let runs = scores.get(variant).map_or(&[][..], Vec::as_slice);
+        if runs.len() < settings.seeds.len() {
+            let _ = write!(text, " ({} of {} runs)", runs.len(), settings.seeds.len());
+        }
         for (condition, index) in question.columns {
             let errors: Vec<f64> =
                 runs.iter().filter_map(|run| run.get(*condition)?.mpjpe_mm.get(*index).copied()).collect();

@@ -5,6 +5,7 @@ use super::*;
 use crate::ablate_table;
 use crate::batch::BatchSettings;
 use crate::corpus::KeypointsOnly;
+use crate::hardware::Hardware;
 use crate::loss::LossWeights;
 use crate::noise::NoiseSettings;
 use crate::scene::SceneSettings;
@@ -42,7 +43,7 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
         seed: 0,
         checkpoint_every: 2,
         validate_every: 0,
-        workers: 0,
+        hardware: Hardware::cpu(0),
     };
     AblateSettings {
         folder: folder.to_owned(),
@@ -90,16 +91,25 @@ fn a_study_goes_on_where_it_was_and_refuses_to_become_another() {
     let (clips, noise) = (clips(80), noise(folder.path()));
     let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &KeypointsOnly::default(), noise: &noise };
     let settings = |seeds: &[u64]| settings(folder.path(), seeds, &["occlusion", "semi-supervised"]);
-    let first = ablate(&settings(&[1]), &data).unwrap();
+    let ran = |seeds: &[u64]| {
+        ablate(&settings(seeds), &data).unwrap();
+        done(&settings(seeds)).unwrap()
+    };
+    let first = ran(&[1]);
     assert_eq!(first.len(), 5, "{:?}", first.keys());
     assert!(first["base"][0]["nothing hidden"].poses > 0);
     assert_ne!(first["base"], first["occlusion-off"]);
     assert_ne!(first["semi-off"], first["semi"]);
+    // Tables of what is done can be had before everything is.
+    let early = done(&settings(&[1, 2])).unwrap();
+    assert_eq!(early, first);
+    let table = ablate_table::markdown(&settings(&[1, 2]), &early, "").unwrap();
+    assert!(table.contains("| off (1 of 2 runs) | "), "{table}");
     // A run that is done is not run again: its checkpoint may be gone.
     std::fs::remove_file(folder.path().join("base/seed-1/state.json")).unwrap();
     // A run that was killed before it was scored is.
     std::fs::remove_file(folder.path().join("semi/seed-1/scores.json")).unwrap();
-    let again = ablate(&settings(&[1, 2]), &data).unwrap();
+    let again = ran(&[1, 2]);
     assert!(!folder.path().join("base/seed-1/state.json").exists());
     assert_eq!((&again["base"][0], &again["semi"][0]), (&first["base"][0], &first["semi"][0]));
     assert_eq!(again["base"].len(), 2);

@@ -13,6 +13,7 @@ use stridepose_train::train::{TrainData, TrainSettings};
 use stridepose_train::trainer::LearnSettings;
 
 use super::data::DataArguments;
+use super::hardware::HardwareArguments;
 use super::training_draw;
 
 #[derive(clap::Args)]
@@ -35,15 +36,18 @@ pub struct AblateArguments {
     /// Peak learning rate.
     #[arg(long, default_value_t = 2e-3)]
     learning_rate: f64,
-    /// Threads; 0 for one a core. What is learnt does not depend on it.
-    #[arg(long, default_value_t = 0)]
-    workers: usize,
+    /// What computes it; what is learnt does not depend on the number of threads.
+    #[command(flatten)]
+    hardware: HardwareArguments,
     /// A run of each variant with each seed.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
     seeds: Vec<u64>,
     /// Scenes (cameras) drawn for each validation clip.
     #[arg(long, default_value_t = 4)]
     scenes: usize,
+    /// Write the tables of the runs that are done, and run nothing.
+    #[arg(long)]
+    tables_only: bool,
     /// Questions to answer; all if left out.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -71,7 +75,7 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
         seed: 0,
         checkpoint_every: 250,
         validate_every: 0,
-        workers: arguments.workers,
+        hardware: arguments.hardware.choose()?,
     };
     let settings = AblateSettings {
         folder: arguments.output.clone(),
@@ -81,7 +85,10 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
         questions: arguments.only.clone(),
     };
     let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &KeypointsOnly::default(), noise: &noise };
-    let scores = ablate::ablate(&settings, &data)?;
+    if !arguments.tables_only {
+        ablate::ablate(&settings, &data)?;
+    }
+    let scores = ablate::done(&settings)?;
     let command: Vec<String> = std::env::args().skip(1).collect();
     let text = ablate_table::markdown(&settings, &scores, &format!("stridepose-train {}", command.join(" ")))?;
     let path = arguments.table.clone().unwrap_or_else(|| arguments.output.join("TABLE.md"));
