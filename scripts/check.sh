@@ -77,6 +77,7 @@ step format cargo fmt --all --check
 step lints cargo clippy --release --locked --workspace --all-targets -- -D warnings
 step lints-core cargo clippy --release --locked -p stridepose --no-default-features --all-targets -- -D warnings
 step lints-training cargo clippy --release --locked -p stridepose-train --all-targets -- -D warnings
+step lints-gpu cargo clippy --release --locked -p stridepose-train --features gpu --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step documentation cargo doc --release --locked --workspace --no-deps
 
 # --show-output prints what passing tests said too, so that their SKIP lines are seen.

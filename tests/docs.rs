@@ -88,3 +88,31 @@ fn every_message_that_troubleshooting_quotes_is_one_of_the_program() {
     }
     assert!(checked >= 10, "{checked} messages");
 }
+
+/// Names under `[dependencies]` of a Cargo.toml.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let text = fs::read_to_string(project().join(manifest)).unwrap();
+    text.lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| line.contains('=') && !line.starts_with('#'))
+        .map(|line| line.split(['=', '.', ' ']).next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_dependency_has_its_reason_and_no_other_has() {
+    let text = fs::read_to_string(project().join("docs/dependencies.md")).unwrap();
+    let cells = text.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+    let mut explained: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let mut wanted = dependencies("Cargo.toml");
+    wanted.extend(dependencies("training/Cargo.toml"));
+    assert!(wanted.len() > 30, "{wanted:?}");
+    wanted.sort();
+    wanted.dedup();
+    explained.sort_unstable();
+    let missing: Vec<_> = wanted.iter().filter(|name| !explained.contains(&name.as_str())).collect();
+    let extra: Vec<_> = explained.iter().filter(|name| !wanted.iter().any(|wanted| wanted == **name)).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "without a reason: {missing:?}; no dependency: {extra:?}");
+}

@@ -43,8 +43,8 @@ pub fn calls(text: &str, program: &str) -> Vec<Vec<String>> {
     for line in lines {
         let words = words(&line);
         for (start, _) in words.iter().enumerate().filter(|(_, word)| *word == program) {
-            // `ros2 launch stridepose ...` names the package.
-            if start > 0 && ["launch", "run"].contains(&words[start - 1].as_str()) {
+            // `ros2 launch stridepose ...` and `cargo build -p stridepose-train ...` name the package.
+            if start > 0 && ["launch", "run", "-p"].contains(&words[start - 1].as_str()) {
                 continue;
             }
             let goes_on = |word: &&String| !matches!(word.as_str(), "|" | ">" | "&&" | "||" | ";" | "&");

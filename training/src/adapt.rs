@@ -17,6 +17,7 @@ use crate::calibrate;
 use crate::corpus::KeypointsOnly;
 use crate::export;
 use crate::export_discriminator;
+use crate::hardware::Hardware;
 use crate::import::{self, ImportedLifter};
 use crate::keypoint_sequence::KeypointSequence;
 use crate::loss::LossWeights;
@@ -54,6 +55,8 @@ pub struct AdaptSettings {
     pub seed: u64,
     /// Scenes drawn for each validation clip.
     pub scenes_per_clip: usize,
+    /// What computes it.
+    pub hardware: Hardware,
 }
 
 /// What a lifter is tuned with.
@@ -120,7 +123,7 @@ fn train_settings(settings: &AdaptSettings, size: &LifterSize) -> TrainSettings 
         seed: settings.seed,
         checkpoint_every: 250,
         validate_every: 0,
-        workers: 0,
+        hardware: settings.hardware.clone(),
     }
 }
 

@@ -41,6 +41,7 @@ fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
         learning_rate: 3e-3,
         seed: 1,
         scenes_per_clip: 2,
+        hardware: Hardware::cpu(0),
     }
 }
 

@@ -27,12 +27,8 @@ const OPTIMIZER_FILE: &str = "discriminator_optimizer";
 
 /// The discriminator with its own optimiser.
 pub(crate) struct Adversary {
-    kind: DiscriminatorKind,
-    /// Weight of the adversarial term in the lifter's loss, m.
-    weight: f32,
-    network: Discriminator,
+    judge: Judge,
     optimizer: ModuleOptimizer,
-    kcs: KinematicChain,
 }
 
 impl Adversary {
@@ -41,22 +37,17 @@ impl Adversary {
             .with_beta_1(0.5)
             .with_weight_decay(1e-4)
             .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)));
-        Self {
-            kind,
-            weight,
-            network: Discriminator::new(kind, device),
-            optimizer: adam.init(),
-            kcs: KinematicChain::new(device),
-        }
+        let judge = Judge { kind, weight, network: Discriminator::new(kind, device), kcs: KinematicChain::new(device) };
+        Self { judge, optimizer: adam.init() }
     }
 
     pub(crate) fn kind(&self) -> DiscriminatorKind {
-        self.kind
+        self.judge.kind
     }
 
-    /// The discriminator as it is now, to be listened to.
+    /// A copy of the discriminator as it is now, to be listened to: what is learnt from it is learnt by the lifter alone.
     pub(crate) fn judge(&self) -> Judge {
-        Judge { kind: self.kind, weight: self.weight, network: self.network.valid().train(), kcs: self.kcs.clone() }
+        Judge { network: self.judge.network.valid().train(), kcs: self.judge.kcs.clone(), ..self.judge }
     }
 
     /// One step of the discriminator; its loss, 0.25 when it cannot tell; `None` before it begins.
@@ -69,31 +60,33 @@ impl Adversary {
         if progress < DISCRIMINATOR_FROM {
             return Ok(None);
         }
-        let on_truth = self.network.forward(truth, &self.kcs).sub_scalar(1.0).powi_scalar(2).mean();
-        let on_answers = self.network.forward(&answered.clone().detach(), &self.kcs).powi_scalar(2).mean();
+        let Judge { network, kcs, .. } = &self.judge;
+        let on_truth = network.forward(truth, kcs).sub_scalar(1.0).powi_scalar(2).mean();
+        let on_answers = network.forward(&answered.clone().detach(), kcs).powi_scalar(2).mean();
         let loss = (on_truth + on_answers).mul_scalar(0.5);
         let value = loss.clone().into_scalar::<f32>();
         anyhow::ensure!(value.is_finite(), "the loss of the discriminator is not finite");
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        self.network = self.optimizer.step(LEARNING_RATE, self.network.clone(), gradients);
+        let gradients = GradientsParams::from_grads(loss.backward(), network);
+        self.judge.network = self.optimizer.step(LEARNING_RATE, network.clone(), gradients);
         Ok(Some(value))
     }
 
     pub(crate) fn load(mut self, files: &Path) -> anyhow::Result<Self> {
-        self.network = checkpoint::load_module(self.network, files, FILE)?;
+        self.judge.network = checkpoint::load_module(self.judge.network, files, FILE)?;
         self.optimizer = checkpoint::load_optimizer(self.optimizer, files, OPTIMIZER_FILE)?;
         Ok(self)
     }
 
     pub(crate) fn save(&self, files: &Path) -> anyhow::Result<()> {
-        checkpoint::save_module(&self.network, files, FILE)?;
+        checkpoint::save_module(&self.judge.network, files, FILE)?;
         checkpoint::save_optimizer(&self.optimizer, files, OPTIMIZER_FILE)
     }
 }
 
-/// A copy of the discriminator that a lifter listens to: what is learnt from it is learnt by the lifter alone.
+/// A discriminator that a lifter listens to.
 pub(crate) struct Judge {
     kind: DiscriminatorKind,
+    /// Weight of the adversarial term in the lifter's loss, m.
     weight: f32,
     network: Discriminator,
     kcs: KinematicChain,

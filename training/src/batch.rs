@@ -9,6 +9,7 @@ use std::ops::Range;
 use nalgebra::Vector3;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use stridepose::geometry::VirtualCamera;
 use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
 use stridepose::stages::window::{self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleKind};
@@ -22,8 +23,6 @@ use crate::scene::{self, Scene, SceneSettings};
 
 /// One pair of loss rows in this many samples.
 pub const PAIR_PERIOD: usize = 6;
-/// Samples of a part of a batch: few enough for what a level reads and writes to stay in a core's cache.
-const PART_SAMPLES: usize = 1536;
 /// Values of one target pose.
 pub const POSE_VALUES: usize = JOINT_COUNT * 3;
 
@@ -89,10 +88,10 @@ impl BatchSettings {
         (self.samples / self.length(step)).max(1)
     }
 
-    /// The clips of batch number `step` in parts of about [`PART_SAMPLES`].
-    pub(crate) fn parts(&self, step: u64) -> Vec<Range<usize>> {
+    /// The clips of batch number `step` in parts of about `part_samples`.
+    pub(crate) fn parts(&self, step: u64, part_samples: usize) -> Vec<Range<usize>> {
         let clips = self.clips(step);
-        let parts = (clips * self.length(step)).div_ceil(PART_SAMPLES).min(clips);
+        let parts = (clips * self.length(step)).div_ceil(part_samples).min(clips);
         (0..parts).map(|part| clips * part / parts..clips * (part + 1) / parts).collect()
     }
 }
@@ -142,7 +141,7 @@ pub(crate) fn draw_part(draw: &Draw<'_>, of_batch: Range<usize>) -> Batch {
         keypoints: vec![0.0; rows_with_keypoints * POSE_VALUES],
         keypoint_weights: vec![0.0; rows_with_keypoints],
     };
-    for clip in 0..clips {
+    let draw_clip = |clip: usize| {
         let of_clip = (of_batch.start + clip) as u64;
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (of_clip << 48));
         let hide = |detected: &[KeypointsOnPlane], rng: &mut ChaCha8Rng| {
@@ -155,21 +154,36 @@ pub(crate) fn draw_part(draw: &Draw<'_>, of_batch: Range<usize>) -> Batch {
         match unlabelled {
             Some(unlabelled) if clip >= labelled => {
                 let (detected, step_secs) = unlabelled.draw(length, noise, settings, &mut rng);
-                let rows = watch(&hide(&detected, &mut rng), &step_secs);
-                write_features(&mut batch, clip, rows.iter());
-                write_keypoint_targets(&mut batch, clip, &rows, &detected);
+                DrawnClip::Unlabelled { rows: watch(&hide(&detected, &mut rng), &step_secs), detected }
             }
             _ => {
                 let drawn = corpus.draw(settings.standing_share, &mut rng);
                 let scene = scene::draw(drawn, length, &settings.scene, &mut rng);
                 let detected = detect(&scene, noise, settings, &mut rng);
-                let rows = observe(&scene, &hide(&detected, &mut rng));
+                DrawnClip::Labelled(observe(&scene, &hide(&detected, &mut rng)))
+            }
+        }
+    };
+    let drawn: Vec<DrawnClip> = (0..clips).into_par_iter().map(draw_clip).collect();
+    for (clip, drawn) in drawn.iter().enumerate() {
+        match drawn {
+            DrawnClip::Labelled(rows) => {
                 write_features(&mut batch, clip, rows.iter().map(|row| &row.seen));
-                write_targets(&mut batch, clip, &rows);
+                write_targets(&mut batch, clip, rows);
+            }
+            DrawnClip::Unlabelled { rows, detected } => {
+                write_features(&mut batch, clip, rows.iter());
+                write_keypoint_targets(&mut batch, clip, rows, detected);
             }
         }
     }
     batch
+}
+
+/// One clip of a batch.
+enum DrawnClip {
+    Labelled(Vec<ObservedRow>),
+    Unlabelled { rows: Vec<SeenRow>, detected: Vec<KeypointsOnPlane> },
 }
 
 /// What a drawn detector with a drawn layout reports of `scene`.

@@ -19,6 +19,9 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, FlexDevice, backend_extension};
 use burn::prelude::*;
+use burn::tensor::activation::relu;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
 use rayon::prelude::*;
 
 use crate::product::{Matrix, add_product, set_product};
@@ -41,8 +44,20 @@ pub struct ConvKind {
 
 /// The convolution of `x` `[n, in, rows, columns]` with `weight` `[out, in * kernel * kernel]` and `bias` `[out]`.
 pub fn convolve(x: Tensor<4>, weight: Tensor<2>, bias: Tensor<1>, kind: ConvKind) -> Tensor<4> {
+    if x.device() != Device::flex() {
+        return by_library(x, weight, bias, kind);
+    }
     let y = <Dispatch as ConvBackend>::convolve(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), kind);
     Tensor::from_dispatch(y)
+}
+
+/// The same by the tensor library: for a GPU, where it has kernels for that.
+fn by_library(x: Tensor<4>, weight: Tensor<2>, bias: Tensor<1>, kind: ConvKind) -> Tensor<4> {
+    let [output, taps] = weight.dims();
+    let ConvKind { kernel, stride, rectify } = kind;
+    let weight = weight.reshape([output, taps / (kernel * kernel), kernel, kernel]);
+    let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);
+    conv2d(if rectify { relu(x) } else { x }, weight, Some(bias), options)
 }
 
 /// Backends that can do it.
@@ -356,18 +371,6 @@ fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], of_y: &[f32], is_x_a
 mod tests {
     use super::*;
     use burn::tensor::Distribution;
-    use burn::tensor::activation::relu;
-    use burn::tensor::module::conv2d;
-    use burn::tensor::ops::ConvOptions;
-
-    /// The same by the tensor library.
-    fn reference(x: Tensor<4>, weight: Tensor<2>, bias: Tensor<1>, kind: ConvKind) -> Tensor<4> {
-        let [output, taps] = weight.dims();
-        let ConvKind { kernel, stride, rectify } = kind;
-        let weight = weight.reshape([output, taps / (kernel * kernel), kernel, kernel]);
-        let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);
-        conv2d(if rectify { relu(x) } else { x }, weight, Some(bias), options)
-    }
 
     fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         crate::export::floats(tensor)
@@ -411,7 +414,7 @@ mod tests {
                     );
                     (values(y), gradient)
                 };
-                let (own, expected) = (run(convolve), run(reference));
+                let (own, expected) = (run(convolve), run(by_library));
                 assert_close("value", kind, &own.0, &expected.0);
                 assert_close("gradient of x", kind, &own.1.0, &expected.1.0);
                 assert_close("gradient of the filters", kind, &own.1.1, &expected.1.1);

@@ -18,10 +18,12 @@
 //! trainer    what is trained, and one step of it
 //! average    exponential moving average of the weights
 //! checkpoint weights, optimiser and how far a run has come, on disk
+//! hardware   the cores or the GPU that it computes on
 //! train      the loop
 //! progress   bar, log and curves of a run that goes on
 //! log        log.jsonl, written and read; curves  the same as SVG
 //! validate   error tables on the validation persons, calibration of the stated scale
+//! look_ahead what waiting for more images is worth
 //! ablate     what each part is worth: runs; ablate_table  their tables
 //! adapt      a shipped lifter tuned to recordings without truth; adapt_table  what it brought
 //! judge      a discriminator trained beside a finished lifter; implausible  movements that no body makes
@@ -61,6 +63,7 @@ pub mod export_discriminator;
 pub mod export_int8;
 pub mod export_model;
 pub mod export_multi_scale;
+pub mod hardware;
 pub mod implausible;
 pub mod import;
 pub mod import_multi_scale;
@@ -71,6 +74,7 @@ pub mod keypoint_sequence;
 pub mod keypoint_task;
 pub mod labelled_picture;
 pub mod log;
+pub mod look_ahead;
 pub mod loss;
 pub mod mocap;
 pub mod multi_scale;

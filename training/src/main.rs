@@ -44,7 +44,18 @@ enum Command {
     Curves(curves::CurvesArguments),
 }
 
+/// The states of optimisers are read onto the default device of the tensor library, which is a GPU where the program is built
+/// with one, whether there is one or not. From the CPU they go where they are needed.
+#[cfg(feature = "gpu")]
+#[expect(unsafe_code, reason = "there is no other way to name that device")]
+fn read_onto_the_cpu() {
+    // SAFETY: `main` calls this first, when no other thread reads the environment.
+    unsafe { std::env::set_var("BURN_DEVICE", "flex") };
+}
+
 fn main() -> anyhow::Result<()> {
+    #[cfg(feature = "gpu")]
+    read_onto_the_cpu();
     match Arguments::parse().command {
         Command::Lifter(arguments) => lifter::lifter(&arguments),
         Command::Keypoints(arguments) => keypoints::keypoints(&arguments),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use crate::hardware::Hardware;
 use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize};
 use crate::picture_log::PictureProgress;
 use crate::picture_trainer::{PictureTask, PictureTrainer};
@@ -28,8 +29,8 @@ pub struct PictureTrainSettings {
     pub samples: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Threads, each of which takes the gradient of its share of the samples.
-    pub workers: usize,
+    /// What computes it; each thread takes the gradient of its share of the samples.
+    pub hardware: Hardware,
     /// Seed of everything drawn.
     pub seed: u64,
     /// Time between checkpoints, s.
@@ -43,7 +44,7 @@ pub struct PictureTrainSettings {
 pub fn train<T: PictureTask>(settings: &PictureTrainSettings, task: &T) -> anyhow::Result<MultiScaleNetwork> {
     let folder = &settings.folder;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut trainer = PictureTrainer::resume(folder, &settings.size, task, settings.workers, settings.seed)?;
+    let mut trainer = PictureTrainer::resume(folder, &settings.size, task, &settings.hardware, settings.seed)?;
     let mut progress = PictureProgress::new(folder, settings.secs)?;
     let mut saved_at = trainer.secs;
     while trainer.secs < settings.secs {
@@ -59,7 +60,7 @@ pub fn train<T: PictureTask>(settings: &PictureTrainSettings, task: &T) -> anyho
     }
     trainer.save(folder)?;
     progress.finish();
-    Ok(trainer.network().clone())
+    Ok(trainer.network())
 }
 
 /// Linear warm-up, then half a cosine down; `done` is the share of the schedule that is over.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::average::WeightAverage;
 use crate::checkpoint;
+use crate::hardware::Hardware;
 use crate::multi_scale::{Answers, MultiScaleNetwork, MultiScaleSize};
 use crate::workers::Workers;
 
@@ -72,6 +73,7 @@ pub(crate) struct PictureTrainer {
     network: MultiScaleNetwork,
     optimizer: ModuleOptimizer,
     average: WeightAverage<MultiScaleNetwork>,
+    device: Device,
     workers: Workers,
     seed: u64,
     /// Steps done.
@@ -89,10 +91,10 @@ impl PictureTrainer {
         folder: &Path,
         size: &MultiScaleSize,
         task: &T,
-        workers: usize,
+        hardware: &Hardware,
         seed: u64,
     ) -> anyhow::Result<Self> {
-        let device = Device::flex().autodiff();
+        let device = hardware.device().clone().autodiff();
         device.seed(seed);
         let state = checkpoint::read_state::<PictureRunState>(folder)?;
         let network = MultiScaleNetwork::new(size, &device);
@@ -102,7 +104,8 @@ impl PictureTrainer {
             optimizer: optimizer()?,
             average: WeightAverage::new(network.valid(), AVERAGE_DECAY, 0),
             network,
-            workers: Workers::new(workers)?,
+            device: device.clone(),
+            workers: hardware.threads()?,
             seed,
             step: 0,
             secs: 0.0,
@@ -127,13 +130,13 @@ impl PictureTrainer {
     pub(crate) fn step<T: PictureTask>(&mut self, task: &T, count: usize, learning_rate: f64) -> anyhow::Result<f32> {
         let workers = self.workers.count();
         let share = 1.0 / workers as f32;
-        let (step, seed) = (self.step, self.seed);
+        let (device, step, seed) = (&self.device, self.step, self.seed);
         // A copy for each: two backward passes through the same leaves would be one graph.
         let copies: Vec<_> = (0..workers).map(|worker| (worker, self.network.valid().train())).collect();
         let parts: Vec<(GradientsParams, f32)> = self.workers.map(&copies, |(worker, network)| {
             let samples = count / workers + usize::from(*worker < count % workers);
             let seed = seed ^ (step * workers as u64 + *worker as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            gradient(task, network, samples, seed, share)
+            gradient(task, network, device, samples, seed, share)
         })?;
         let loss = parts.iter().map(|(_, loss)| loss * share).sum::<f32>();
         anyhow::ensure!(loss.is_finite(), "the loss of step {step} is not finite");
@@ -147,9 +150,9 @@ impl PictureTrainer {
         Ok(loss)
     }
 
-    /// The average of the weights, for use.
-    pub(crate) fn network(&self) -> &MultiScaleNetwork {
-        self.average.network()
+    /// The average of the weights, for use on the CPU.
+    pub(crate) fn network(&self) -> MultiScaleNetwork {
+        self.average.network().clone().to_device(&Device::flex())
     }
 
     /// Writes a checkpoint.
@@ -191,13 +194,13 @@ pub(crate) fn load_on(run: &Path, device: &Device) -> anyhow::Result<(MultiScale
 fn gradient<T: PictureTask>(
     task: &T,
     network: &MultiScaleNetwork,
+    device: &Device,
     samples: usize,
     seed: u64,
     share: f32,
 ) -> (GradientsParams, f32) {
     let batch = task.draw(samples, seed);
-    let device = Device::flex().autodiff();
-    let loss = task.loss(network.forward(task.pictures(&batch, &device)), &batch);
+    let loss = task.loss(network.forward(task.pictures(&batch, device)), &batch);
     let value = loss.clone().into_scalar::<f32>();
     (GradientsParams::from_grads(loss.mul_scalar(share).backward(), network), value)
 }
@@ -246,11 +249,11 @@ mod tests {
     #[test]
     fn a_run_taken_up_again_ends_where_one_in_a_piece_ends_and_learns() {
         let (run, task) = (tempfile::tempdir().unwrap(), task());
-        let mut whole = PictureTrainer::resume(run.path(), &size(), &task, 2, 1).unwrap();
+        let mut whole = PictureTrainer::resume(run.path(), &size(), &task, &Hardware::cpu(2), 1).unwrap();
         whole.save(run.path()).unwrap();
         let losses: Vec<f32> = (0..24).map(|_| whole.step(&task, 6, 5e-3).unwrap()).collect();
         for steps in [10, 14] {
-            let mut part = PictureTrainer::resume(run.path(), &size(), &task, 2, 1).unwrap();
+            let mut part = PictureTrainer::resume(run.path(), &size(), &task, &Hardware::cpu(2), 1).unwrap();
             for _ in 0..steps {
                 part.step(&task, 6, 5e-3).unwrap();
             }
@@ -260,11 +263,11 @@ mod tests {
         let (averaged, state) = load(run.path()).unwrap();
         assert_eq!((state.step, state.average_updates), (24, 24));
         assert!((state.secs - 3.0).abs() < 1e-9);
-        assert_eq!(answers(&averaged), answers(whole.network()));
+        assert_eq!(answers(&averaged), answers(&whole.network()));
         let (early, late) = (losses[..4].iter().sum::<f32>(), losses[20..].iter().sum::<f32>());
         assert!(late < 0.93 * early, "{losses:?}");
         let larger = MultiScaleSize { head: 16, ..size() };
-        let error = PictureTrainer::resume(run.path(), &larger, &task, 2, 1).err().unwrap().to_string();
+        let error = PictureTrainer::resume(run.path(), &larger, &task, &Hardware::cpu(2), 1).err().unwrap().to_string();
         assert!(error.contains("head: 8") && error.contains("head: 16"), "{error}");
     }
 }

@@ -7,6 +7,7 @@ use stridepose::skeleton::KeypointLayout;
 
 use crate::batch::{self, BatchSettings, Draw};
 use crate::corpus::{Corpus, KeypointsOnly};
+use crate::hardware::Hardware;
 use crate::mocap::Clip;
 use crate::network::TemporalNetwork;
 use crate::noise::DetectorNoise;
@@ -33,8 +34,8 @@ pub struct TrainSettings {
     pub checkpoint_every: u64,
     /// Steps between measurements on the validation persons; 0 for none.
     pub validate_every: u64,
-    /// Threads that work at the same time, 0 for one a core; what is learnt does not depend on it.
-    pub workers: usize,
+    /// What computes it.
+    pub hardware: Hardware,
 }
 
 /// What a run learns from and is measured on.
@@ -69,7 +70,7 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
     std::fs::create_dir_all(&settings.folder)
         .with_context(|| format!("cannot create {}", settings.folder.display()))?;
     let corpus = data.corpus(settings.seed)?;
-    let mut trainer = Trainer::<N>::resume(&settings.folder, &settings.learn, settings.seed, settings.workers)?;
+    let mut trainer = Trainer::<N>::resume(&settings.folder, &settings.learn, settings.seed, &settings.hardware)?;
     let first_step = trainer.step;
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
     for step in first_step..settings.steps {
@@ -78,7 +79,8 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
         let draw = Draw { corpus, noise, settings: &settings.batch, severity, seed, step };
         let rate = learning_rate(step, settings.steps, settings.learning_rate);
         let done = step as f64 / settings.steps as f64;
-        let report = trainer.step(&settings.batch.parts(step), |clips| batch::draw_part(&draw, clips), rate, done)?;
+        let parts = settings.batch.parts(step, settings.hardware.part_samples());
+        let report = trainer.step(&parts, |clips| batch::draw_part(&draw, clips), rate, done)?;
         progress.step(trainer.step, rate, &report)?;
         let is_due = |every: u64| every > 0 && (trainer.step.is_multiple_of(every) || trainer.step == settings.steps);
         if is_due(settings.validate_every) {

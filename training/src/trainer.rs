@@ -15,6 +15,7 @@ use crate::average::WeightAverage;
 use crate::batch::{Batch, POSE_VALUES};
 use crate::checkpoint::{self, CheckpointState};
 use crate::discriminator::DiscriminatorKind;
+use crate::hardware::Hardware;
 use crate::loss::{LossWeights, loss};
 use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows, TemporalNetwork};
 use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
@@ -87,8 +88,13 @@ pub(crate) struct Trainer<N: TemporalNetwork = LifterNetwork> {
 impl<N: TemporalNetwork> Trainer<N> {
     /// Goes on from the checkpoint in `folder`; without one, starts anew from the weights that the settings name, or from
     /// weights drawn with `seed`.
-    pub(crate) fn resume(folder: &Path, settings: &LearnSettings, seed: u64, workers: usize) -> anyhow::Result<Self> {
-        let device = Device::flex().autodiff();
+    pub(crate) fn resume(
+        folder: &Path,
+        settings: &LearnSettings,
+        seed: u64,
+        hardware: &Hardware,
+    ) -> anyhow::Result<Self> {
+        let device = hardware.device().clone().autodiff();
         device.seed(seed);
         let state: Option<CheckpointState> = checkpoint::read_state(folder)?;
         let start = |start: &PathBuf| N::of_model(start, &settings.size, &device).context("the weights to start from");
@@ -107,7 +113,7 @@ impl<N: TemporalNetwork> Trainer<N> {
             network,
             device,
             started_from,
-            workers: Workers::new(workers)?,
+            workers: hardware.workers()?,
             step: 0,
         };
         let Some(state) = state else { return Ok(trainer) };
@@ -170,9 +176,10 @@ impl<N: TemporalNetwork> Trainer<N> {
         Ok(report)
     }
 
-    /// The network for use: the average of the weights where one is kept.
+    /// The network for use, on the CPU: the average of the weights where one is kept.
     pub(crate) fn network(&self) -> N {
-        self.average.as_ref().map_or_else(|| self.network.valid(), |average| average.network().clone())
+        let network = self.average.as_ref().map_or_else(|| self.network.valid(), |average| average.network().clone());
+        network.to_device(&Device::flex())
     }
 
     /// Writes a checkpoint.
@@ -341,13 +348,13 @@ mod tests {
     #[test]
     fn a_run_taken_up_again_ends_where_one_in_a_piece_ends() {
         let run = tempfile::tempdir().unwrap();
-        let mut whole = Resumed::resume(run.path(), &adversarial(), 1, 2).unwrap();
+        let mut whole = Resumed::resume(run.path(), &adversarial(), 1, &Hardware::cpu(2)).unwrap();
         whole.save(run.path()).unwrap();
         for step in 0..6 {
             whole.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
         }
         for stop in [3, 6] {
-            let mut part = Resumed::resume(run.path(), &adversarial(), 1, 1).unwrap();
+            let mut part = Resumed::resume(run.path(), &adversarial(), 1, &Hardware::cpu(1)).unwrap();
             for step in part.step..stop {
                 part.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
             }
@@ -364,20 +371,59 @@ mod tests {
         assert!(report.reprojection_mm.is_some_and(f32::is_finite));
         let other =
             LearnSettings { discriminator: Some(DiscriminatorKind::Spatial), adversarial_weight: 0.1, ..settings(0.9) };
-        let error = Resumed::resume(run.path(), &other, 1, 1).err().unwrap().to_string();
+        let error = Resumed::resume(run.path(), &other, 1, &Hardware::cpu(1)).err().unwrap().to_string();
         assert!(error.contains("SpatioTemporal"), "{error}");
+    }
+
+    /// The GPU of this machine; a driver that computes on the CPU will do. Says so where there is none.
+    #[cfg(feature = "gpu")]
+    fn gpu(test: &str) -> Option<Hardware> {
+        let gpu = Hardware::choose(crate::hardware::HardwareChoice::Gpu, 2);
+        gpu.inspect_err(|error| println!("SKIP {test}: {error}")).ok()
+    }
+
+    #[test]
+    #[cfg(feature = "gpu")]
+    fn a_gpu_learns_what_the_cpu_learns_and_each_goes_on_from_the_other() {
+        let Some(gpu) = gpu("a_gpu_learns_what_the_cpu_learns_and_each_goes_on_from_the_other") else { return };
+        let (run, cpu) = (tempfile::tempdir().unwrap(), Hardware::cpu(1));
+        let of_all = [0..3];
+        let steps = |hardware: &Hardware, from: u64, to: u64| {
+            let mut trainer = Resumed::resume(run.path(), &adversarial(), 1, hardware).unwrap();
+            assert_eq!(trainer.step, from);
+            for step in from..to {
+                let report = trainer.step(&of_all, |clips| batch(step, clips), 1e-3, 0.5).unwrap();
+                assert!(
+                    report.adversarial.is_some_and(f32::is_finite)
+                        && report.reprojection_mm.is_some_and(f32::is_finite)
+                );
+            }
+            trainer
+        };
+        steps(&cpu, 0, 3).save(run.path()).unwrap();
+        let assert_close = |a: Vec<f32>, b: Vec<f32>| {
+            for (a, b) in a.iter().zip(&b) {
+                assert!((a - b).abs() < 1e-3, "{a} instead of {b}");
+            }
+        };
+        let (on_gpu, on_cpu) = (steps(&gpu, 3, 8), steps(&cpu, 3, 8));
+        assert_close(answers(&on_gpu.network()), answers(&on_cpu.network()));
+        assert_ne!(answers(&on_cpu.network()), answers(&steps(&cpu, 3, 3).network()), "nothing was learnt");
+        on_gpu.save(run.path()).unwrap();
+        let (on_gpu, on_cpu) = (steps(&gpu, 8, 10), steps(&cpu, 8, 10));
+        assert_close(answers(&on_gpu.network()), answers(&on_cpu.network()));
     }
 
     #[test]
     fn without_an_average_there_is_no_file_of_it_and_another_size_is_refused() {
         let run = tempfile::tempdir().unwrap();
-        let trainer = Resumed::resume(run.path(), &settings(0.0), 1, 1).unwrap();
+        let trainer = Resumed::resume(run.path(), &settings(0.0), 1, &Hardware::cpu(1)).unwrap();
         trainer.save(run.path()).unwrap();
         assert!(!run.path().join("step-0/average.bpk").exists());
         let (averaged, _) = checkpoint::load(run.path(), Weights::Averaged).unwrap();
         assert_eq!(answers(&averaged), answers(&trainer.network()));
         let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..settings(0.0) };
-        let error = Resumed::resume(run.path(), &larger, 1, 1).err().unwrap().to_string();
+        let error = Resumed::resume(run.path(), &larger, 1, &Hardware::cpu(1)).err().unwrap().to_string();
         assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
     }
 
@@ -387,7 +433,8 @@ mod tests {
         let (model, other, run) = (folder.path().join("model"), folder.path().join("other"), folder.path().join("run"));
         std::fs::create_dir(&run).unwrap();
         let export = |of: &Path, steps: u64| {
-            let mut trainer = Resumed::resume(&folder.path().join("none"), &settings(0.0), 1, 1).unwrap();
+            let mut trainer =
+                Resumed::resume(&folder.path().join("none"), &settings(0.0), 1, &Hardware::cpu(1)).unwrap();
             for step in 0..steps {
                 trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
             }
@@ -401,21 +448,22 @@ mod tests {
         export(&other, 5);
         let from = |start: &Path| LearnSettings { start_from: Some(start.to_owned()), ..settings(0.9) };
 
-        let mut trainer = Resumed::resume(&run, &from(&model), 7, 1).unwrap();
+        let mut trainer = Resumed::resume(&run, &from(&model), 7, &Hardware::cpu(1)).unwrap();
         assert_eq!(answers(&trainer.network()), exported, "bit by bit, average and all");
         trainer.step(&PARTS, |clips| batch(9, clips), 1e-2, 0.5).unwrap();
         assert_ne!(answers(&trainer.network.valid()), exported);
         trainer.save(&run).unwrap();
         let trained = answers(&trainer.network.valid());
         for settings in [from(&model), settings(0.9)] {
-            let again = Resumed::resume(&run, &settings, 7, 1).unwrap();
+            let again = Resumed::resume(&run, &settings, 7, &Hardware::cpu(1)).unwrap();
             assert_eq!((again.step, answers(&again.network.valid())), (1, trained.clone()));
             again.save(&run).unwrap();
         }
-        let error = Resumed::resume(&run, &from(&other), 7, 1).err().unwrap().to_string();
+        let error = Resumed::resume(&run, &from(&other), 7, &Hardware::cpu(1)).err().unwrap().to_string();
         assert!(error.contains("started from other weights"), "{error}");
         let larger = LearnSettings { size: LifterSize { fuse: 32, ..size() }, ..from(&model) };
-        let error = format!("{:#}", Resumed::resume(&folder.path().join("new"), &larger, 1, 1).err().unwrap());
+        let error =
+            format!("{:#}", Resumed::resume(&folder.path().join("new"), &larger, 1, &Hardware::cpu(1)).err().unwrap());
         assert!(error.contains("fuse: 16") && error.contains("fuse: 32"), "{error}");
     }
 
@@ -428,7 +476,8 @@ mod tests {
             start_from: start_from.map(Path::to_owned),
             ..settings(0.0)
         };
-        let mut trainer = Resumed::resume(&folder.path().join("none"), &settings(&plain, None), 1, 1).unwrap();
+        let mut trainer =
+            Resumed::resume(&folder.path().join("none"), &settings(&plain, None), 1, &Hardware::cpu(1)).unwrap();
         for step in 0..3 {
             trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
         }
@@ -444,7 +493,9 @@ mod tests {
             answers.into_data().try_to_vec().unwrap()
         };
         let before = long(&trainer.network(), &plain);
-        let mut trainer = Resumed::resume(&folder.path().join("run"), &settings(&size(), Some(&model)), 7, 1).unwrap();
+        let mut trainer =
+            Resumed::resume(&folder.path().join("run"), &settings(&size(), Some(&model)), 7, &Hardware::cpu(1))
+                .unwrap();
         let all_after = long(&trainer.network(), &size());
         let width = LOOKAHEADS.len() * HEAD_VALUES;
         for (time, (before, after)) in before.chunks_exact(width).zip(all_after.chunks_exact(width)).enumerate() {
@@ -462,7 +513,7 @@ mod tests {
     #[test]
     fn a_loss_that_is_not_finite_ends_the_run() {
         let run = tempfile::tempdir().unwrap();
-        let mut trainer = Resumed::resume(run.path(), &settings(0.0), 1, 1).unwrap();
+        let mut trainer = Resumed::resume(run.path(), &settings(0.0), 1, &Hardware::cpu(1)).unwrap();
         let broken = |part: Range<usize>| {
             let mut broken = batch(0, part);
             broken.targets[0] = f32::NAN;

@@ -1,22 +1,28 @@
-//! Threads that work on the parts of a batch at the same time.
+//! Threads that work on a batch: each on parts of it, or all together on one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Threads, each of which does the arithmetic of its part alone.
+/// Pools of threads, each of which takes part after part.
 pub(crate) struct Workers(Vec<rayon::ThreadPool>);
 
 impl Workers {
-    /// `count` threads; one for each core for 0.
+    /// `count` threads, each of which does the arithmetic of its part alone; one for each core for 0.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub(crate) fn new(count: usize) -> anyhow::Result<Self> {
-        let count = if count == 0 { std::thread::available_parallelism()?.get() } else { count };
-        let one_thread = || rayon::ThreadPoolBuilder::new().num_threads(1).build();
-        Ok(Self((0..count).map(|_| one_thread()).collect::<Result<_, _>>()?))
+    pub(crate) fn apart(count: usize) -> anyhow::Result<Self> {
+        (0..threads(count)?).map(|_| pool(1)).collect::<anyhow::Result<_>>().map(Self)
     }
 
-    /// How many there are.
+    /// `count` threads that do the arithmetic of a part together; one for each core for 0.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(crate) fn together(count: usize) -> anyhow::Result<Self> {
+        Ok(Self(vec![pool(threads(count)?)?]))
+    }
+
+    /// How many parts are worked on at the same time.
     pub(crate) const fn count(&self) -> usize {
         self.0.len()
     }
@@ -48,6 +54,14 @@ impl Workers {
     }
 }
 
+fn threads(count: usize) -> anyhow::Result<usize> {
+    Ok(if count == 0 { std::thread::available_parallelism()?.get() } else { count })
+}
+
+fn pool(threads: usize) -> anyhow::Result<rayon::ThreadPool> {
+    Ok(rayon::ThreadPoolBuilder::new().num_threads(threads).build()?)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -56,9 +70,13 @@ mod tests {
     #[test]
     fn answers_come_in_the_order_of_the_parts() {
         let parts: Vec<u64> = (0..20).collect();
-        for count in [0, 1, 3] {
-            let workers = Workers::new(count).unwrap();
-            assert!(workers.count() >= 1 && (count == 0 || workers.count() == count));
+        let apart = [0, 1, 3].map(|count| (count, Workers::apart(count).unwrap()));
+        for (count, workers) in &apart {
+            assert!(workers.count() >= 1 && (*count == 0 || workers.count() == *count));
+        }
+        let together = Workers::together(3).unwrap();
+        assert_eq!(together.count(), 1);
+        for workers in apart.into_iter().map(|(_, workers)| workers).chain([together]) {
             let squares = workers.map(&parts, |part| {
                 std::thread::sleep(std::time::Duration::from_millis(part % 3));
                 part * part
@@ -69,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_panics_is_an_error() {
-        let workers = Workers::new(2).unwrap();
+        let workers = Workers::apart(2).unwrap();
         assert!(workers.map(&[1, 0], |part| assert_ne!(*part, 0)).is_err());
     }
 }

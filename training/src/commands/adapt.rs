@@ -10,6 +10,7 @@ use stridepose_train::corpus::KeypointsOnly;
 
 use super::data::DataArguments;
 use super::export::golden_features;
+use super::hardware::HardwareArguments;
 use super::training_draw;
 
 #[derive(clap::Args)]
@@ -38,6 +39,9 @@ pub struct AdaptArguments {
     /// Seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// What computes it.
+    #[command(flatten)]
+    hardware: HardwareArguments,
     /// Scenes (cameras) drawn for each validation clip.
     #[arg(long, default_value_t = 2)]
     scenes: usize,
@@ -65,6 +69,7 @@ pub fn adapt(arguments: &AdaptArguments) -> anyhow::Result<()> {
         learning_rate: rate,
         seed: arguments.seed,
         scenes_per_clip: arguments.scenes,
+        hardware: arguments.hardware.choose()?,
     };
     let golden_features = golden_features(&clips, &noise);
     let data = AdaptData { clips: &clips, noise: &noise, recordings: &recordings, golden_features: &golden_features };

@@ -46,6 +46,6 @@ pub fn keypoints(arguments: &KeypointsArguments) -> anyhow::Result<()> {
         crops: CropSettings { picture: size.picture(), target_sigma: size.target_sigma() },
         start_from: arguments.run.start_from.clone(),
     };
-    picture_train::train(&arguments.run.settings(size, arguments.samples, arguments.learning_rate), &task)?;
+    picture_train::train(&arguments.run.settings(size, arguments.samples, arguments.learning_rate)?, &task)?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use stridepose_train::train::{self, TrainData, TrainSettings};
 use stridepose_train::trainer::LearnSettings;
 
 use super::data::DataArguments;
+use super::hardware::HardwareArguments;
 use super::training_draw;
 
 #[derive(clap::Args)]
@@ -42,9 +43,9 @@ pub struct LifterArguments {
     /// Steps between measurements on the validation persons (moving, nothing hidden); 0 for none.
     #[arg(long, default_value_t = 1000)]
     validate_every: u64,
-    /// Threads; 0 for one a core. What is learnt does not depend on it.
-    #[arg(long, default_value_t = 0)]
-    workers: usize,
+    /// What computes it; what is learnt does not depend on the number of threads.
+    #[command(flatten)]
+    hardware: HardwareArguments,
     /// Decay of the exponential moving average of the weights; 0 turns it off.
     #[arg(long, default_value_t = 0.999)]
     ema_decay: f64,
@@ -154,7 +155,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         seed: arguments.seed,
         checkpoint_every: 250,
         validate_every: arguments.validate_every,
-        workers: arguments.workers,
+        hardware: arguments.hardware.choose()?,
     };
     let keypoints_only = keypoints_only(arguments)?;
     let data =

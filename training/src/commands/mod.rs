@@ -6,6 +6,7 @@ pub mod curves;
 pub mod data;
 pub mod discriminator;
 pub mod export;
+pub mod hardware;
 pub mod int8;
 pub mod keypoints;
 pub mod keypoints_export;

@@ -51,7 +51,7 @@ pub fn detector(arguments: &DetectorArguments) -> anyhow::Result<()> {
         picture: size.picture(),
         start_from: arguments.run.start_from.clone(),
     };
-    picture_train::train(&arguments.run.settings(size, arguments.samples, arguments.learning_rate), &task)?;
+    picture_train::train(&arguments.run.settings(size, arguments.samples, arguments.learning_rate)?, &task)?;
     Ok(())
 }
 

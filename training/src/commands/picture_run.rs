@@ -9,6 +9,8 @@ use stridepose_train::picture_echo::Echo;
 use stridepose_train::picture_train::PictureTrainSettings;
 use stridepose_train::pictures::{NoClips, PictureSampler};
 
+use super::hardware::HardwareArguments;
+
 /// Time between checkpoints, s.
 const CHECKPOINT_SECS: f64 = 120.0;
 
@@ -26,9 +28,9 @@ pub struct PictureRunArguments {
     /// Length of the whole schedule, minutes of training.
     #[arg(long, default_value_t = 60.0)]
     minutes: f64,
-    /// Threads, each of which takes the gradient of its share of the samples.
-    #[arg(long, default_value_t = 2)]
-    workers: usize,
+    /// What computes it; each thread takes the gradient of its share of the samples.
+    #[command(flatten)]
+    hardware: HardwareArguments,
     /// How often a rendered picture is shown, each time with other crops and colours.
     #[arg(long, default_value_t = 4)]
     echo: u32,
@@ -52,16 +54,24 @@ impl PictureRunArguments {
     }
 
     /// The run of a network of `size`, `samples` a step.
-    pub fn settings(&self, size: MultiScaleSize, samples: usize, learning_rate: f64) -> PictureTrainSettings {
-        PictureTrainSettings {
+    ///
+    /// # Errors
+    /// When a GPU is asked for that is not there.
+    pub fn settings(
+        &self,
+        size: MultiScaleSize,
+        samples: usize,
+        learning_rate: f64,
+    ) -> anyhow::Result<PictureTrainSettings> {
+        Ok(PictureTrainSettings {
             folder: self.output.clone(),
             size,
             secs: 60.0 * self.minutes,
             samples,
             learning_rate,
-            workers: self.workers,
+            hardware: self.hardware.choose()?,
             seed: self.seed,
             checkpoint_secs: CHECKPOINT_SECS,
-        }
+        })
     }
 }
