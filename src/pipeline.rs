@@ -93,14 +93,15 @@ pub enum PipelineError {
 pub struct Estimates {
     /// Everybody in this image.
     pub now: PoseEstimate,
-    /// Everybody in an earlier image, with look-ahead, when this image completes it.
-    pub earlier: Option<PoseEstimate>,
+    /// Everybody in earlier images, with look-ahead, by ascending stamp: those that this image completes. One as a rule,
+    /// several after a pause, none for an image between two samples.
+    pub earlier: Vec<PoseEstimate>,
 }
 
 impl Estimates {
     /// Nobody in the image at `stamp`, and why.
     pub fn nobody(stamp: Stamp, warning: Warning) -> Self {
-        Self { now: PoseEstimate { stamp, people: Vec::new(), warnings: vec![warning] }, earlier: None }
+        Self { now: PoseEstimate { stamp, people: Vec::new(), warnings: vec![warning] }, earlier: Vec::new() }
     }
 }
 
@@ -125,6 +126,8 @@ pub struct Pipeline {
     tracked: Vec<TrackedPerson>,
     /// Lists of people that were given back.
     spare: Vec<Vec<PersonEstimate>>,
+    /// The list of earlier images that was given back.
+    spare_earlier: Vec<PoseEstimate>,
 }
 
 struct Settings {
@@ -150,8 +153,8 @@ impl AsMut<PersonWindow> for Person {
     }
 }
 
-/// More lists than one image gives are never needed.
-const MOST_SPARE_LISTS: usize = 2;
+/// More lists than one image gives are rarely needed.
+const MOST_SPARE_LISTS: usize = 3;
 
 /// Somebody who is not seen is carried on while so many joints lie in the image: behind an obstacle, not outside.
 const JOINTS_IN_IMAGE: usize = 4;
@@ -173,6 +176,7 @@ impl Pipeline {
             searches: Vec::new(),
             tracked: Vec::new(),
             spare: Vec::new(),
+            spare_earlier: Vec::new(),
         }
     }
 
@@ -197,12 +201,16 @@ impl Pipeline {
 
     /// Takes back estimates that are no longer needed: the next image then needs no new memory.
     pub fn recycle(&mut self, estimates: Estimates) {
-        let lists = [Some(estimates.now), estimates.earlier].into_iter().flatten().map(|estimate| estimate.people);
+        let Estimates { now, mut earlier } = estimates;
+        let lists = std::iter::once(now).chain(earlier.drain(..)).map(|estimate| estimate.people);
         for mut list in lists.filter(|list| list.capacity() > 0) {
             if self.spare.len() < MOST_SPARE_LISTS {
                 list.clear();
                 self.spare.push(list);
             }
+        }
+        if earlier.capacity() > self.spare_earlier.capacity() {
+            self.spare_earlier = earlier;
         }
     }
 
@@ -360,9 +368,10 @@ impl Pipeline {
         observer.begin(Stage::Refine);
         let count = self.people.len();
         let mut now = list_for(&mut self.spare, count);
-        let mut earlier: Option<PoseEstimate> = None;
+        let mut earlier = std::mem::take(&mut self.spare_earlier);
         for ((tracked, lifted), person) in self.tracked.iter().zip(lifted).zip(&mut self.people) {
-            let keypoints = person.window.keypoints();
+            let Person { window, refiner, earlier_refiner, smoother, .. } = person;
+            let keypoints = window.keypoints();
             let Some(lifted) = lifted else {
                 if tracked.is_seen {
                     let message =
@@ -372,13 +381,13 @@ impl Pipeline {
                 continue;
             };
             let score = f64::from(tracked.score);
-            let refined = self.settings.refine(&mut person.refiner, &lifted.now, keypoints, stamp);
+            let refined = self.settings.refine(refiner, &lifted.now, keypoints, stamp);
             if let Some(refined) = refined {
                 let seen = Seen { keypoints: &tracked.keypoints, score, plausibility: lifted.plausibility };
                 let bbox = Some(tracked.bbox_in_image_px);
                 now.extend(person_estimate(tracked.id, &refined, &seen, bbox, camera));
                 if self.settings.smooths() {
-                    person.smoother.see(stamp, refined.positions());
+                    smoother.see(stamp, refined.positions());
                 }
             } else if tracked.is_seen {
                 let seen = keypoints.iter().flatten().count();
@@ -388,25 +397,23 @@ impl Pipeline {
                 );
                 warnings.push(Warning::new(WarningKind::PersonNotPlaced, message));
             }
-            if let Some(then) = lifted.earlier.filter(|_| self.settings.is_refined_wanted) {
-                let refined =
-                    self.settings.refine(&mut person.earlier_refiner, &then.pose, &then.keypoints, then.stamp);
-                if let Some(mut refined) = refined {
-                    if self.settings.smooths() {
-                        let sigma_secs = self.settings.lookahead_smoothing_secs;
-                        refined.place(person.smoother.smooth(then.stamp, refined.positions(), sigma_secs));
-                    }
-                    let in_image = window::in_image(&then.keypoints, camera);
-                    let seen = Seen { keypoints: &in_image, score, plausibility: then.plausibility };
-                    let estimate = earlier.get_or_insert_with(|| PoseEstimate {
-                        stamp: then.stamp,
-                        people: list_for(&mut self.spare, count),
-                        warnings: Vec::new(),
-                    });
-                    if estimate.stamp == then.stamp {
-                        estimate.people.extend(person_estimate(tracked.id, &refined, &seen, None, camera));
-                    }
+            let looked_back = if self.settings.is_refined_wanted { window.looked_back() } else { &[] };
+            for then in looked_back {
+                let refined = self.settings.refine(earlier_refiner, &then.pose, &then.keypoints, then.stamp);
+                let Some(mut refined) = refined else { continue };
+                if self.settings.smooths() {
+                    let sigma_secs = self.settings.lookahead_smoothing_secs;
+                    refined.place(smoother.smooth(then.stamp, refined.positions(), sigma_secs));
                 }
+                let in_image = window::in_image(&then.keypoints, camera);
+                let seen = Seen { keypoints: &in_image, score, plausibility: then.plausibility };
+                let place = earlier.binary_search_by_key(&then.stamp, |estimate| estimate.stamp);
+                let place = place.unwrap_or_else(|place| {
+                    let people = list_for(&mut self.spare, count);
+                    earlier.insert(place, PoseEstimate { stamp: then.stamp, people, warnings: Vec::new() });
+                    place
+                });
+                earlier[place].people.extend(person_estimate(tracked.id, &refined, &seen, None, camera));
             }
         }
         observer.end(Stage::Refine);

@@ -80,7 +80,7 @@ fn no_image_allocates_after_warm_up() {
             if time >= images.len() {
                 counted += allocations() - before;
                 estimated += estimates.now.people.len();
-                looked_back += estimates.earlier.as_ref().map_or(0, |earlier| earlier.people.len());
+                looked_back += estimates.earlier.iter().map(|earlier| earlier.people.len()).sum::<usize>();
             }
             pipeline.recycle(estimates);
         }

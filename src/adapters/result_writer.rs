@@ -89,8 +89,10 @@ impl ResultWriter {
             self.writer.write(topic, stamp, &JointSet::internal())?;
         }
         self.write_skeletons(self.skeletons, stamp, &estimates.now, frame_id, Duration::ZERO)?;
-        if let (Some(topic), Some(earlier)) = (self.refined, &estimates.earlier) {
-            self.write_skeletons(topic, stamp, earlier, frame_id, self.lookahead)?;
+        for earlier in &estimates.earlier {
+            if let Some(topic) = self.refined {
+                self.write_skeletons(topic, stamp, earlier, frame_id, self.lookahead)?;
+            }
         }
         if let Some(topic) = self.markers {
             self.writer.write(topic, stamp, &markers::markers(&estimates.now, frame_id))?;

@@ -22,7 +22,9 @@ use crate::geometry::VirtualCamera;
 use crate::network::{Network, NetworkError, TensorView};
 use crate::skeleton::{JOINT_COUNT, JointArray};
 use crate::stages::plausibility::{Discriminator, DiscriminatorFacts, Movement};
-use crate::stages::window::{self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleClock, SampleKind};
+use crate::stages::window::{
+    self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleClock, SampleGrid, SampleKind,
+};
 
 /// Temporal kernel size of a level.
 const KERNEL: usize = 3;
@@ -133,8 +135,6 @@ pub enum LiftError {
 pub struct Lifted {
     /// The person in this image.
     pub now: LiftedPose,
-    /// The person in an earlier image, with the look-ahead of the last head.
-    pub earlier: Option<EarlierPose>,
     /// How plausible the movement up to this image is; `None` where unknown.
     pub plausibility: Option<f64>,
 }
@@ -164,6 +164,10 @@ pub struct PersonWindow {
     keypoints: KeypointsOnPlane,
     /// Answers of the first head and of the one that looks ahead furthest; absent without a discriminator.
     movements: Option<[Movement; 2]>,
+    /// What the last image told of earlier ones, by ascending stamp.
+    looked_back: Vec<EarlierPose>,
+    /// Whether the last of these came with the image's own sample.
+    is_own_last: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -220,6 +224,12 @@ impl PersonWindow {
     pub const fn keypoints(&self) -> &KeypointsOnPlane {
         &self.keypoints
     }
+
+    /// With look-ahead: what the last image told of earlier ones, by ascending stamp. Each image that was kept as a sample is
+    /// told of once. After a pause an image tells of several.
+    pub fn looked_back(&self) -> &[EarlierPose] {
+        &self.looked_back
+    }
 }
 
 impl AsMut<Self> for PersonWindow {
@@ -231,6 +241,7 @@ impl AsMut<Self> for PersonWindow {
 /// The lifter: facts, network, and the discriminator that judges its answers.
 pub struct Lifter {
     facts: LifterFacts,
+    grid: SampleGrid,
     /// Values of a person's past that are read and added by a sample.
     past_widths: (usize, usize),
     network: Box<dyn Network>,
@@ -291,7 +302,15 @@ impl Lifter {
                 return refuse(format!("the contract asks for {side}s {wanted:?}, the graph has {found:?}"));
             }
         }
-        Ok(Self { facts, past_widths, network, discriminator: None, is_judged: true, buffers: Buffers::default() })
+        Ok(Self {
+            facts,
+            grid: SampleGrid::default(),
+            past_widths,
+            network,
+            discriminator: None,
+            is_judged: true,
+            buffers: Buffers::default(),
+        })
     }
 
     /// The same lifter with its answers judged by `discriminator`.
@@ -317,7 +336,8 @@ impl Lifter {
 
     /// Lifts everybody of the image at `stamp`, each with the keypoints it was last given ([`PersonWindow::see`]). The answer
     /// is `None` for a person of whom nothing was ever seen, whose stamp does not advance, or for whom the network gave
-    /// values that are not finite.
+    /// values that are not finite. What is told of earlier images lies in each person's window
+    /// ([`PersonWindow::looked_back`]). At more than the model rate everybody has samples of the same images.
     ///
     /// # Errors
     /// [`LiftError::Network`] when the engine fails.
@@ -328,18 +348,21 @@ impl Lifter {
     ) -> Result<&[Option<Lifted>], LiftError> {
         self.buffers.answers.clear();
         self.buffers.answers.resize(people.len(), None);
+        let is_kept = self.grid.keeps(stamp);
         let mut rounds = 0;
         for person in people.iter_mut() {
             let window = person.as_mut();
+            window.looked_back.clear();
+            window.is_own_last = false;
             let (clock, samples) = (&mut window.clock, &mut window.samples);
             samples.clear();
-            clock.image(stamp, &window.keypoints, |sample| samples.push(sample));
+            clock.image(stamp, &window.keypoints, is_kept, |sample| samples.push(sample));
             if samples.len() > LONGEST_FILL {
                 let last = samples.pop();
                 let keypoints = window.keypoints;
                 *window = self.new_person();
                 window.see(keypoints);
-                window.clock.image(stamp, &keypoints, |_| ());
+                window.clock.image(stamp, &keypoints, true, |_| ());
                 window.samples.extend(last);
             }
             rounds = rounds.max(window.samples.len());
@@ -356,17 +379,20 @@ impl Lifter {
     fn judge<P: AsMut<PersonWindow>>(&mut self, people: &mut [P]) -> Result<(), LiftError> {
         let Some(discriminator) = self.discriminator.as_mut().filter(|_| self.is_judged) else { return Ok(()) };
         let answers = &mut self.buffers.answers;
-        // Of everybody with an answer the movement up to this image, then up to the earlier one where there is such an answer.
+        // Of everybody with an answer the movement up to this image, then up to the earlier one that its own sample told of.
         let movements = people.iter_mut().zip(answers.iter()).flat_map(|(person, answer)| {
-            let [now, earlier] = person.as_mut().movements.as_ref().map_or([None, None], |[now, earlier]| {
-                [answer.map(|_| now), answer.and_then(|answer| answer.earlier).map(|_| earlier)]
+            let window = person.as_mut();
+            let [now, earlier] = window.movements.as_ref().map_or([None, None], |[now, earlier]| {
+                [answer.map(|_| now), answer.filter(|_| window.is_own_last).map(|_| earlier)]
             });
             [now, earlier].into_iter().flatten()
         });
         let mut judged = discriminator.judge(movements)?.iter();
-        for answer in answers.iter_mut().flatten() {
+        for (person, answer) in people.iter_mut().zip(answers) {
+            let Some(answer) = answer else { continue };
             answer.plausibility = judged.next().copied().flatten();
-            if let Some(earlier) = &mut answer.earlier {
+            let window = person.as_mut();
+            if let Some(earlier) = window.looked_back.last_mut().filter(|_| window.is_own_last) {
                 earlier.plausibility = judged.next().copied().flatten();
             }
         }
@@ -439,11 +465,13 @@ impl Lifter {
                 }
                 let image = is_image.then_some((stamp, row.sample.keypoints));
                 window.kept.push_back(KeptSample { image, camera: row.camera });
+                if let Some(earlier) = facts.earlier(window, answer) {
+                    window.looked_back.push(earlier);
+                    window.is_own_last = is_image;
+                }
             }
             if is_image {
-                let earlier = if row.sample.kind == SampleKind::Keep { facts.earlier(window, answer) } else { None };
-                let now = facts.pose(0, answer, &row.camera);
-                answers[row.person] = Some(Lifted { now, earlier, plausibility: None });
+                answers[row.person] = Some(Lifted { now: facts.pose(0, answer, &row.camera), plausibility: None });
             }
         }
         Ok(())
@@ -485,6 +513,8 @@ fn new_person(facts: &LifterFacts, discriminator: Option<&Discriminator>) -> Per
         samples: Vec::new(),
         keypoints: [None; JOINT_COUNT],
         movements: discriminator.map(|judge| [judge.new_movement(), judge.new_movement()]),
+        looked_back: Vec::new(),
+        is_own_last: false,
     }
 }
 

@@ -121,6 +121,30 @@ pub struct Sample {
     pub kind: SampleKind,
 }
 
+/// Which images become samples when there are more of them than the model takes: one for everybody in a camera, so that
+/// everybody's samples are of the same images.
+#[derive(Clone, Debug, Default)]
+pub struct SampleGrid {
+    last_kept: Option<Stamp>,
+}
+
+impl SampleGrid {
+    /// Whether the image at `stamp` becomes a sample. Time that goes back begins anew.
+    pub fn keeps(&mut self, stamp: Stamp) -> bool {
+        let since_secs = self.last_kept.map(|kept| stamp.seconds_since(kept)).filter(|since_secs| *since_secs > 0.0);
+        let is_kept = since_secs.is_none_or(|since_secs| !is_too_soon(since_secs));
+        if is_kept {
+            self.last_kept = Some(stamp);
+        }
+        is_kept
+    }
+}
+
+/// Whether an image so long after the last sample is none itself.
+fn is_too_soon(since_kept_secs: f64) -> bool {
+    since_kept_secs / MODEL_PERIOD_SECS < SHORTEST_STEP_PERIODS
+}
+
 /// Turns images at any rate into samples near the model rate.
 #[derive(Clone, Debug, Default)]
 pub struct SampleClock {
@@ -130,24 +154,33 @@ pub struct SampleClock {
 
 impl SampleClock {
     /// Calls `emit` for each sample that an image at `stamp` gives: first those filled in between, then
-    /// the image's own, always last. Nothing is emitted for a stamp that does not lie after the previous.
-    pub fn image(&mut self, stamp: Stamp, keypoints: &KeypointsOnPlane, mut emit: impl FnMut(Sample)) {
+    /// the image's own, always last. Nothing is emitted for a stamp that does not lie after the previous. The first sample
+    /// is kept of an image that the [`SampleGrid`] of the camera keeps: from then on clock and grid agree.
+    pub fn image(
+        &mut self,
+        stamp: Stamp,
+        keypoints: &KeypointsOnPlane,
+        is_on_grid: bool,
+        mut emit: impl FnMut(Sample),
+    ) {
         let Some(kept_stamp) = self.last_kept else {
-            emit(Sample { keypoints: *keypoints, step_secs: MODEL_PERIOD_SECS, kind: SampleKind::Keep });
-            self.keep(stamp, keypoints);
+            let kind = if is_on_grid { SampleKind::Keep } else { SampleKind::Peek };
+            emit(Sample { keypoints: *keypoints, step_secs: MODEL_PERIOD_SECS, kind });
+            if is_on_grid {
+                self.keep(stamp, keypoints);
+            }
             return;
         };
         let since_kept_secs = stamp.seconds_since(kept_stamp);
         if since_kept_secs <= 0.0 {
             return;
         }
-        let periods = since_kept_secs / MODEL_PERIOD_SECS;
-        if periods < SHORTEST_STEP_PERIODS {
+        if is_too_soon(since_kept_secs) {
             emit(Sample { keypoints: *keypoints, step_secs: since_kept_secs, kind: SampleKind::Peek });
             self.last_image = Some((stamp, *keypoints));
             return;
         }
-        let step_count = periods.round().max(1.0);
+        let step_count = (since_kept_secs / MODEL_PERIOD_SECS).round().max(1.0);
         let step_secs = since_kept_secs / step_count;
         for step in 1..step_count as u64 {
             let at_secs = step as f64 * step_secs;
@@ -307,7 +340,7 @@ mod tests {
 
     fn samples(clock: &mut SampleClock, nanoseconds: i64, keypoints: &KeypointsOnPlane) -> Vec<Sample> {
         let mut samples = Vec::new();
-        clock.image(Stamp::from_nanoseconds(nanoseconds), keypoints, |sample| samples.push(sample));
+        clock.image(Stamp::from_nanoseconds(nanoseconds), keypoints, true, |sample| samples.push(sample));
         samples
     }
 
@@ -328,6 +361,33 @@ mod tests {
             (0..6).map(|image| samples(&mut clock, image * 16_666_667, &person(0.0)).pop().unwrap().kind).collect();
         let (keep, peek) = (SampleKind::Keep, SampleKind::Peek);
         assert_eq!(kinds, [keep, peek, keep, peek, keep, peek]);
+    }
+
+    #[test]
+    fn whoever_comes_later_has_samples_of_the_same_images() {
+        let mut grid = SampleGrid::default();
+        let mut clocks: Vec<SampleClock> = Vec::new();
+        let mut nanoseconds = 7_000_000_000;
+        for image in 0..80_i64 {
+            // From 100 Hz down to 12 Hz, and time that goes back once.
+            nanoseconds += 10_000_000 + (image % 7) * (image % 5) * 3_000_000;
+            if image == 50 {
+                (nanoseconds, clocks) = (1_000_000_000, Vec::new());
+            }
+            if image % 9 == 4 {
+                clocks.push(SampleClock::default());
+            }
+            let is_kept = grid.keeps(Stamp::from_nanoseconds(nanoseconds));
+            for clock in &mut clocks {
+                let mut kinds = Vec::new();
+                clock.image(Stamp::from_nanoseconds(nanoseconds), &person(0.0), is_kept, |sample| {
+                    kinds.push(sample.kind)
+                });
+                let wanted = if is_kept { SampleKind::Keep } else { SampleKind::Peek };
+                assert_eq!(kinds.last(), Some(&wanted), "image {image}");
+            }
+        }
+        assert!(clocks.len() >= 3);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl People {
         }
         for person in tracked {
             let (clock, samples) = self.now.entry(person.id.0).or_default();
-            clock.image(message.stamp, &window::on_plane(&person.keypoints, &camera), |sample| {
+            clock.image(message.stamp, &window::on_plane(&person.keypoints, &camera), true, |sample| {
                 if sample.kind == SampleKind::Keep {
                     samples.push((sample.keypoints, sample.step_secs));
                 }
@@ -220,7 +220,7 @@ mod tests {
             if with_camera {
                 writer.write_camera(stamp, &camera).unwrap();
             }
-            writer.write(&Estimates { now, earlier: None }, "camera").unwrap();
+            writer.write(&Estimates { now, earlier: Vec::new() }, "camera").unwrap();
         }
         writer.finish().unwrap();
     }

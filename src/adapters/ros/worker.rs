@@ -296,9 +296,8 @@ impl<P: Publish> Worker<P> {
     fn publish_all(&mut self, estimates: &Estimates, frame_id: &str) {
         let (now, frame) = self.in_target_frame(&estimates.now, frame_id);
         self.send(Output::Skeletons, &SkeletonArray::from_estimate(&now, &frame, Duration::ZERO));
-        if self.config.output.refined
-            && let Some(earlier) = &estimates.earlier
-        {
+        let earlier = if self.config.output.refined { &estimates.earlier[..] } else { &[] };
+        for earlier in earlier {
             let lookahead = self.engine.pipeline.lookahead();
             let (earlier, frame) = self.in_target_frame(earlier, frame_id);
             self.send(Output::Refined, &SkeletonArray::from_estimate(&earlier, &frame, lookahead));
