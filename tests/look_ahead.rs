@@ -46,7 +46,7 @@ fn times(count: usize, interval: impl Fn(usize) -> f64) -> Vec<f64> {
 #[test]
 fn every_sampled_image_is_told_of_once_more_with_everybody_in_it() {
     let camera = CameraModel::pinhole(640, 480, 500.0);
-    let every_other = |image: usize| if image % 2 == 0 { 2.0 } else { 1.0 };
+    let every_other = |image: usize| if image.is_multiple_of(2) { 2.0 } else { 1.0 };
     // Rate, and which share of the images are samples of the lifter at least.
     let rates: [(&str, Vec<f64>, f64); 5] = [
         ("30 Hz", times(90, |_| 1.0 / 30.0), 1.0),

@@ -381,7 +381,7 @@ mod tests {
             for clock in &mut clocks {
                 let mut kinds = Vec::new();
                 clock.image(Stamp::from_nanoseconds(nanoseconds), &person(0.0), is_kept, |sample| {
-                    kinds.push(sample.kind)
+                    kinds.push(sample.kind);
                 });
                 let wanted = if is_kept { SampleKind::Keep } else { SampleKind::Peek };
                 assert_eq!(kinds.last(), Some(&wanted), "image {image}");

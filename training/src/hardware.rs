@@ -12,8 +12,6 @@ use crate::workers::Workers;
 
 /// Samples of a part of a batch on the CPU: few enough for what a level reads and writes to stay in a core's cache.
 const CPU_PART_SAMPLES: usize = 1536;
-/// How a build gets GPU support.
-const HOW_TO_BUILD: &str = "cargo build --release -p stridepose-train --features gpu";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,7 +146,7 @@ fn gpus() -> Result<Vec<Gpu>, String> {
 
 #[cfg(not(feature = "gpu"))]
 fn gpus() -> Result<Vec<Gpu>, String> {
-    Err(format!("built without GPU support; with it: {HOW_TO_BUILD}"))
+    Err("built without GPU support; with it: cargo build --release -p stridepose-train --features gpu".to_owned())
 }
 
 #[cfg(test)]

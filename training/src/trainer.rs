@@ -387,12 +387,12 @@ mod tests {
     fn a_gpu_learns_what_the_cpu_learns_and_each_goes_on_from_the_other() {
         let Some(gpu) = gpu("a_gpu_learns_what_the_cpu_learns_and_each_goes_on_from_the_other") else { return };
         let (run, cpu) = (tempfile::tempdir().unwrap(), Hardware::cpu(1));
-        let of_all = [0..3];
+        let whole = 0..3;
         let steps = |hardware: &Hardware, from: u64, to: u64| {
             let mut trainer = Resumed::resume(run.path(), &adversarial(), 1, hardware).unwrap();
             assert_eq!(trainer.step, from);
             for step in from..to {
-                let report = trainer.step(&of_all, |clips| batch(step, clips), 1e-3, 0.5).unwrap();
+                let report = trainer.step(std::slice::from_ref(&whole), |clips| batch(step, clips), 1e-3, 0.5).unwrap();
                 assert!(
                     report.adversarial.is_some_and(f32::is_finite)
                         && report.reprojection_mm.is_some_and(f32::is_finite)
