@@ -407,13 +407,9 @@ impl Pipeline {
                 }
                 let in_image = window::in_image(&then.keypoints, camera);
                 let seen = Seen { keypoints: &in_image, score, plausibility: then.plausibility };
-                let place = earlier.binary_search_by_key(&then.stamp, |estimate| estimate.stamp);
-                let place = place.unwrap_or_else(|place| {
-                    let people = list_for(&mut self.spare, count);
-                    earlier.insert(place, PoseEstimate { stamp: then.stamp, people, warnings: Vec::new() });
-                    place
-                });
-                earlier[place].people.extend(person_estimate(tracked.id, &refined, &seen, None, camera));
+                estimate_at(&mut earlier, then.stamp, || list_for(&mut self.spare, count))
+                    .people
+                    .extend(person_estimate(tracked.id, &refined, &seen, None, camera));
             }
         }
         observer.end(Stage::Refine);
@@ -510,6 +506,19 @@ fn list_for(spare: &mut Vec<Vec<PersonEstimate>>, count: usize) -> Vec<PersonEst
     let mut list = spare.pop().unwrap_or_default();
     list.reserve(count);
     list
+}
+
+/// The estimate of the image at `stamp` among `earlier`, by ascending stamp; one with a new list where there is none.
+fn estimate_at(
+    earlier: &mut Vec<PoseEstimate>,
+    stamp: Stamp,
+    new_list: impl FnOnce() -> Vec<PersonEstimate>,
+) -> &mut PoseEstimate {
+    let place = earlier.binary_search_by_key(&stamp, |estimate| estimate.stamp).unwrap_or_else(|place| {
+        earlier.insert(place, PoseEstimate { stamp, people: new_list(), warnings: Vec::new() });
+        place
+    });
+    &mut earlier[place]
 }
 
 fn timed<T>(observer: &mut dyn StageObserver, stage: Stage, work: impl FnOnce() -> T) -> T {

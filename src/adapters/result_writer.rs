@@ -89,8 +89,8 @@ impl ResultWriter {
             self.writer.write(topic, stamp, &JointSet::internal())?;
         }
         self.write_skeletons(self.skeletons, stamp, &estimates.now, frame_id, Duration::ZERO)?;
-        for earlier in &estimates.earlier {
-            if let Some(topic) = self.refined {
+        if let Some(topic) = self.refined {
+            for earlier in &estimates.earlier {
                 self.write_skeletons(topic, stamp, earlier, frame_id, self.lookahead)?;
             }
         }

@@ -14,7 +14,7 @@ mod merge;
 mod observation;
 mod pose_error;
 mod sequence;
-mod smoothness;
+pub mod smoothness;
 mod summary;
 
 pub use accuracy::{AUC_THRESHOLD_COUNT, PCK_THRESHOLD_MM, auc, mean, pck};

@@ -121,8 +121,8 @@ pub struct Sample {
     pub kind: SampleKind,
 }
 
-/// Which images become samples when there are more of them than the model takes: one for everybody in a camera, so that
-/// everybody's samples are of the same images.
+/// Which images become samples when there are more of them than the model takes. One for everybody in a camera makes
+/// everybody's samples those of the same images.
 #[derive(Clone, Debug, Default)]
 pub struct SampleGrid {
     last_kept: Option<Stamp>,
@@ -132,17 +132,12 @@ impl SampleGrid {
     /// Whether the image at `stamp` becomes a sample. Time that goes back begins anew.
     pub fn keeps(&mut self, stamp: Stamp) -> bool {
         let since_secs = self.last_kept.map(|kept| stamp.seconds_since(kept)).filter(|since_secs| *since_secs > 0.0);
-        let is_kept = since_secs.is_none_or(|since_secs| !is_too_soon(since_secs));
+        let is_kept = since_secs.is_none_or(|since_secs| since_secs / MODEL_PERIOD_SECS >= SHORTEST_STEP_PERIODS);
         if is_kept {
             self.last_kept = Some(stamp);
         }
         is_kept
     }
-}
-
-/// Whether an image so long after the last sample is none itself.
-fn is_too_soon(since_kept_secs: f64) -> bool {
-    since_kept_secs / MODEL_PERIOD_SECS < SHORTEST_STEP_PERIODS
 }
 
 /// Turns images at any rate into samples near the model rate.
@@ -154,19 +149,13 @@ pub struct SampleClock {
 
 impl SampleClock {
     /// Calls `emit` for each sample that an image at `stamp` gives: first those filled in between, then
-    /// the image's own, always last. Nothing is emitted for a stamp that does not lie after the previous. The first sample
-    /// is kept of an image that the [`SampleGrid`] of the camera keeps: from then on clock and grid agree.
-    pub fn image(
-        &mut self,
-        stamp: Stamp,
-        keypoints: &KeypointsOnPlane,
-        is_on_grid: bool,
-        mut emit: impl FnMut(Sample),
-    ) {
+    /// the image's own, always last. Nothing is emitted for a stamp that does not lie after the previous. `is_kept` is what
+    /// the [`SampleGrid`] says of the image.
+    pub fn image(&mut self, stamp: Stamp, keypoints: &KeypointsOnPlane, is_kept: bool, mut emit: impl FnMut(Sample)) {
         let Some(kept_stamp) = self.last_kept else {
-            let kind = if is_on_grid { SampleKind::Keep } else { SampleKind::Peek };
+            let kind = if is_kept { SampleKind::Keep } else { SampleKind::Peek };
             emit(Sample { keypoints: *keypoints, step_secs: MODEL_PERIOD_SECS, kind });
-            if is_on_grid {
+            if is_kept {
                 self.keep(stamp, keypoints);
             }
             return;
@@ -175,7 +164,7 @@ impl SampleClock {
         if since_kept_secs <= 0.0 {
             return;
         }
-        if is_too_soon(since_kept_secs) {
+        if !is_kept {
             emit(Sample { keypoints: *keypoints, step_secs: since_kept_secs, kind: SampleKind::Peek });
             self.last_image = Some((stamp, *keypoints));
             return;
@@ -338,15 +327,18 @@ mod tests {
         std::array::from_fn(|joint| Some(at(offset + 0.01 * joint as f64, 0.02 * joint as f64)))
     }
 
-    fn samples(clock: &mut SampleClock, nanoseconds: i64, keypoints: &KeypointsOnPlane) -> Vec<Sample> {
-        let mut samples = Vec::new();
-        clock.image(Stamp::from_nanoseconds(nanoseconds), keypoints, true, |sample| samples.push(sample));
+    /// One person alone before a camera.
+    type Alone = (SampleGrid, SampleClock);
+
+    fn samples((grid, clock): &mut Alone, nanoseconds: i64, keypoints: &KeypointsOnPlane) -> Vec<Sample> {
+        let (stamp, mut samples) = (Stamp::from_nanoseconds(nanoseconds), Vec::new());
+        clock.image(stamp, keypoints, grid.keeps(stamp), |sample| samples.push(sample));
         samples
     }
 
     #[test]
     fn thirty_hertz_keeps_every_image() {
-        let mut clock = SampleClock::default();
+        let mut clock = Alone::default();
         for image in 0..20 {
             let emitted = samples(&mut clock, image * 33_333_333, &person(0.0));
             assert_eq!(emitted.len(), 1);
@@ -356,7 +348,7 @@ mod tests {
 
     #[test]
     fn sixty_hertz_alternates_keep_and_peek() {
-        let mut clock = SampleClock::default();
+        let mut clock = Alone::default();
         let kinds: Vec<_> =
             (0..6).map(|image| samples(&mut clock, image * 16_666_667, &person(0.0)).pop().unwrap().kind).collect();
         let (keep, peek) = (SampleKind::Keep, SampleKind::Peek);
@@ -392,7 +384,7 @@ mod tests {
 
     #[test]
     fn ten_hertz_is_interpolated_in_between() {
-        let mut clock = SampleClock::default();
+        let mut clock = Alone::default();
         samples(&mut clock, 0, &person(0.0));
         let emitted = samples(&mut clock, 100_000_000, &person(0.3));
         let x: Vec<_> = emitted.iter().map(|sample| sample.keypoints[0].unwrap().point.x).collect();
@@ -404,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_masked_except_for_its_end() {
-        let mut clock = SampleClock::default();
+        let mut clock = Alone::default();
         samples(&mut clock, 0, &person(0.0));
         let emitted = samples(&mut clock, 1_000_000_000, &person(0.3));
         assert_eq!(emitted.len(), 30);
@@ -414,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_stamp_that_does_not_advance_emits_nothing() {
-        let mut clock = SampleClock::default();
+        let mut clock = Alone::default();
         samples(&mut clock, 50, &person(0.0));
         assert!(samples(&mut clock, 50, &person(0.0)).is_empty());
         assert!(samples(&mut clock, 20, &person(0.0)).is_empty());

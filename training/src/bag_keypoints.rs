@@ -12,7 +12,7 @@ use stridepose::adapters::result_writer::{CAMERA_INFO_TOPIC, SKELETONS_TOPIC};
 use stridepose::data::Stamp;
 use stridepose::geometry::CameraModel;
 use stridepose::stages::track::{TrackSettings, Tracker};
-use stridepose::stages::window::{self, KeypointsOnPlane, SampleClock, SampleKind};
+use stridepose::stages::window::{self, KeypointsOnPlane, SampleClock, SampleGrid, SampleKind};
 
 use crate::keypoint_sequence::KeypointSequence;
 
@@ -96,7 +96,8 @@ type Samples = Vec<(KeypointsOnPlane, f64)>;
 struct People {
     tracker: Tracker,
     stamp: Option<Stamp>,
-    now: BTreeMap<u32, (SampleClock, Samples)>,
+    /// Each is learnt from alone, with a grid of their own.
+    now: BTreeMap<u32, (SampleGrid, SampleClock, Samples)>,
     past: Vec<Samples>,
 }
 
@@ -117,11 +118,12 @@ impl People {
         let gone: Vec<u32> =
             self.now.keys().copied().filter(|id| tracked.iter().all(|person| person.id.0 != *id)).collect();
         for id in gone {
-            self.past.extend(self.now.remove(&id).map(|(_, samples)| samples));
+            self.past.extend(self.now.remove(&id).map(|(_, _, samples)| samples));
         }
         for person in tracked {
-            let (clock, samples) = self.now.entry(person.id.0).or_default();
-            clock.image(message.stamp, &window::on_plane(&person.keypoints, &camera), true, |sample| {
+            let (grid, clock, samples) = self.now.entry(person.id.0).or_default();
+            let keypoints = window::on_plane(&person.keypoints, &camera);
+            clock.image(message.stamp, &keypoints, grid.keeps(message.stamp), |sample| {
                 if sample.kind == SampleKind::Keep {
                     samples.push((sample.keypoints, sample.step_secs));
                 }
@@ -131,7 +133,7 @@ impl People {
     }
 
     fn forget_everybody(&mut self) {
-        self.past.extend(std::mem::take(&mut self.now).into_values().map(|(_, samples)| samples));
+        self.past.extend(std::mem::take(&mut self.now).into_values().map(|(_, _, samples)| samples));
     }
 }
 

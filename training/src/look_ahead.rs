@@ -1,8 +1,9 @@
 //! What waiting is worth: the answer at once, the one with the furthest look-ahead, and that one as the pipeline smooths it.
 
 use nalgebra::{Point3, Vector3};
-use stridepose::data::Stamp;
-use stridepose::skeleton::{JOINT_COUNT, JointArray};
+use stridepose::config::Config;
+use stridepose::metrics::smoothness::third_derivative;
+use stridepose::skeleton::JointArray;
 use stridepose::stages::smooth::Smoother;
 use stridepose::stages::window::MODEL_RATE_HZ;
 
@@ -12,8 +13,6 @@ use crate::validate::{self, AnsweredScene, Condition, Validation};
 
 /// What is compared.
 pub const ANSWERS: [&str; 3] = ["at once", "look-ahead 12", "smoothed"];
-/// The pipeline's default, s.
-const SIGMA_SECS: f64 = 0.06;
 
 /// Errors of one kind of answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,7 +61,7 @@ struct Sample {
 /// Every sample that is answered with look-ahead.
 fn samples(scene: &AnsweredScene<'_>) -> Vec<Sample> {
     let furthest = LOOKAHEADS.len() - 1;
-    let stamp = |time: usize| Stamp::from_nanoseconds(1_000_000_000 + (time as f64 * 1e9 / MODEL_RATE_HZ) as i64);
+    let sigma_secs = Config::default().refine.lookahead_smoothing_secs;
     let in_camera = |time: usize, head: usize| {
         let rotation = scene.rows[time - LOOKAHEADS[head]].seen.camera.camera_from_virtual();
         let scored = scene.scored(time, head);
@@ -72,11 +71,12 @@ fn samples(scene: &AnsweredScene<'_>) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::with_capacity(scene.rows.len());
     for time in 0..scene.rows.len() {
         let (now, truth) = in_camera(time, 0);
-        smoother.see(stamp(time), now.map(Point3::from));
+        smoother.see(validate::stamp(time), now.map(Point3::from));
         samples.push(Sample { time, truth, answers: [now; ANSWERS.len()] });
         let Some(then) = time.checked_sub(HINDSIGHT) else { continue };
         let (later, _) = in_camera(time, furthest);
-        let smoothed = smoother.smooth(stamp(then), later.map(Point3::from), SIGMA_SECS).map(|joint| joint.coords);
+        let smoothed =
+            smoother.smooth(validate::stamp(then), later.map(Point3::from), sigma_secs).map(|joint| joint.coords);
         samples[then].answers = [samples[then].answers[0], later, smoothed];
     }
     samples.truncate(scene.rows.len().saturating_sub(HINDSIGHT));
@@ -96,19 +96,24 @@ struct Sums {
 impl Sums {
     /// Adds the answers for neighbouring samples.
     fn add(&mut self, answers: &[Pose], truth: &[Pose]) {
-        let minus = |a: &Pose, b: &Pose| -> Pose { std::array::from_fn(|joint| a[joint] - b[joint]) };
-        let errors: Vec<Pose> = answers.iter().zip(truth).map(|(answer, truth)| minus(answer, truth)).collect();
-        let differences =
-            |poses: &[Pose]| -> Vec<Pose> { poses.windows(2).map(|pair| minus(&pair[1], &pair[0])).collect() };
-        let norm = |pose: &Pose| validate::mean_distance(pose, &[Vector3::zeros(); JOINT_COUNT]);
-        let total = |poses: &[Pose]| poses.iter().map(norm).sum::<f64>();
-        let (changes, jerks) = (differences(&errors), differences(&differences(&differences(answers))));
-        self.error += total(&errors);
-        self.poses += errors.len();
-        self.change += total(&changes);
-        self.changes += changes.len();
-        self.jerk += total(&jerks);
-        self.jerks += jerks.len();
+        let pairs = answers.iter().zip(truth);
+        let errors: Vec<Pose> =
+            pairs.clone().map(|(answer, truth)| std::array::from_fn(|joint| answer[joint] - truth[joint])).collect();
+        self.error += pairs.map(|(answer, truth)| validate::mean_distance(answer, truth)).sum::<f64>();
+        self.poses += answers.len();
+        for change in errors.array_windows().map(|[before, now]| validate::mean_distance(now, before)) {
+            self.change += change;
+            self.changes += 1;
+        }
+        let times = [0.0, 1.0, 2.0, 3.0].map(|sample| sample / MODEL_RATE_HZ);
+        for [a, b, c, d] in answers.array_windows() {
+            let jerks =
+                (0..a.len()).filter_map(|joint| third_derivative([a[joint], b[joint], c[joint], d[joint]], times));
+            for jerk in jerks {
+                self.jerk += jerk.norm();
+                self.jerks += 1;
+            }
+        }
     }
 
     fn score(self) -> LookAheadScore {
@@ -117,7 +122,7 @@ impl Sums {
             poses: self.poses,
             mpjpe_mm: 1e3 * mean(self.error, self.poses),
             mpjve_mm: 1e3 * mean(self.change, self.changes),
-            jitter_m_per_s3: mean(self.jerk, self.jerks) * MODEL_RATE_HZ.powi(3),
+            jitter_m_per_s3: mean(self.jerk, self.jerks),
         }
     }
 }

@@ -7,11 +7,9 @@ use ndarray::ArrayD;
 use stridepose::adapters::model_store::Model;
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
 use stridepose::config::Provider;
-use stridepose::data::Stamp;
 use stridepose::model::{ModelContract, ModelTask};
 use stridepose::network::{Network, TensorView};
 use stridepose::stages::lift::{Lifter, LifterFacts};
-use stridepose::stages::window::MODEL_RATE_HZ;
 
 use crate::mocap::Clip;
 use crate::scene;
@@ -52,9 +50,9 @@ pub fn score(
     for ValidationScene { scene, keypoints, .. } in validation.scenes(of, condition) {
         let mut window = lifter.new_person();
         for (time, (keypoints, joints)) in keypoints.iter().zip(&scene.joints_in_camera).enumerate() {
-            let stamp = Stamp::from_nanoseconds(1_000_000_000 + (time as f64 * 1e9 / MODEL_RATE_HZ) as i64);
             window.see(*keypoints);
-            let answer = lifter.lift(stamp, std::slice::from_mut(&mut window))?.first().copied().flatten();
+            let answer =
+                lifter.lift(validate::stamp(time), std::slice::from_mut(&mut window))?.first().copied().flatten();
             if let Some(answer) = answer.filter(|_| condition.hidden.is_scored(time)) {
                 let (answer, truth) = (answer.now.joints_from_root, scene::from_root(joints));
                 sum += validate::mean_distance(&answer, &truth);

@@ -6,9 +6,10 @@ use nalgebra::{Point3, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use stridepose::data::Stamp;
 use stridepose::geometry::{ScaleFit, Similarity};
 use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
-use stridepose::stages::window::{FEATURE_COUNT, KeypointsOnPlane};
+use stridepose::stages::window::{FEATURE_COUNT, KeypointsOnPlane, MODEL_RATE_HZ};
 
 use crate::batch::{self, ObservedRow};
 use crate::mocap::{Clip, Split};
@@ -271,6 +272,11 @@ fn scored(head: usize, row: &ObservedRow, values: &[f32]) -> Scored {
             (scale(JOINT_COUNT * 3), scale(JOINT_COUNT * 4))
         }),
     }
+}
+
+/// When the sample at `time` of a scene at the model rate was taken.
+pub(crate) fn stamp(time: usize) -> Stamp {
+    Stamp::from_nanoseconds(1_000_000_000 + (time as f64 * 1e9 / MODEL_RATE_HZ) as i64)
 }
 
 /// Mean distance after the best similarity; without one where a pose has none (all joints in one place).
