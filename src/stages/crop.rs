@@ -5,6 +5,7 @@
 //! half image pixels it is the mean of several samples, so that a far too fine image is not aliased. What lies outside
 //! the image has the value that the network's contract states.
 
+mod rows;
 mod sampler;
 mod shrink;
 mod upright;
@@ -12,11 +13,11 @@ mod upright;
 use std::ops::Range;
 
 use image::RgbImage;
-use multiversion::multiversion;
 use nalgebra::{Point2, Rotation2};
 
 use crate::data::BoundingBox;
-use crate::model::{Colour, ImageInput, ImageLayout, PictureSize, Placement};
+use crate::model::{ImageInput, ImageLayout, PictureSize, Placement};
+use rows::Linear;
 
 /// A rectangle of the image, possibly turned, and the picture made of it. Both have the same aspect ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,28 +85,15 @@ impl Crop {
     /// # Panics
     /// When `out` is not three values a pixel long.
     pub fn sample_f32(&self, image: &RgbImage, input: &ImageInput, out: &mut [f32]) {
-        // value = byte * gain + offset, in the network's order of colours
-        let gain: [f32; 3] = std::array::from_fn(|channel| input.scale / input.std[channel]);
-        let offset: [f32; 3] = std::array::from_fn(|channel| -input.mean[channel] / input.std[channel]);
+        self.check_length(out.len());
+        let linear = Linear::of(input);
         match input.layout {
-            ImageLayout::Nhwc => {
-                let four = |of: [f32; 3]| [of[0], of[1], of[2], 0.0];
-                let (gain, offset) = (four(gain), four(offset));
-                self.write(image, input, out, move |values| {
-                    std::array::from_fn(|channel| values[channel] * gain[channel] + offset[channel])
-                });
-            }
-            ImageLayout::Nchw => {
-                let mut planes = planes(out, self.output);
-                let order = channel_order(input.colour);
-                let outside: [f32; 3] =
-                    std::array::from_fn(|channel| f32::from(input.outside) * gain[channel] + offset[channel]);
-                self.for_each_row(image, input.outside, |row, shown, line| {
-                    let rows =
-                        planes.each_mut().map(|plane| &mut plane[row * self.output.width_px..][..self.output.width_px]);
-                    spread(rows, shown, line, order, (gain, offset), outside);
-                });
-            }
+            ImageLayout::Nhwc => self.for_each_row(image, input.outside, |row, _, line| {
+                rows::scale(self.pixels(out, row), line, input.colour, &linear);
+            }),
+            ImageLayout::Nchw => self.for_each_row(image, input.outside, |row, shown, line| {
+                rows::spread(self.planes(out, row), shown, line, input.colour, &linear, input.outside);
+            }),
         }
     }
 
@@ -114,7 +102,11 @@ impl Crop {
     /// # Panics
     /// When `out` is not three values a pixel long.
     pub fn sample_u8(&self, image: &RgbImage, input: &ImageInput, out: &mut [u8]) {
-        self.write(image, input, out, |values| values.map(|value| (value + 0.5) as u8));
+        self.check_length(out.len());
+        self.for_each_row(image, input.outside, |row, _, line| match input.layout {
+            ImageLayout::Nhwc => rows::round_to_u8(self.pixels(out, row), line, input.colour),
+            ImageLayout::Nchw => rows::spread_rounded(self.planes(out, row), line, input.colour, |value| value as u8),
+        });
     }
 
     /// Writes the picture as bytes in 32-bit integers, in the network's order of colours and dimensions.
@@ -122,57 +114,30 @@ impl Crop {
     /// # Panics
     /// When `out` is not three values a pixel long.
     pub fn sample_i32(&self, image: &RgbImage, input: &ImageInput, out: &mut [i32]) {
-        self.write(image, input, out, |values| values.map(|value| (value + 0.5) as i32));
-    }
-
-    /// Resamples row by row and writes `convert(pixel)` in the network's order of colours and dimensions; the fourth value of
-    /// a pixel means nothing.
-    fn write<T: Copy>(
-        &self,
-        image: &RgbImage,
-        input: &ImageInput,
-        out: &mut [T],
-        convert: impl Fn([f32; 4]) -> [T; 4],
-    ) {
-        let PictureSize { width_px, height_px } = self.output;
-        let values = 3 * width_px * height_px;
-        assert_eq!(out.len(), values, "a picture of {width_px} x {height_px} px has {values} values");
-        match input.colour {
-            Colour::Rgb => self.write_in_order(image, input, out, convert),
-            Colour::Bgr => self.write_in_order(image, input, out, move |[r, g, b, none]| convert([b, g, r, none])),
-        }
-    }
-
-    fn write_in_order<T: Copy>(
-        &self,
-        image: &RgbImage,
-        input: &ImageInput,
-        out: &mut [T],
-        convert: impl Fn([f32; 4]) -> [T; 4],
-    ) {
-        let PictureSize { width_px, height_px } = self.output;
+        self.check_length(out.len());
         self.for_each_row(image, input.outside, |row, _, line| match input.layout {
-            ImageLayout::Nhwc => {
-                let out = &mut out[3 * row * width_px..3 * (row + 1) * width_px];
-                let last = 3 * (width_px - 1);
-                // Four values are a register: the next pixel is written over the fourth.
-                for at in (0..last).step_by(3) {
-                    if let (Some(rgb), Some(out)) = (line[at..].first_chunk(), out[at..].first_chunk_mut()) {
-                        *out = convert(*rgb);
-                    }
-                }
-                out[last..].copy_from_slice(&convert([line[last], line[last + 1], line[last + 2], 0.0])[..3]);
-            }
-            ImageLayout::Nchw => {
-                let pixels = width_px * height_px;
-                for (column, rgb) in line.chunks_exact(3).enumerate() {
-                    let values = convert([rgb[0], rgb[1], rgb[2], 0.0]);
-                    for channel in 0..3 {
-                        out[channel * pixels + row * width_px + column] = values[channel];
-                    }
-                }
-            }
+            ImageLayout::Nhwc => rows::round_to_i32(self.pixels(out, row), line, input.colour),
+            ImageLayout::Nchw => rows::spread_rounded(self.planes(out, row), line, input.colour, |value| value as i32),
         });
+    }
+
+    fn check_length(&self, length: usize) {
+        let values = 3 * self.output.area();
+        assert_eq!(length, values, "a picture of {} has {values} values", self.output);
+    }
+
+    /// A row of a picture whose pixels lie one after the other.
+    fn pixels<'a, T>(&self, out: &'a mut [T], row: usize) -> &'a mut [T] {
+        let length = 3 * self.output.width_px;
+        &mut out[row * length..(row + 1) * length]
+    }
+
+    /// A row of each plane of a picture, in the network's order.
+    fn planes<'a, T>(&self, out: &'a mut [T], row: usize) -> [&'a mut [T]; 3] {
+        let (width, area) = (self.output.width_px, self.output.area());
+        let (first, rest) = out.split_at_mut(area);
+        let (second, third) = rest.split_at_mut(area);
+        [first, second, third].map(|plane| &mut plane[row * width..(row + 1) * width])
     }
 
     /// Calls `put(row, shown, rgb)` for each row of the picture; `rgb` has three values for each pixel of it, and pixels that
@@ -186,56 +151,13 @@ impl Crop {
     }
 }
 
-/// The three planes of a picture, in the network's order.
-///
-/// # Panics
-/// When `out` is not three values a pixel long.
-fn planes(out: &mut [f32], size: PictureSize) -> [&mut [f32]; 3] {
-    let PictureSize { width_px, height_px } = size;
-    let pixels = width_px * height_px;
-    assert_eq!(out.len(), 3 * pixels, "a picture of {width_px} x {height_px} px has {} values", 3 * pixels);
-    let (first, rest) = out.split_at_mut(pixels);
-    let (second, third) = rest.split_at_mut(pixels);
-    [first, second, third]
-}
-
-/// One row of RGB to one row of each of the network's planes: `value * gain + offset` where it shows anything. Wider registers
-/// where the machine has them, the same numbers everywhere.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn spread(
-    rows: [&mut [f32]; 3],
-    shown: Range<usize>,
-    line: &[f32],
-    order: [usize; 3],
-    (gain, offset): ([f32; 3], [f32; 3]),
-    outside: [f32; 3],
-) {
-    for (channel, row) in rows.into_iter().enumerate() {
-        row[..shown.start].fill(outside[channel]);
-        row[shown.end..].fill(outside[channel]);
-        let line = &line[3 * shown.start..3 * shown.end];
-        let (gain, offset, colour) = (gain[channel], offset[channel], order[channel]);
-        for (out, rgb) in row[shown.clone()].iter_mut().zip(line.chunks_exact(3)) {
-            *out = rgb[colour] * gain + offset;
-        }
-    }
-}
-
 /// A crop turned by less than this is upright, rad: a hundredth of a pixel over a thousand.
 const UPRIGHT: f64 = 1e-5;
-
-/// Index into RGB of each of the network's channels.
-const fn channel_order(colour: Colour) -> [usize; 3] {
-    match colour {
-        Colour::Rgb => [0, 1, 2],
-        Colour::Bgr => [2, 1, 0],
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ImageElement;
+    use crate::model::{Colour, ImageElement};
     use image::Rgb;
 
     fn input(layout: ImageLayout, colour: Colour) -> ImageInput {

@@ -294,7 +294,7 @@ pub(crate) fn gemm(graph: &mut Graph, name: &str, linear: &Linear, x: &str) -> S
     gemm_into(graph, name, linear, x, None)
 }
 
-fn gemm_into(graph: &mut Graph, name: &str, linear: &Linear, x: &str, output: Option<&str>) -> String {
+pub(crate) fn gemm_into(graph: &mut Graph, name: &str, linear: &Linear, x: &str, output: Option<&str>) -> String {
     let (weight, bias) = weights(graph, name, linear);
     match output {
         Some(output) => {
