@@ -4,11 +4,13 @@
 //! For the 17 joints X of one person in the camera optical frame (m), it minimises
 //! ```text
 //! Σ_j w_j ρ(|π(X_j) − x_j|² / σ_j²)                      keypoints on the z = 1 plane, ρ Geman and McClure's kernel
-//! + Σ_j |X_j − X_root − X̂_j|²  in units of (σ̂ lateral, σ̂ depth)   the lifter's pose
+//! + ½ Σ_j |X_j − X_root − X̂_j|²  in units of (σ̂ lateral, σ̂ depth)   the lifter's pose, from the root
+//! + ½ Σ_j |X_j − X_parent − (X̂_j − X̂_parent)|²  in units of what σ̂² grows by from parent to joint, and along each limb
 //! + γ (dᵀ(X_root − R))² / P     the root R of the closed form and its filter, along its ray d
 //! + λ_b Σ_bones (|b| − ℓ_b)²                              this person's own bones
 //! + λ_t Σ_j |X_j − (X_j,t−1 + v_j dt)|²  relative to the root      small accelerations, real dt
 //! ```
+//! Errors of a lifted limb add up along it: where a keypoint moves a knee, the ankle behind it goes along.
 //! `root` places and filters the root, `solver` minimises and never returns a higher cost than it got, nothing is
 //! allocated on the way. The inverse normal matrix, plus the uncertainty of the body's scale that all joints share,
 //! gives each joint's covariance. What this image was refined to feeds back into the next only through λ_t and only
@@ -327,9 +329,14 @@ fn weights(settings: &RefineSettings, keypoints: &Weighted) -> (Weighted, Weight
 }
 
 fn lifter_covariance(lifted: &LiftedPose, joint: usize) -> Matrix3<f64> {
+    covariance_about(lifted, lifted.sigma_lateral[joint], lifted.sigma_depth[joint])
+}
+
+/// The covariance with these standard deviations across and along the lifter's line of sight.
+fn covariance_about(lifted: &LiftedPose, lateral: f64, depth: f64) -> Matrix3<f64> {
     let direction = lifted.viewing_direction.as_ref();
     let along = direction * direction.transpose();
-    (Matrix3::identity() - along) * lifted.sigma_lateral[joint].powi(2) + along * lifted.sigma_depth[joint].powi(2)
+    (Matrix3::identity() - along) * lateral.powi(2) + along * depth.powi(2)
 }
 
 /// Adds what all joints share, the unknown scale that moves them along their rays, and the calibration.

@@ -6,8 +6,8 @@
 
 use nalgebra::{Matrix2x3, Matrix3, Vector2, Vector3};
 
-use super::body_tree::BodyNormal;
-use super::{KeypointForRefinement, lifter_covariance};
+use super::body_tree::{BodyNormal, PARENT};
+use super::{KeypointForRefinement, covariance_about, lifter_covariance};
 use crate::data::LiftedPose;
 use crate::skeleton::{BONES, JOINT_COUNT, Joint, JointArray};
 
@@ -23,6 +23,10 @@ const SHORTEST_STEP_M: f64 = 2e-4;
 const DAMPING: (f64, f64, f64) = (1.0, 1e-3, 1e9);
 /// The lifter never states a smaller scale than this, m.
 const SMALLEST_SIGMA_M: f64 = 5e-3;
+/// How much of the lifter's word is about where a joint lies from its parent; the rest is about where it lies from the root.
+const ALONG_LIMBS: f64 = 0.5;
+/// A joint's own share of its variance is at least this: the rest it has from its parent.
+const LEAST_OWN_VARIANCE: f64 = 0.3;
 const ROOT: usize = Joint::Pelvis.index();
 
 /// Where the joints should be by the person's own motion.
@@ -66,17 +70,30 @@ pub(super) struct Solved {
 
 /// What stays the same in all steps.
 struct Constants {
+    /// Information of the lifter about each joint from the root.
     pose: JointArray<Matrix3<f64>>,
+    /// Information of the lifter about each joint from its parent.
+    limbs: JointArray<Matrix3<f64>>,
     /// Squared kernel width of each keypoint, in its own variances; 0 for joints without one.
     kernel: JointArray<f64>,
 }
 
 impl Constants {
     fn of(problem: &Problem<'_>, start: &Joints) -> Self {
+        let lifted = problem.lifted;
         let floor = Matrix3::identity() * SMALLEST_SIGMA_M.powi(2);
-        let pose = std::array::from_fn(|joint| {
-            let covariance = lifter_covariance(problem.lifted, joint) + floor;
-            covariance.try_inverse().unwrap_or_else(Matrix3::identity)
+        let information = |covariance: Matrix3<f64>, share: f64| {
+            (covariance + floor).try_inverse().unwrap_or_else(Matrix3::identity) * share
+        };
+        let pose = std::array::from_fn(|joint| information(lifter_covariance(lifted, joint), 1.0 - ALONG_LIMBS));
+        let limbs = std::array::from_fn(|joint| {
+            let own = |sigma: &JointArray<f64>| {
+                let of_parent = if PARENT[joint] == ROOT { 0.0 } else { sigma[PARENT[joint]].powi(2) };
+                let variance = sigma[joint].powi(2);
+                (variance - of_parent).max(LEAST_OWN_VARIANCE * variance).sqrt()
+            };
+            let (lateral, depth) = (own(&lifted.sigma_lateral), own(&lifted.sigma_depth));
+            information(covariance_about(lifted, lateral, depth), ALONG_LIMBS)
         });
         let kernel = std::array::from_fn(|joint| match &problem.keypoints[joint] {
             // Behind the camera at the start: no derivative leads to the front.
@@ -86,7 +103,7 @@ impl Constants {
             }
             _ => 0.0,
         });
-        Self { pose, kernel }
+        Self { pose, limbs, kernel }
     }
 
     fn keypoint<'p>(&self, problem: &'p Problem<'_>, joint: usize) -> Option<&'p KeypointForRefinement> {
@@ -120,6 +137,11 @@ fn pose_residual(problem: &Problem<'_>, joints: &Joints, joint: usize) -> Vector
     joints[joint] - joints[ROOT] - problem.lifted.joints_from_root[joint]
 }
 
+fn limb_residual(problem: &Problem<'_>, joints: &Joints, joint: usize) -> Vector3<f64> {
+    let (parent, lifted) = (PARENT[joint], &problem.lifted.joints_from_root);
+    joints[joint] - joints[parent] - (lifted[joint] - lifted[parent])
+}
+
 fn quadratic(residual: &Vector3<f64>, information: &Matrix3<f64>) -> f64 {
     residual.dot(&(information * residual))
 }
@@ -129,6 +151,7 @@ fn cost(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> f64 {
     for joint in 0..JOINT_COUNT {
         if joint != ROOT {
             cost += quadratic(&pose_residual(problem, joints, joint), &constants.pose[joint]);
+            cost += quadratic(&limb_residual(problem, joints, joint), &constants.limbs[joint]);
         }
         if let Some(keypoint) = constants.keypoint(problem, joint) {
             match reprojection(&joints[joint], keypoint) {
@@ -158,6 +181,8 @@ fn linearise(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> B
         if joint != ROOT {
             let information = &constants.pose[joint];
             normal.add_from_root(joint, information, &(information * pose_residual(problem, joints, joint)));
+            let information = &constants.limbs[joint];
+            normal.add_bone(joint, information, &(information * limb_residual(problem, joints, joint)));
         }
         if let Some(keypoint) = constants.keypoint(problem, joint)
             && let Some((residual, jacobian)) = reprojection(&joints[joint], keypoint)
