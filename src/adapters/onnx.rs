@@ -113,7 +113,7 @@ fn load_library() -> Result<Library, OnnxError> {
 
 /// Places to load the library from, best first.
 fn candidates() -> Vec<PathBuf> {
-    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         return vec![PathBuf::from(path)];
     }
     let binary = std::env::current_exe().unwrap_or_default();

@@ -7,18 +7,24 @@
 //!   made around true boxes; a finding is matched to whom it fits best, by falling score.
 //! * **PCK**: share of visible joints within a tenth of the longer side of the person's box (Yang and Ramanan 2013).
 
+use std::sync::Arc;
+
 use burn::prelude::*;
 use rayon::prelude::*;
 use stridepose::data::PersonKeypoints;
 use stridepose::model::{HeatmapAlignment, HeatmapDecode, HeatmapRefinement};
+use stridepose::network::NetworkError;
 use stridepose::skeleton::{Joint, KeypointLayout};
 use stridepose::stages::crop::Crop;
 use stridepose::stages::keypoints::decode_heatmap;
+use stridepose::stages::people::KeypointStage;
+use stridepose::stages::track::Search;
 
 use crate::keypoint_crop::{is_useful, plain_crop, sampled};
 use crate::keypoint_task::{self, tensor};
 use crate::labelled_picture::{LabelledPerson, LabelledPicture, OKS_SIGMAS, PictureSource};
 use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize, STRIDE_PX};
+use crate::score_calibration::Hit;
 
 /// Share of a box that a person covers.
 const AREA_OF_BOX: f64 = 0.53;
@@ -72,6 +78,48 @@ pub fn find(
         .map(|index| find_in(network, size, &source.draw(seed ^ ((index as u64) << 20)), index))
         .collect();
     found.into_iter().flatten().collect()
+}
+
+/// Searches for everybody in `pictures` pictures with any keypoint network, as the program calls it. One that says where to
+/// look next is asked twice: tracked people are searched for in the crop that it proposed.
+///
+/// # Errors
+/// When the engine fails.
+pub fn find_with(
+    stage: &mut KeypointStage,
+    source: &impl PictureSource,
+    pictures: usize,
+    seed: u64,
+    mut done: impl FnMut(),
+) -> Result<Vec<FoundPerson>, NetworkError> {
+    let mut all = Vec::new();
+    let numbers: Vec<usize> = (0..pictures).collect();
+    for numbers in numbers.chunks(rayon::current_num_threads()) {
+        let draw = |&index: &usize| (index, source.draw(seed ^ ((index as u64) << 20)));
+        let drawn: Vec<(usize, Arc<LabelledPicture>)> = numbers.par_iter().map(draw).collect();
+        for (index, picture) in drawn {
+            let people: Vec<&LabelledPerson> = picture.people.iter().filter(|person| is_useful(person)).collect();
+            let search = |(slot, person): (usize, &&LabelledPerson)| Search {
+                slot,
+                bbox_in_image_px: person.bbox_in_image_px,
+                crop: None,
+            };
+            let mut searches: Vec<Search> = people.iter().enumerate().map(search).collect();
+            let mut findings = stage.find(&picture.image, &searches)?;
+            if findings.iter().any(|finding| finding.next_crop.is_some()) {
+                searches.iter_mut().zip(&findings).for_each(|(search, finding)| search.crop = finding.next_crop);
+                findings = stage.find(&picture.image, &searches)?;
+            }
+            all.extend(people.into_iter().zip(findings).map(|(truth, finding)| FoundPerson {
+                picture: index,
+                image_size: picture.image.dimensions(),
+                truth: truth.clone(),
+                found: finding.person,
+            }));
+            done();
+        }
+    }
+    Ok(all)
 }
 
 /// Searches for everybody in one picture, in crops around the true boxes.
@@ -160,10 +208,20 @@ pub struct Statement {
     pub is_hit: bool,
 }
 
-/// Share of visible joints that were found within the tolerance.
-pub fn pck(people: &[FoundPerson]) -> f64 {
-    let visible: Vec<Statement> =
-        people.iter().flat_map(FoundPerson::statements).filter(|statement| statement.is_visible).collect();
+/// Score and truth of every joint that the network gave.
+pub fn hits(people: &[FoundPerson]) -> Vec<Hit> {
+    let given = |person: &FoundPerson, joint: Joint| person.found.keypoints[joint.index()].is_some();
+    let of_one = |person: &'_ FoundPerson| -> Vec<Hit> {
+        let statements = person.statements().filter(|statement| given(person, statement.joint));
+        statements.map(|statement| (statement.score, statement.is_hit)).collect()
+    };
+    people.iter().flat_map(of_one).collect()
+}
+
+/// Share of visible joints, of those that the layout has, that were found within the tolerance.
+pub fn pck(people: &[FoundPerson], layout: KeypointLayout) -> f64 {
+    let counts = |statement: &Statement| statement.is_visible && layout.index_of(statement.joint).is_some();
+    let visible: Vec<Statement> = people.iter().flat_map(FoundPerson::statements).filter(counts).collect();
     visible.iter().filter(|statement| statement.is_hit).count() as f64 / visible.len().max(1) as f64
 }
 
@@ -245,7 +303,10 @@ mod tests {
             assert!(oks_ap(&[person(0, 150.0, 0.9)], counted) < 1e-12);
         }
         // A tenth of 179.5 px.
-        assert!((pck(&[person(0, 17.0, 0.9)]) - 1.0).abs() < 1e-12 && pck(&[person(0, 19.0, 0.9)]) < 1e-12);
+        assert!(
+            (pck(&[person(0, 17.0, 0.9)], KeypointLayout::H36m17) - 1.0).abs() < 1e-12
+                && pck(&[person(0, 19.0, 0.9)], KeypointLayout::H36m17) < 1e-12
+        );
     }
 
     #[test]

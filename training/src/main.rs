@@ -5,7 +5,8 @@ mod commands;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    ablate, adapt, curves, discriminator, export, int8, keypoints, keypoints_export, lifter, person, validate,
+    ablate, adapt, curves, discriminator, export, int8, keypoints, keypoints_calibrate, keypoints_export, lifter,
+    person, validate,
 };
 
 /// Train the lifter of stridepose on motion capture and export it to ONNX.
@@ -24,6 +25,8 @@ enum Command {
     Keypoints(keypoints::KeypointsArguments),
     /// Measure a 2D keypoint network on rendered people it never saw, and write its model folder.
     ExportKeypoints(keypoints_export::KeypointsExportArguments),
+    /// Measure what a keypoint model's score is worth, anybody's, on rendered people, for its contract.
+    CalibrateKeypoints(keypoints_calibrate::KeypointsCalibrateArguments),
     /// Train a person detector on rendered people; resumes when the folder holds a checkpoint.
     Detector(person::DetectorArguments),
     /// Measure a person detector on rendered people it never saw, and write its model folder.
@@ -60,6 +63,7 @@ fn main() -> anyhow::Result<()> {
         Command::Lifter(arguments) => lifter::lifter(&arguments),
         Command::Keypoints(arguments) => keypoints::keypoints(&arguments),
         Command::ExportKeypoints(arguments) => keypoints_export::keypoints_export(&arguments),
+        Command::CalibrateKeypoints(arguments) => keypoints_calibrate::keypoints_calibrate(&arguments),
         Command::Detector(arguments) => person::detector(&arguments),
         Command::ExportDetector(arguments) => person::detector_export(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),

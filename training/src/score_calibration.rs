@@ -3,10 +3,40 @@
 //! The share of hits around each of the knots 0, 0.1, … 1 of the score, made monotonic by pooling neighbours that are not
 //! (Ayer et al. 1955); between the knots the program interpolates.
 
-use stridepose::model::SCORE_KNOTS;
+use anyhow::Context;
+use stridepose::metrics::{Calibration, Statement};
+use stridepose::model::{SCORE_KNOTS, calibrated_score};
 
 /// Score and whether the keypoint was within the tolerance.
 pub type Hit = (f64, bool);
+
+/// What a network's score is worth.
+pub struct ScoreCalibration {
+    /// Probabilities at the knots, for its contract.
+    pub confidence: [f32; SCORE_KNOTS],
+    /// How true the raw score is.
+    pub raw: Calibration,
+    /// How true the probabilities are.
+    pub calibrated: Calibration,
+}
+
+impl ScoreCalibration {
+    /// Fits the probabilities to some statements and holds them against others.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn of(fitted: &[Hit], measured: &[Hit]) -> anyhow::Result<Self> {
+        anyhow::ensure!(!fitted.is_empty(), "nobody to calibrate the confidence on");
+        let confidence = fit(fitted);
+        let of = |confidence: &dyn Fn(f64) -> f64| {
+            let stated = measured.iter().map(|&(score, is_hit)| Statement { confidence: confidence(score), is_hit });
+            Calibration::of(stated).context("nobody to measure the confidence on")
+        };
+        let raw = of(&|score| score)?;
+        let calibrated = of(&|score| f64::from(calibrated_score(&confidence, score as f32)))?;
+        Ok(Self { confidence, raw, calibrated })
+    }
+}
 
 /// Probabilities at the knots.
 pub fn fit(hits: &[Hit]) -> [f32; SCORE_KNOTS] {
@@ -46,6 +76,7 @@ pub fn fit(hits: &[Hit]) -> [f32; SCORE_KNOTS] {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -63,6 +94,20 @@ mod tests {
             // At the ends there are statements on one side of the knot only: their mean is a third of a step away.
             assert!((probability - score * score).abs() < 0.07, "{knot}: {probability}");
         }
+    }
+
+    #[test]
+    fn a_score_that_says_too_little_is_corrected() {
+        let hits: Vec<Hit> = (0..1000).map(|index| (f64::from(index % 10) / 30.0, index % 5 != 0)).collect();
+        let (fitted, measured) = hits.split_at(500);
+        let found = ScoreCalibration::of(fitted, measured).unwrap();
+        assert!(found.raw.expected_error > 0.5 && found.calibrated.expected_error < 0.05);
+        assert!(
+            found.confidence[..3].iter().all(|probability| (probability - 0.8).abs() < 0.1),
+            "{:?}",
+            found.confidence
+        );
+        assert!(ScoreCalibration::of(&[], measured).is_err() && ScoreCalibration::of(fitted, &[]).is_err());
     }
 
     #[test]

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-use stridepose::metrics::{Calibration, Statement as Stated};
 use stridepose::report::overlay::{contact_sheet, draw_disc, draw_line};
-use stridepose::skeleton::BONES;
+use stridepose::skeleton::{BONES, KeypointLayout};
 use stridepose_train::bvh_clip::BvhSettings;
 use stridepose_train::export_model;
 use stridepose_train::export_multi_scale;
@@ -15,7 +13,7 @@ use stridepose_train::mocap::{self, Split};
 use stridepose_train::picture_curves;
 use stridepose_train::picture_trainer;
 use stridepose_train::pictures::PictureSampler;
-use stridepose_train::score_calibration;
+use stridepose_train::score_calibration::ScoreCalibration;
 
 #[derive(clap::Args)]
 pub struct KeypointsExportArguments {
@@ -36,8 +34,8 @@ pub struct KeypointsExportArguments {
 }
 
 /// Seeds of the pictures that the figures and the calibration come from.
-const MEASURED: u64 = 0x1001;
-const CALIBRATED: u64 = 0x2002;
+pub const MEASURED: u64 = 0x1001;
+pub const CALIBRATED: u64 = 0x2002;
 
 /// Measures a run, and writes its model folder.
 pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<()> {
@@ -63,24 +61,17 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
     }
     let people = keypoint_score::find(&network, size, &source, arguments.pictures, MEASURED);
     let ap = |counted| keypoint_score::oks_ap(&people, counted);
-    let (visible, in_picture, pck) = (ap(Counted::Visible), ap(Counted::InPicture), keypoint_score::pck(&people));
+    let (visible, in_picture, pck) =
+        (ap(Counted::Visible), ap(Counted::InPicture), keypoint_score::pck(&people, KeypointLayout::H36m17));
     println!(
         "{} pictures, {} people: OKS-AP {visible:.3} of visible joints, {in_picture:.3} with hidden ones, PCK@0.1 {pck:.3}",
         arguments.pictures,
         people.len()
     );
     let Some(output) = &arguments.output else { return Ok(()) };
-    let hits = |people: &[FoundPerson]| -> Vec<(f64, bool)> {
-        people.iter().flat_map(FoundPerson::statements).map(|statement| (statement.score, statement.is_hit)).collect()
-    };
     let others = keypoint_score::find(&network, size, &source, arguments.pictures, CALIBRATED);
-    let confidence = score_calibration::fit(&hits(&others));
-    let stated = |of: &dyn Fn(f64) -> f64| {
-        Calibration::of(hits(&people).into_iter().map(|(score, is_hit)| Stated { confidence: of(score), is_hit }))
-            .context("nobody to measure the confidence on")
-    };
-    let raw = stated(&|score| score)?;
-    let calibrated = stated(&|score| f64::from(stridepose::model::calibrated_score(&confidence, score as f32)))?;
+    let calibration = ScoreCalibration::of(&keypoint_score::hits(&others), &keypoint_score::hits(&people))?;
+    let (confidence, raw, calibrated) = (calibration.confidence, calibration.raw, calibration.calibrated);
     println!(
         "expected calibration error {:.3} raw, {:.3} calibrated; probabilities {confidence:.3?}",
         raw.expected_error, calibrated.expected_error

@@ -9,6 +9,7 @@ pub mod export;
 pub mod hardware;
 pub mod int8;
 pub mod keypoints;
+pub mod keypoints_calibrate;
 pub mod keypoints_export;
 pub mod lifter;
 pub mod person;
