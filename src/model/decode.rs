@@ -288,6 +288,11 @@ impl KeypointsContract {
         matches!(self.decode, KeypointsDecode::YoloPose { .. } | KeypointsDecode::MovenetMultipose { .. })
     }
 
+    /// Whether the network says by itself how sure it is of a person, besides the keypoints' scores.
+    pub const fn scores_people(&self) -> bool {
+        self.is_single_stage() || matches!(self.decode, KeypointsDecode::Blazepose { .. })
+    }
+
     /// The same network as a detector, where it finds people too.
     pub fn as_detector(&self) -> Option<DetectorContract> {
         let decode = match &self.decode {

@@ -11,9 +11,7 @@ use image::RgbImage;
 
 use self::runner::{Outputs, Runner};
 use crate::data::{Detection, Keypoint, PersonKeypoints};
-use crate::model::{
-    DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode, SCORE_KNOTS, calibrated_score,
-};
+use crate::model::{DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode, calibrated_score};
 use crate::network::{Network, NetworkError};
 use crate::skeleton::KeypointLayout;
 use crate::stages::crop::Crop;
@@ -140,7 +138,7 @@ impl SingleStage {
     pub fn find(&mut self, image: &RgbImage, settings: &DetectSettings) -> Result<Vec<PersonKeypoints>, NetworkError> {
         let (letterbox, outputs) = self.runner.run_whole(image)?;
         let found = decode_single_stage(&self.contract, outputs.of(0, 0), &letterbox, image.dimensions(), settings);
-        Ok(found.iter().map(|person| person.keypoints).collect())
+        Ok(found.iter().map(|person| calibrated(person.keypoints, &self.contract)).collect())
     }
 }
 
@@ -172,18 +170,19 @@ fn decode(
                 .map_or(PersonKeypoints::NOBODY, |person| person.keypoints)
         }
     };
-    let person = match &contract.confidence {
-        Some(confidence) => calibrated(person, confidence),
-        None => person,
-    };
-    Finding { slot: search.slot, person, next_crop }
+    Finding { slot: search.slot, person: calibrated(person, contract), next_crop }
 }
 
-/// The person with every score turned into the probability that the contract states; the person's own is their mean.
-fn calibrated(person: PersonKeypoints, confidence: &[f32; SCORE_KNOTS]) -> PersonKeypoints {
+/// The person with every score turned into the probability that the contract states, where it does. The person's own score is
+/// the mean of these, unless the network says by itself whether there is somebody.
+fn calibrated(person: PersonKeypoints, contract: &KeypointsContract) -> PersonKeypoints {
+    let Some(confidence) = &contract.confidence else { return person };
     let keypoints = person.keypoints.map(|keypoint| {
         keypoint.map(|keypoint| Keypoint { score: calibrated_score(confidence, keypoint.score), ..keypoint })
     });
+    if contract.scores_people() {
+        return PersonKeypoints { keypoints, ..person };
+    }
     let scores = keypoints.iter().map(|keypoint| keypoint.map_or(0.0, |keypoint| keypoint.score));
     PersonKeypoints { keypoints, score: scores.sum::<f32>() / keypoints.len() as f32 }
 }
@@ -204,5 +203,50 @@ fn decode_single_stage(
             single_stage::decode_movenet_multipose(output, contract.layout, crop, image_size, settings)
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
+    use crate::skeleton::JOINT_COUNT;
+
+    fn contract(decode: KeypointsDecode) -> KeypointsContract {
+        let input = ImageInput {
+            name: String::new(),
+            element_type: ImageElement::F32,
+            layout: ImageLayout::Nhwc,
+            colour: Colour::Rgb,
+            size: PictureSize::square(64),
+            placement: Placement::TopLeft,
+            scale: 1.0,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            outside: 0,
+        };
+        let confidence = Some(std::array::from_fn(|knot| 0.5 + 0.05 * knot as f32));
+        KeypointsContract { input, layout: KeypointLayout::Coco17, confidence, decode }
+    }
+
+    #[test]
+    fn scores_become_probabilities_and_a_person_that_the_network_scores_itself_stays() {
+        let output = String::new;
+        let mut keypoints = [Some(Keypoint { x: 1.0, y: 2.0, score: 0.2, spread: None }); JOINT_COUNT];
+        keypoints[3] = None;
+        let person = PersonKeypoints { keypoints, score: 0.1 };
+        for (decode, own) in [
+            (KeypointsDecode::Movenet { output: output() }, None),
+            (KeypointsDecode::Blazepose { landmarks: output(), presence: output() }, Some(0.1)),
+            (KeypointsDecode::YoloPose { output: output() }, Some(0.1)),
+        ] {
+            let found = calibrated(person, &contract(decode));
+            assert!(found.keypoints.iter().flatten().all(|keypoint| (keypoint.score - 0.6).abs() < 1e-6));
+            assert!(found.keypoints[3].is_none());
+            let wanted = own.unwrap_or(0.6 * 16.0 / 17.0);
+            assert!((found.score - wanted).abs() < 1e-6, "{} instead of {wanted}", found.score);
+        }
+        let raw = KeypointsContract { confidence: None, ..contract(KeypointsDecode::Movenet { output: output() }) };
+        assert_eq!(calibrated(person, &raw), person);
     }
 }
