@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_score_that_says_too_little_is_corrected() {
-        let hits: Vec<Hit> = (0..1000).map(|index| (f64::from(index % 10) / 30.0, index % 5 != 0)).collect();
+        let hits: Vec<Hit> = (0..1000).map(|index| (f64::from(index % 10) / 30.0, index / 10 % 5 != 0)).collect();
         let (fitted, measured) = hits.split_at(500);
         let found = ScoreCalibration::of(fitted, measured).unwrap();
         assert!(found.raw.expected_error > 0.5 && found.calibrated.expected_error < 0.05);
