@@ -79,13 +79,14 @@ struct Constants {
 }
 
 impl Constants {
-    fn of(problem: &Problem<'_>, start: &Joints) -> Self {
+    /// With `along_limbs` for the share of the lifter's word that is about limbs.
+    fn of(problem: &Problem<'_>, start: &Joints, along_limbs: f64) -> Self {
         let lifted = problem.lifted;
         let floor = Matrix3::identity() * SMALLEST_SIGMA_M.powi(2);
         let information = |covariance: Matrix3<f64>, share: f64| {
             (covariance + floor).try_inverse().unwrap_or_else(Matrix3::identity) * share
         };
-        let pose = std::array::from_fn(|joint| information(lifter_covariance(lifted, joint), 1.0 - ALONG_LIMBS));
+        let pose = std::array::from_fn(|joint| information(lifter_covariance(lifted, joint), 1.0 - along_limbs));
         let limbs = std::array::from_fn(|joint| {
             let own = |sigma: &JointArray<f64>| {
                 let of_parent = if PARENT[joint] == ROOT { 0.0 } else { sigma[PARENT[joint]].powi(2) };
@@ -93,7 +94,7 @@ impl Constants {
                 (variance - of_parent).max(LEAST_OWN_VARIANCE * variance).sqrt()
             };
             let (lateral, depth) = (own(&lifted.sigma_lateral), own(&lifted.sigma_depth));
-            information(covariance_about(lifted, lateral, depth), ALONG_LIMBS)
+            information(covariance_about(lifted, lateral, depth), along_limbs)
         });
         let kernel = std::array::from_fn(|joint| match &problem.keypoints[joint] {
             // Behind the camera at the start: no derivative leads to the front.
@@ -212,7 +213,7 @@ fn linearise(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> B
 
 /// Minimises from `start` in at most `iterations` steps; 0 gives `start` itself, with covariances.
 pub(super) fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> Solved {
-    let constants = Constants::of(problem, start);
+    let constants = Constants::of(problem, start, ALONG_LIMBS);
     let cost_before = cost(problem, &constants, start);
     let (mut joints, mut cost_now) = (*start, cost_before);
     let (mut damping, least, most) = DAMPING;
@@ -247,13 +248,15 @@ pub(super) fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> S
             .and_then(|keypoint| reprojection(&joints[joint], keypoint))
             .is_some_and(|(residual, _)| residual.norm_squared() < constants.kernel[joint])
     });
-    // The past is no independent witness: it is left out of the covariance.
+    // The past is no independent witness: it is left out of the covariance. What the lifter states of a joint from the root is
+    // calibrated, what follows of it for limbs is not.
     let alone = Problem { temporal: None, ..*problem };
+    let calibrated = Constants::of(problem, start, 0.0);
     let fallback = |joint: usize| {
         let root = problem.root_information.try_inverse().unwrap_or_else(Matrix3::identity);
         root + lifter_covariance(problem.lifted, joint)
     };
-    let covariance = linearise(&alone, &constants, &joints)
+    let covariance = linearise(&alone, &calibrated, &joints)
         .factor()
         .map_or_else(|| std::array::from_fn(fallback), |factor| factor.covariances());
     Solved { joints, covariance, is_supported, cost_before, cost_after: cost_now }
@@ -306,7 +309,7 @@ mod tests {
         let (lifted, keypoints) = (lifted(), keypoints());
         let problem = problem(&lifted, &keypoints);
         let joints = lifted.joints_from_root.map(|joint| joint + Vector3::new(0.35, 0.05, 3.9));
-        let constants = Constants::of(&problem, &joints);
+        let constants = Constants::of(&problem, &joints, ALONG_LIMBS);
         let normal = linearise(&problem, &constants, &joints);
         for unknown in 0..3 * JOINT_COUNT {
             let at = |by: f64| {
@@ -345,7 +348,7 @@ mod tests {
             last = solved.cost_after;
         }
         let solved = solve(&problem, &start, 40);
-        let constants = Constants::of(&problem, &start);
+        let constants = Constants::of(&problem, &start, ALONG_LIMBS);
         let gradient = linearise(&problem, &constants, &solved.joints).gradient;
         assert!(gradient.iter().all(|slope| slope.norm() < 1.0), "{gradient:?}");
     }
