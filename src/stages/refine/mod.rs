@@ -329,14 +329,9 @@ fn weights(settings: &RefineSettings, keypoints: &Weighted) -> (Weighted, Weight
 }
 
 fn lifter_covariance(lifted: &LiftedPose, joint: usize) -> Matrix3<f64> {
-    covariance_about(lifted, lifted.sigma_lateral[joint], lifted.sigma_depth[joint])
-}
-
-/// The covariance with these standard deviations across and along the lifter's line of sight.
-fn covariance_about(lifted: &LiftedPose, lateral: f64, depth: f64) -> Matrix3<f64> {
     let direction = lifted.viewing_direction.as_ref();
     let along = direction * direction.transpose();
-    (Matrix3::identity() - along) * lateral.powi(2) + along * depth.powi(2)
+    (Matrix3::identity() - along) * lifted.sigma_lateral[joint].powi(2) + along * lifted.sigma_depth[joint].powi(2)
 }
 
 /// Adds what all joints share, the unknown scale that moves them along their rays, and the calibration.

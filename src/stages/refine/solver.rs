@@ -7,7 +7,7 @@
 use nalgebra::{Matrix2x3, Matrix3, Vector2, Vector3};
 
 use super::body_tree::{BodyNormal, PARENT};
-use super::{KeypointForRefinement, covariance_about, lifter_covariance};
+use super::{KeypointForRefinement, lifter_covariance};
 use crate::data::LiftedPose;
 use crate::skeleton::{BONES, JOINT_COUNT, Joint, JointArray};
 
@@ -82,19 +82,24 @@ impl Constants {
     /// With `along_limbs` for the share of the lifter's word that is about limbs.
     fn of(problem: &Problem<'_>, start: &Joints, along_limbs: f64) -> Self {
         let lifted = problem.lifted;
-        let floor = Matrix3::identity() * SMALLEST_SIGMA_M.powi(2);
-        let information = |covariance: Matrix3<f64>, share: f64| {
-            (covariance + floor).try_inverse().unwrap_or_else(Matrix3::identity) * share
+        let direction = lifted.viewing_direction.as_ref();
+        let along = direction * direction.transpose();
+        let across = Matrix3::identity() - along;
+        // The inverse of `lifter_covariance` in closed form.
+        let information = |lateral: f64, depth: f64, share: f64| {
+            let of = |variance: f64| share / (variance + SMALLEST_SIGMA_M.powi(2));
+            across * of(lateral) + along * of(depth)
         };
-        let pose = std::array::from_fn(|joint| information(lifter_covariance(lifted, joint), 1.0 - along_limbs));
+        let pose = std::array::from_fn(|joint| {
+            information(lifted.sigma_lateral[joint].powi(2), lifted.sigma_depth[joint].powi(2), 1.0 - along_limbs)
+        });
         let limbs = std::array::from_fn(|joint| {
             let own = |sigma: &JointArray<f64>| {
                 let of_parent = if PARENT[joint] == ROOT { 0.0 } else { sigma[PARENT[joint]].powi(2) };
                 let variance = sigma[joint].powi(2);
-                (variance - of_parent).max(LEAST_OWN_VARIANCE * variance).sqrt()
+                (variance - of_parent).max(LEAST_OWN_VARIANCE * variance)
             };
-            let (lateral, depth) = (own(&lifted.sigma_lateral), own(&lifted.sigma_depth));
-            information(covariance_about(lifted, lateral, depth), along_limbs)
+            information(own(&lifted.sigma_lateral), own(&lifted.sigma_depth), along_limbs)
         });
         let kernel = std::array::from_fn(|joint| match &problem.keypoints[joint] {
             // Behind the camera at the start: no derivative leads to the front.
