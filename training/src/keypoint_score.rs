@@ -283,9 +283,16 @@ pub(crate) fn interpolated_precision(mut outcomes: Vec<(f32, bool)>, truths: usi
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::labelled_picture::Waver;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use ndarray::{ArrayD, ArrayViewD, Axis};
     use stridepose::data::Keypoint;
+    use stridepose::model::{KeypointsContract, KeypointsDecode, PictureSize};
+    use stridepose::network::{Network, TensorSpec, TensorView};
+
+    use crate::labelled_picture::Waver;
 
     /// Somebody in a picture of his own, found `away` px from the truth with this score.
     fn person(picture: usize, away: f32, score: f32) -> FoundPerson {
@@ -327,5 +334,83 @@ mod tests {
             visible.map(|joint| (-25.0 / (2.0 * area * (2.0 * OKS_SIGMAS[joint.index()]).powi(2))).exp()).collect();
         let expected = terms.iter().sum::<f64>() / terms.len() as f64;
         assert!((found.oks(&found.found, Counted::Visible) - expected).abs() < 1e-6);
+    }
+
+    /// A keypoint network that always says the same, and counts how often it is asked.
+    struct Always {
+        answers: Vec<ArrayD<f32>>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Network for Always {
+        fn inputs(&self) -> &[TensorSpec] {
+            &[]
+        }
+
+        fn outputs(&self) -> &[TensorSpec] {
+            &[]
+        }
+
+        fn provider(&self) -> &'static str {
+            "none"
+        }
+
+        fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayViewD<'_, f32>>, NetworkError> {
+            let TensorView::F32(pictures) = &inputs[0] else { unreachable!("the contract asks for floats") };
+            assert_eq!(pictures.shape()[1..], [3, 64, 64]);
+            self.asked.fetch_add(pictures.shape()[0], Ordering::Relaxed);
+            let batch = pictures.shape()[0];
+            self.answers = self.answers.iter().map(|answer| repeated(answer, batch)).collect();
+            Ok(self.answers.iter().map(|answer| answer.view()).collect())
+        }
+    }
+
+    /// The first of `answer` as often as there are pictures.
+    fn repeated(answer: &ArrayD<f32>, batch: usize) -> ArrayD<f32> {
+        let first = answer.index_axis(Axis(0), 0);
+        let views: Vec<_> = (0..batch).map(|_| first.view()).collect();
+        ndarray::stack(Axis(0), &views).unwrap()
+    }
+
+    fn stage(
+        decode: KeypointsDecode,
+        layout: KeypointLayout,
+        answers: Vec<ArrayD<f32>>,
+    ) -> (KeypointStage, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let input = crate::keypoint_crop::image_input(PictureSize::square(64));
+        let contract = KeypointsContract { input, layout, confidence: None, decode };
+        (KeypointStage::new(contract, Box::new(Always { answers, asked: asked.clone() })), asked)
+    }
+
+    #[test]
+    fn anybodys_network_is_asked_about_everybody_and_judged_by_the_joints_it_has() {
+        let middle = ArrayD::from_shape_fn(vec![1, 1, 17, 3], |at| if at[3] == 2 { 0.7 } else { 0.5 });
+        let output = || "output".to_owned();
+        let (mut stage, asked) =
+            stage(KeypointsDecode::Movenet { output: output() }, KeypointLayout::Coco17, vec![middle]);
+        let mut pictures = 0;
+        let people = find_with(&mut stage, &Waver, 5, 3, || pictures += 1).unwrap();
+        assert_eq!((pictures, asked.load(Ordering::Relaxed)), (5, people.len()));
+        assert!(people.len() >= 5 && people.is_sorted_by_key(|person| person.picture));
+        let has = |joint: &Joint| KeypointLayout::Coco17.index_of(*joint).is_some();
+        let joints = Joint::ALL.iter().filter(|joint| has(joint)).count();
+        let hits = hits(&people);
+        assert_eq!(hits.len(), joints * people.len());
+        assert!(hits.iter().all(|(score, _)| (score - 0.7).abs() < 1e-6));
+        // The middle of everybody is no hit for most joints, and joints that COCO lacks are no misses.
+        let share = pck(&people, KeypointLayout::Coco17);
+        assert!(share < 0.5 && pck(&people, KeypointLayout::H36m17) <= share);
+    }
+
+    #[test]
+    fn a_network_that_says_where_to_look_next_is_asked_there_too() {
+        let landmarks =
+            ArrayD::from_shape_fn(vec![1, 195], |at| if at[1] % 5 < 2 { 20.0 + at[1] as f32 / 10.0 } else { 4.0 });
+        let decode = KeypointsDecode::Blazepose { landmarks: "a".to_owned(), presence: "b".to_owned() };
+        let presence = ArrayD::from_elem(vec![1, 1], 1.0);
+        let (mut stage, asked) = stage(decode, KeypointLayout::BlazePose33, vec![landmarks, presence]);
+        let people = find_with(&mut stage, &Waver, 3, 1, || ()).unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), 2 * people.len());
     }
 }
