@@ -74,6 +74,25 @@ impl ImageInput {
     }
 }
 
+#[cfg(test)]
+impl ImageInput {
+    /// Bytes as they are in floats, a square of `side_px`.
+    pub(crate) fn plain(layout: ImageLayout, colour: Colour, side_px: usize) -> Self {
+        Self {
+            name: String::new(),
+            element_type: ImageElement::F32,
+            layout,
+            colour,
+            size: PictureSize::square(side_px),
+            placement: Placement::TopLeft,
+            scale: 1.0,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            outside: 114,
+        }
+    }
+}
+
 /// The section as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

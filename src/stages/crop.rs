@@ -157,22 +157,11 @@ const UPRIGHT: f64 = 1e-5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Colour, ImageElement};
+    use crate::model::Colour;
     use image::Rgb;
 
     fn input(layout: ImageLayout, colour: Colour) -> ImageInput {
-        ImageInput {
-            name: String::new(),
-            element_type: ImageElement::F32,
-            layout,
-            colour,
-            size: PictureSize::square(4),
-            placement: Placement::TopLeft,
-            scale: 1.0,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            outside: 114,
-        }
+        ImageInput::plain(layout, colour, 4)
     }
 
     fn ramp() -> RgbImage {

@@ -209,22 +209,11 @@ fn decode_single_stage(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Colour, ImageElement, ImageInput, ImageLayout, PictureSize, Placement};
+    use crate::model::{Colour, ImageInput, ImageLayout};
     use crate::skeleton::JOINT_COUNT;
 
     fn contract(decode: KeypointsDecode) -> KeypointsContract {
-        let input = ImageInput {
-            name: String::new(),
-            element_type: ImageElement::F32,
-            layout: ImageLayout::Nhwc,
-            colour: Colour::Rgb,
-            size: PictureSize::square(64),
-            placement: Placement::TopLeft,
-            scale: 1.0,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            outside: 0,
-        };
+        let input = ImageInput::plain(ImageLayout::Nhwc, Colour::Rgb, 64);
         let confidence = Some(std::array::from_fn(|knot| 0.5 + 0.05 * knot as f32));
         KeypointsContract { input, layout: KeypointLayout::Coco17, confidence, decode }
     }

@@ -75,9 +75,14 @@ pub fn find(
 ) -> Vec<FoundPerson> {
     let found: Vec<Vec<FoundPerson>> = (0..pictures)
         .into_par_iter()
-        .map(|index| find_in(network, size, &source.draw(seed ^ ((index as u64) << 20)), index))
+        .map(|index| find_in(network, size, &numbered_picture(source, seed, index), index))
         .collect();
     found.into_iter().flatten().collect()
+}
+
+/// The picture of a number.
+fn numbered_picture(source: &impl PictureSource, seed: u64, index: usize) -> Arc<LabelledPicture> {
+    source.draw(seed ^ ((index as u64) << 20))
 }
 
 /// Searches for everybody in `pictures` pictures with any keypoint network, as the program calls it. One that says where to
@@ -95,7 +100,7 @@ pub fn find_with(
     let mut all = Vec::new();
     let numbers: Vec<usize> = (0..pictures).collect();
     for numbers in numbers.chunks(rayon::current_num_threads()) {
-        let draw = |&index: &usize| (index, source.draw(seed ^ ((index as u64) << 20)));
+        let draw = |&index: &usize| (index, numbered_picture(source, seed, index));
         let drawn: Vec<(usize, Arc<LabelledPicture>)> = numbers.par_iter().map(draw).collect();
         for (index, picture) in drawn {
             let people: Vec<&LabelledPerson> = picture.people.iter().filter(|person| is_useful(person)).collect();
@@ -210,12 +215,9 @@ pub struct Statement {
 
 /// Score and truth of every joint that the network gave.
 pub fn hits(people: &[FoundPerson]) -> Vec<Hit> {
-    let given = |person: &FoundPerson, joint: Joint| person.found.keypoints[joint.index()].is_some();
-    let of_one = |person: &'_ FoundPerson| -> Vec<Hit> {
-        let statements = person.statements().filter(|statement| given(person, statement.joint));
-        statements.map(|statement| (statement.score, statement.is_hit)).collect()
-    };
-    people.iter().flat_map(of_one).collect()
+    let given = |person: &FoundPerson, statement: &Statement| person.found.keypoints[statement.joint.index()].is_some();
+    let statements = people.iter().flat_map(|person| person.statements().filter(move |of| given(person, of)));
+    statements.map(|statement| (statement.score, statement.is_hit)).collect()
 }
 
 /// Share of visible joints, of those that the layout has, that were found within the tolerance.

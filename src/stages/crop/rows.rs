@@ -7,31 +7,32 @@ use multiversion::multiversion;
 
 use crate::model::{Colour, ImageInput};
 
-/// `value * gain + offset` for each of the network's channels.
+/// Whole pixels in whole registers.
+const TOGETHER: usize = 48;
+
+/// `value * gain + offset` for each of the network's channels, over and over for [`TOGETHER`] values.
 pub(super) struct Linear {
-    gain: [f32; 3],
-    offset: [f32; 3],
+    gain: [f32; TOGETHER],
+    offset: [f32; TOGETHER],
 }
 
 impl Linear {
     /// `(value * scale - mean) / std`.
     pub(super) fn of(input: &ImageInput) -> Self {
-        Self {
-            gain: std::array::from_fn(|channel| input.scale / input.std[channel]),
-            offset: std::array::from_fn(|channel| -input.mean[channel] / input.std[channel]),
-        }
+        let gain = std::array::from_fn(|channel| input.scale / input.std[channel]);
+        let offset = std::array::from_fn(|channel| -input.mean[channel] / input.std[channel]);
+        Self::of_channels(gain, offset)
+    }
+
+    fn of_channels(gain: [f32; 3], offset: [f32; 3]) -> Self {
+        Self { gain: std::array::from_fn(|at| gain[at % 3]), offset: std::array::from_fn(|at| offset[at % 3]) }
     }
 }
-
-/// Whole pixels in whole registers.
-const TOGETHER: usize = 48;
 
 /// Pixels one after the other, scaled.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub(super) fn scale(row: &mut [f32], line: &[f32], colour: Colour, linear: &Linear) {
-    let gain: [f32; TOGETHER] = std::array::from_fn(|at| linear.gain[at % 3]);
-    let offset: [f32; TOGETHER] = std::array::from_fn(|at| linear.offset[at % 3]);
-    convert(row, line, colour, |value, at| value * gain[at] + offset[at]);
+    convert(row, line, colour, |value, at| value * linear.gain[at] + linear.offset[at]);
 }
 
 /// Pixels one after the other, rounded.
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn rows_of_any_width_have_every_pixel_in_the_networks_order() {
-        let linear = Linear { gain: [0.5, 2.0, 3.0], offset: [1.0, -2.0, 0.25] };
+        let linear = Linear::of_channels([0.5, 2.0, 3.0], [1.0, -2.0, 0.25]);
         for width in [1, 15, 16, 17, 40, 416] {
             let line: Vec<f32> = (0..3 * width).map(|at| (at * 29 % 255) as f32 + 0.3).collect();
             for colour in [Colour::Rgb, Colour::Bgr] {

@@ -79,8 +79,7 @@ struct Constants {
 }
 
 impl Constants {
-    /// With `along_limbs` for the share of the lifter's word that is about limbs.
-    fn of(problem: &Problem<'_>, start: &Joints, along_limbs: f64) -> Self {
+    fn of(problem: &Problem<'_>, start: &Joints) -> Self {
         let lifted = problem.lifted;
         let direction = lifted.viewing_direction.as_ref();
         let along = direction * direction.transpose();
@@ -91,7 +90,7 @@ impl Constants {
             across * of(lateral) + along * of(depth)
         };
         let pose = std::array::from_fn(|joint| {
-            information(lifted.sigma_lateral[joint].powi(2), lifted.sigma_depth[joint].powi(2), 1.0 - along_limbs)
+            information(lifted.sigma_lateral[joint].powi(2), lifted.sigma_depth[joint].powi(2), 1.0 - ALONG_LIMBS)
         });
         let limbs = std::array::from_fn(|joint| {
             let own = |sigma: &JointArray<f64>| {
@@ -99,7 +98,7 @@ impl Constants {
                 let variance = sigma[joint].powi(2);
                 (variance - of_parent).max(LEAST_OWN_VARIANCE * variance)
             };
-            information(own(&lifted.sigma_lateral), own(&lifted.sigma_depth), along_limbs)
+            information(own(&lifted.sigma_lateral), own(&lifted.sigma_depth), ALONG_LIMBS)
         });
         let kernel = std::array::from_fn(|joint| match &problem.keypoints[joint] {
             // Behind the camera at the start: no derivative leads to the front.
@@ -110,6 +109,12 @@ impl Constants {
             _ => 0.0,
         });
         Self { pose, limbs, kernel }
+    }
+
+    /// The same with all of the lifter's word about joints from the root, as it was calibrated.
+    fn calibrated(&self) -> Self {
+        let pose = self.pose.map(|information| information / (1.0 - ALONG_LIMBS));
+        Self { pose, limbs: [Matrix3::zeros(); JOINT_COUNT], kernel: self.kernel }
     }
 
     fn keypoint<'p>(&self, problem: &'p Problem<'_>, joint: usize) -> Option<&'p KeypointForRefinement> {
@@ -218,7 +223,7 @@ fn linearise(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> B
 
 /// Minimises from `start` in at most `iterations` steps; 0 gives `start` itself, with covariances.
 pub(super) fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> Solved {
-    let constants = Constants::of(problem, start, ALONG_LIMBS);
+    let constants = Constants::of(problem, start);
     let cost_before = cost(problem, &constants, start);
     let (mut joints, mut cost_now) = (*start, cost_before);
     let (mut damping, least, most) = DAMPING;
@@ -256,12 +261,11 @@ pub(super) fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> S
     // The past is no independent witness: it is left out of the covariance. What the lifter states of a joint from the root is
     // calibrated, what follows of it for limbs is not.
     let alone = Problem { temporal: None, ..*problem };
-    let calibrated = Constants::of(problem, start, 0.0);
     let fallback = |joint: usize| {
         let root = problem.root_information.try_inverse().unwrap_or_else(Matrix3::identity);
         root + lifter_covariance(problem.lifted, joint)
     };
-    let covariance = linearise(&alone, &calibrated, &joints)
+    let covariance = linearise(&alone, &constants.calibrated(), &joints)
         .factor()
         .map_or_else(|| std::array::from_fn(fallback), |factor| factor.covariances());
     Solved { joints, covariance, is_supported, cost_before, cost_after: cost_now }
@@ -314,7 +318,7 @@ mod tests {
         let (lifted, keypoints) = (lifted(), keypoints());
         let problem = problem(&lifted, &keypoints);
         let joints = lifted.joints_from_root.map(|joint| joint + Vector3::new(0.35, 0.05, 3.9));
-        let constants = Constants::of(&problem, &joints, ALONG_LIMBS);
+        let constants = Constants::of(&problem, &joints);
         let normal = linearise(&problem, &constants, &joints);
         for unknown in 0..3 * JOINT_COUNT {
             let at = |by: f64| {
@@ -353,7 +357,7 @@ mod tests {
             last = solved.cost_after;
         }
         let solved = solve(&problem, &start, 40);
-        let constants = Constants::of(&problem, &start, ALONG_LIMBS);
+        let constants = Constants::of(&problem, &start);
         let gradient = linearise(&problem, &constants, &solved.joints).gradient;
         assert!(gradient.iter().all(|slope| slope.norm() < 1.0), "{gradient:?}");
     }

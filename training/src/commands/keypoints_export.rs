@@ -70,8 +70,8 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
     );
     let Some(output) = &arguments.output else { return Ok(()) };
     let others = keypoint_score::find(&network, size, &source, arguments.pictures, CALIBRATED);
-    let calibration = ScoreCalibration::of(&keypoint_score::hits(&others), &keypoint_score::hits(&people))?;
-    let (confidence, raw, calibrated) = (calibration.confidence, calibration.raw, calibration.calibrated);
+    let ScoreCalibration { confidence, raw, calibrated } =
+        ScoreCalibration::of(&keypoint_score::hits(&others), &keypoint_score::hits(&people))?;
     println!(
         "expected calibration error {:.3} raw, {:.3} calibrated; probabilities {confidence:.3?}",
         raw.expected_error, calibrated.expected_error
