@@ -44,7 +44,7 @@ def stages(folder):
 
 
 def networks():
-    graphs = ["lifter/streaming.onnx", "lifter/discriminator.onnx"]
+    graphs = ["lifter/streaming.onnx", "lifter/discriminator.onnx", "lifter_int8/streaming_int8.onnx"]
     return {graph: hashlib.sha256((MODELS / graph).read_bytes()).hexdigest() for graph in graphs}
 
 

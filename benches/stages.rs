@@ -149,7 +149,7 @@ struct Feeder {
 }
 
 impl Feeder {
-    fn new(people: usize) -> Self {
+    fn new(people: usize, lifter: &str) -> Self {
         let camera = CameraModel::pinhole(640, 480, 525.0);
         let settings = SceneSettings { people, duration_secs: 20.0, pillar: None, ..SceneSettings::default() };
         let scene = make_scene(&settings, &|point| camera.project(point));
@@ -161,7 +161,8 @@ impl Feeder {
                 image.people.iter().map(|someone| person(someone.keypoints)).collect()
             })
             .collect();
-        let config = Config::from_sources(None, &["detector.max_people:=50".to_owned()]).unwrap();
+        let parameters = ["detector.max_people:=50".to_owned(), format!("lifter.model:={lifter}")];
+        let config = Config::from_sources(None, &parameters).unwrap();
         let store = ModelStore::new(&[]).unwrap();
         let pipeline = engine::build(&config, &store, Feed::Keypoints).unwrap().pipeline;
         let mut feeder = Self { camera, images, next: 0, pipeline };
@@ -203,9 +204,10 @@ impl StageObserver for LiftAndRefine {
 
 fn lift_and_refine(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("lift_and_refine");
-    for people in [1, 4, 20] {
-        let mut feeder = Feeder::new(people);
-        group.bench_function(BenchmarkId::new("people", people), |bencher| {
+    for (lifter, people) in [("lifter", 1), ("lifter", 4), ("lifter", 20), ("lifter_int8", 1), ("lifter_int8", 4)] {
+        let mut feeder = Feeder::new(people, lifter);
+        let name = if lifter == "lifter" { "people" } else { "people_in_8_bits" };
+        group.bench_function(BenchmarkId::new(name, people), |bencher| {
             bencher.iter_custom(|images| {
                 let mut observer = LiftAndRefine::default();
                 for _ in 0..images {
@@ -218,7 +220,7 @@ fn lift_and_refine(criterion: &mut Criterion) {
     group.finish();
     let mut group = criterion.benchmark_group("track_lift_refine");
     for people in [1, 4, 20] {
-        let mut feeder = Feeder::new(people);
+        let mut feeder = Feeder::new(people, "lifter");
         group.bench_function(BenchmarkId::new("people", people), |bencher| {
             bencher.iter(|| black_box(feeder.image(&mut ())));
         });

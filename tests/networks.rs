@@ -12,6 +12,8 @@ use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, graph_tensors};
 use stridepose::config::Provider;
 use stridepose::model::{ModelContract, ModelTask, PictureSize, judge_styles};
 use stridepose::network::{Network, TensorView};
+use stridepose::skeleton::JOINT_COUNT;
+use stridepose::stages::lift::LifterFacts;
 use stridepose::stages::window::FEATURE_COUNT;
 
 const CPU: EngineSettings = EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 };
@@ -117,17 +119,45 @@ fn streaming_whole_sequence_and_trainer_agree() {
     let apart = farthest(whole[0].as_slice().unwrap(), &golden.answers);
     assert!(apart < 1e-4, "whole sequence and trainer are {apart} apart");
 
+    let answers = streamed(&mut streaming, &facts, &features);
+    let apart = farthest(&answers, &golden.answers);
+    assert!(apart < 1e-4, "streaming and trainer are {apart} apart");
+}
+
+/// The lifter in 8 bits that is shipped is the same lifter: joints within millimetres of those of 32 bits.
+#[test]
+fn eight_bits_say_nearly_the_same() {
+    let golden = golden();
+    let model = ModelStore::new(&[]).unwrap().load("lifter_int8").unwrap();
+    let ModelTask::Lifter(facts) = model.contract.task.clone() else { panic!("a lifter") };
+    let mut network = OnnxNetwork::load(&model, &CPU).unwrap();
+    let features = Array2::from_shape_vec((golden.samples, FEATURE_COUNT), golden.features).unwrap();
+    let answers = streamed(&mut network, &facts, &features);
+    let width = golden.answers.len() / golden.samples;
+    let mut apart_m = Vec::new();
+    for (narrow, wide) in answers.chunks_exact(width).zip(golden.answers.chunks_exact(width)) {
+        // The joints of the answer that is given at once.
+        for (narrow, wide) in narrow.chunks_exact(3).zip(wide.chunks_exact(3)).take(JOINT_COUNT) {
+            apart_m.push(narrow.iter().zip(wide).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt());
+        }
+    }
+    let mean = apart_m.iter().sum::<f32>() / apart_m.len() as f32;
+    assert!(mean > 0.0 && mean < 0.01, "{mean} m");
+}
+
+/// What a streaming lifter answers to each row of `features`.
+fn streamed(network: &mut OnnxNetwork, facts: &LifterFacts, features: &Array2<f32>) -> Vec<f32> {
     // Channels of each row that is kept, and how long ago it is read again.
     let mut kept: Vec<(usize, Vec<usize>)> = Vec::new();
     for stride in &facts.image_strides {
         kept.extend(facts.dilations.iter().map(|d| (facts.branch_channels, vec![2 * d * stride, d * stride])));
     }
-    kept.extend(facts.recall.map(|recall| (recall.channels, recall.ages)));
+    kept.extend(facts.recall.iter().map(|recall| (recall.channels, recall.ages.clone())));
     let oldest = kept.iter().map(|(_, ages)| ages[0]).max().unwrap();
-    assert!(golden.samples > oldest, "the golden must reach the oldest row");
+    assert!(features.nrows() > oldest, "the golden must reach the oldest row");
     let mut history: Vec<Vec<f32>> = Vec::new();
     let mut answers = Vec::new();
-    for time in 0..golden.samples {
+    for time in 0..features.nrows() {
         let mut past = Vec::new();
         let mut start = 0;
         for (channels, ages) in &kept {
@@ -142,10 +172,9 @@ fn streaming_whole_sequence_and_trainer_agree() {
         let past = Array2::from_shape_vec((1, past.len()), past).unwrap();
         let row = features.slice(ndarray::s![time..=time, ..]).to_owned();
         let outputs =
-            streaming.run(&[TensorView::F32(row.view().into_dyn()), TensorView::F32(past.view().into_dyn())]).unwrap();
+            network.run(&[TensorView::F32(row.view().into_dyn()), TensorView::F32(past.view().into_dyn())]).unwrap();
         answers.extend_from_slice(outputs[0].as_slice().unwrap());
         history.push(outputs[1].as_slice().unwrap().to_vec());
     }
-    let apart = farthest(&answers, &golden.answers);
-    assert!(apart < 1e-4, "streaming and trainer are {apart} apart");
+    answers
 }
