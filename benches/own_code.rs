@@ -150,7 +150,7 @@ fn measure(keypoints: &str, answer: fn(usize, &mut [ArrayD<f32>])) -> Percentile
         }
         let stamp = Stamp::from_nanoseconds(1_000_000_000 + image * 33_333_333);
         let picture = &pictures[image as usize % pictures.len()];
-        let estimates = pipeline.process_picture(stamp, picture, &camera, &mut timer).unwrap();
+        let estimates = pipeline.process_picture(stamp, picture, None, &camera, &mut timer).unwrap();
         timer.end_image();
         seen += i64::from(image >= WARM_UP && estimates.now.people.len() == 1);
         pipeline.recycle(estimates);

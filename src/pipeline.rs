@@ -10,7 +10,7 @@ use nalgebra::Point2;
 
 use crate::config::{self, Config};
 use crate::data::{
-    BoundingBox, JointEstimate, JointState, KeypointsInImage, LiftedPose, MeasuredKeypoint, PersonEstimate,
+    BoundingBox, Detection, JointEstimate, JointState, KeypointsInImage, LiftedPose, MeasuredKeypoint, PersonEstimate,
     PersonKeypoints, PoseEstimate, Stamp, TrackId,
 };
 use crate::geometry::CameraModel;
@@ -66,6 +66,8 @@ pub trait StageObserver {
     fn begin(&mut self, stage: Stage);
     /// `stage` is done.
     fn end(&mut self, stage: Stage);
+    /// What somebody did of `stage` ahead is used for this image.
+    fn use_ahead(&mut self, _stage: Stage) {}
 }
 
 /// Watches nothing.
@@ -199,6 +201,11 @@ impl Pipeline {
         self.stages.lifter.lookahead()
     }
 
+    /// How many images from now the detector runs next if nobody is lost until then; 0 is the next image.
+    pub fn images_to_detector(&self) -> u32 {
+        self.tracker.images_to_detector()
+    }
+
     /// Takes back estimates that are no longer needed: the next image then needs no new memory.
     pub fn recycle(&mut self, estimates: Estimates) {
         let Estimates { now, mut earlier } = estimates;
@@ -236,12 +243,13 @@ impl Pipeline {
             return Ok(Estimates::nobody(stamp, Warning::new(WarningKind::ImageRefused, error.to_string())));
         }
         let picture = std::mem::take(&mut self.rgb);
-        let estimates = self.process_picture(stamp, &picture, camera, observer);
+        let estimates = self.process_picture(stamp, &picture, None, camera, observer);
         self.rgb = picture;
         estimates
     }
 
-    /// The way of one image that is decoded already.
+    /// The way of one image that is decoded already. `detections` are what the detector found in it, where somebody has run it
+    /// on this image ahead; they are used if the detector is wanted here.
     ///
     /// # Errors
     /// [`PipelineError`] when an engine fails.
@@ -249,6 +257,7 @@ impl Pipeline {
         &mut self,
         stamp: Stamp,
         picture: &RgbImage,
+        detections: Option<&[Detection]>,
         camera: &CameraModel,
         observer: &mut dyn StageObserver,
     ) -> Result<Estimates, PipelineError> {
@@ -267,9 +276,14 @@ impl Pipeline {
             TwoDStages::TopDown(detector, keypoints) => {
                 // 3. Where everybody should be by now; on some images, who else is there.
                 if self.tracker.wants_detector() {
-                    let detections =
-                        timed(observer, Stage::Detect, || detector.detect(picture, &self.settings.detect))?;
-                    self.tracker.add_detections(&detections);
+                    if let Some(detections) = detections {
+                        observer.use_ahead(Stage::Detect);
+                        self.tracker.add_detections(detections);
+                    } else {
+                        let detections =
+                            timed(observer, Stage::Detect, || detector.detect(picture, &self.settings.detect))?;
+                        self.tracker.add_detections(&detections);
+                    }
                 }
                 // 4. Keypoints of each, and with them who is who.
                 self.searches.clear();
@@ -443,11 +457,7 @@ impl Person {
 impl Settings {
     fn from(config: &Config) -> Self {
         Self {
-            detect: DetectSettings {
-                score_threshold: config.detector.score_threshold as f32,
-                nms_iou: config.detector.nms_iou as f32,
-                max_people: config.detector.max_people as usize,
-            },
+            detect: detect_settings(config),
             refine: RefineSettings {
                 mode: match config.refine.mode {
                     config::RefineMode::Off => RefineMode::Off,
@@ -489,6 +499,15 @@ fn best_people(people: &[PersonKeypoints], most: usize) -> Vec<PersonKeypoints> 
     best.truncate(most);
     best.sort_unstable();
     best.into_iter().map(|index| people[index]).collect()
+}
+
+/// Which detections the pipeline keeps.
+pub fn detect_settings(config: &Config) -> DetectSettings {
+    DetectSettings {
+        score_threshold: config.detector.score_threshold as f32,
+        nms_iou: config.detector.nms_iou as f32,
+        max_people: config.detector.max_people as usize,
+    }
 }
 
 fn track_settings(config: &Config) -> TrackSettings {

@@ -190,7 +190,7 @@ fn no_picture_allocates_outside_the_two_d_networks_after_warm_up() {
     for time in 0..200 {
         let stamp = Stamp::from_nanoseconds(1_000_000_000 + time * 33_333_333);
         let (before, mut in_networks) = (allocations(), InNetworks::default());
-        let estimates = pipeline.process_picture(stamp, &picture, &camera, &mut in_networks).unwrap();
+        let estimates = pipeline.process_picture(stamp, &picture, None, &camera, &mut in_networks).unwrap();
         if time >= 100 {
             counted += allocations() - before - in_networks.allocations;
             detected += in_networks.allocations;

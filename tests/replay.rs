@@ -11,7 +11,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use stridepose::adapters::messages::stridepose::Keypoint;
+use stridepose::adapters::model_store::ModelStore;
 use stridepose::adapters::result_bag::read_result_bag;
+use stridepose::adapters::scene_bag::write_scene_pictures;
+use stridepose::commands::ConsoleArgs;
+use stridepose::commands::replay::{Overlap, Progress};
+use stridepose::config::Config;
+use stridepose::scene::SceneSettings;
 
 use keypoint_recording::Recording;
 
@@ -248,4 +254,28 @@ fn the_demo_finds_the_people_it_made() {
         assert!(recall > least_recall, "{input}: {recall}");
         assert!(folder.path().join("result/overlay.png").is_file());
     }
+}
+
+/// Decoding and the detector ahead, writing behind: the bytes are those of one thread that does one thing after the other.
+#[test]
+fn threads_change_no_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = SceneSettings { duration_secs: 1.5, ..SceneSettings::default() };
+    let scene = folder.path().join("scene");
+    write_scene_pictures(&settings, &scene, &mut |_| ()).unwrap();
+    let parameters =
+        ["detector.model:=stridepose_person", "keypoints.model:=stridepose_pose_small", "detector.interval:=4"];
+    let config = Config::from_sources(None, &parameters.map(str::to_owned)).unwrap();
+    let store = ModelStore::new(&[]).unwrap();
+    let [alone, together] = [Overlap::Never, Overlap::WhereThereIsACore].map(|overlap| {
+        // The name of the folder is in the bag: the same in both.
+        let output = folder.path().join(format!("{overlap:?}")).join("result");
+        let progress = Progress::of_one(ConsoleArgs { quiet: true, verbose: 0 }).unwrap();
+        let summary =
+            stridepose::commands::replay::replay(&scene, &output, &config, &store, &progress, overlap).unwrap();
+        assert!(summary.skeletons > 20, "{}", summary.skeletons);
+        (fs::read(only_mcap(&output)).unwrap(), summary.stages_ms["detect"].count)
+    });
+    assert!(alone.0 == together.0, "other bytes with threads");
+    assert_eq!(alone.1, together.1, "runs of the detector that were used");
 }

@@ -6,7 +6,7 @@ use crate::adapters::model_store::{self, Model, ModelError, ModelStore};
 use crate::adapters::onnx::{EngineSettings, OnnxError, OnnxNetwork, ProviderAttempt};
 use crate::adapters::stage_timer::NetworkTime;
 use crate::config::Config;
-use crate::model::ModelTask;
+use crate::model::{DetectorContract, ModelTask};
 use crate::pipeline::{Pipeline, Stages};
 use crate::stages::lift::{LiftError, Lifter};
 use crate::stages::people::{DetectorStage, KeypointStage, SingleStage, TwoDStages};
@@ -89,11 +89,7 @@ pub enum Feed {
 /// # Errors
 /// [`EngineError`] says which model or provider, and what to do.
 pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, EngineError> {
-    let settings = EngineSettings {
-        provider: config.inference.provider,
-        intra_threads: config.inference.intra_threads as usize,
-        most_people: config.detector.max_people as usize,
-    };
+    let settings = engine_settings(config);
     let mut models = BTreeMap::new();
     let network_time = NetworkTime::default();
     let mut load = |part: &'static str, name: &str| -> Result<(Model, OnnxNetwork), EngineError> {
@@ -103,20 +99,14 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
         models.insert(part, LoadedModel::of(name, &model, &network));
         Ok((model, network))
     };
-    let wrong_kind =
-        |parameter, name: &str, wanted| EngineError::WrongKind { parameter, name: name.to_owned(), wanted };
     let two_d = if feed == Feed::Images {
         let (detector_name, name) = (&config.detector.model, &config.keypoints.model);
-        let no_detector = || wrong_kind("detector.model", detector_name, "person detector");
+        let no_detector = || no_detector(detector_name);
         let detector = if detector_name == name {
             None
         } else {
             let (model, network) = load("detector", detector_name)?;
-            let contract = match model.contract.task {
-                ModelTask::Detector(contract) => contract,
-                ModelTask::Keypoints(contract) => contract.as_detector().ok_or_else(no_detector)?,
-                ModelTask::Lifter(_) => return Err(no_detector()),
-            };
+            let contract = detector_contract(model).ok_or_else(no_detector)?;
             Some(DetectorStage::new(contract, Box::new(network)))
         };
         let (model, network) = load("keypoints", name)?;
@@ -150,4 +140,48 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
         lifter = lifter.with_discriminator(Discriminator::new(facts, Box::new(network)).map_err(refuse)?);
     }
     Ok(Engine { pipeline: Pipeline::new(config, Stages { two_d, lifter }), models, network_time })
+}
+
+/// A detector of its own beside that of the pipeline, and the time that it takes; `None` where the pipeline has none.
+///
+/// # Errors
+/// As [`build`].
+pub fn second_detector(
+    config: &Config,
+    store: &ModelStore,
+) -> Result<Option<(DetectorStage, NetworkTime)>, EngineError> {
+    let name = &config.detector.model;
+    if *name == config.keypoints.model {
+        return Ok(None);
+    }
+    let model = store.load(name)?;
+    let mut network = OnnxNetwork::load(&model, &engine_settings(config))?;
+    let time = NetworkTime::default();
+    network.time = time.clone();
+    let contract = detector_contract(model).ok_or_else(|| no_detector(name))?;
+    Ok(Some((DetectorStage::new(contract, Box::new(network)), time)))
+}
+
+fn engine_settings(config: &Config) -> EngineSettings {
+    EngineSettings {
+        provider: config.inference.provider,
+        intra_threads: config.inference.intra_threads as usize,
+        most_people: config.detector.max_people as usize,
+    }
+}
+
+fn detector_contract(model: Model) -> Option<DetectorContract> {
+    match model.contract.task {
+        ModelTask::Detector(contract) => Some(contract),
+        ModelTask::Keypoints(contract) => contract.as_detector(),
+        ModelTask::Lifter(_) => None,
+    }
+}
+
+fn no_detector(name: &str) -> EngineError {
+    wrong_kind("detector.model", name, "person detector")
+}
+
+fn wrong_kind(parameter: &'static str, name: &str, wanted: &'static str) -> EngineError {
+    EngineError::WrongKind { parameter, name: name.to_owned(), wanted }
 }

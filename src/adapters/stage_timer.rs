@@ -18,7 +18,8 @@ impl NetworkTime {
         self.0.fetch_add(run.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    fn total(&self) -> Duration {
+    /// The time so far.
+    pub fn total(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 }
@@ -31,6 +32,8 @@ pub struct StageTimer {
     times_ms: BTreeMap<Stage, Vec<f32>>,
     own_ms: Vec<f32>,
     own_of_this_image: Duration,
+    /// What was done ahead for this image: of which stage, how long it took, how much of that was its own.
+    ahead: Option<(Stage, Duration, Duration)>,
 }
 
 /// Percentiles of one stage, ms.
@@ -60,6 +63,13 @@ impl StageObserver for StageTimer {
             self.own_of_this_image += elapsed.saturating_sub(in_networks);
         }
     }
+
+    fn use_ahead(&mut self, stage: Stage) {
+        if let Some((_, elapsed, own)) = self.ahead.take_if(|(ahead, ..)| *ahead == stage) {
+            self.add(stage, elapsed);
+            self.own_of_this_image += own;
+        }
+    }
 }
 
 impl StageTimer {
@@ -87,9 +97,16 @@ impl StageTimer {
         self.times_ms.entry(stage).or_default().push(1e3 * elapsed.as_secs_f32());
     }
 
+    /// A run of `stage` for the next image that was measured elsewhere, and how much of it was neither decoding nor networks: it
+    /// counts if the pipeline uses it.
+    pub const fn offer(&mut self, stage: Stage, elapsed: Duration, own: Duration) {
+        self.ahead = Some((stage, elapsed, own));
+    }
+
     /// The pipeline is done with an image.
     pub fn end_image(&mut self) {
         self.own_ms.push(1e3 * std::mem::take(&mut self.own_of_this_image).as_secs_f32());
+        self.ahead = None;
     }
 
     /// Percentiles of each stage that ran.
@@ -145,5 +162,24 @@ mod tests {
         let stages = all["keypoints"].p50 + all["track"].p50;
         assert_eq!(own.count, 1);
         assert!(own.p50 >= 30.0 && (own.p50 - (stages - 30.0)).abs() < 0.1, "{} of {stages} ms", own.p50);
+    }
+
+    #[test]
+    fn what_was_done_ahead_counts_where_it_is_used() {
+        let mut timer = StageTimer::default();
+        let [took, own] = [30, 10].map(Duration::from_millis);
+        for is_used in [false, true] {
+            timer.offer(Stage::Detect, took, own);
+            if is_used {
+                timer.use_ahead(Stage::Keypoints);
+                timer.use_ahead(Stage::Detect);
+                timer.use_ahead(Stage::Detect);
+            }
+            timer.end_image();
+        }
+        timer.use_ahead(Stage::Detect);
+        assert_eq!(timer.percentiles()["detect"], Percentiles { count: 1, p50: 30.0, p95: 30.0, p99: 30.0 });
+        assert_eq!(timer.own().count, 2);
+        assert!((timer.own().p99 - 10.0).abs() < 1e-3 && timer.own().p50.abs() < 1e-6);
     }
 }

@@ -1,5 +1,6 @@
 //! `stridepose replay BAG -o DIR`: the pipeline over a recorded bag. Several bags: [`super::replay_many`].
 
+mod detect_ahead;
 mod input;
 mod output;
 mod progress;
@@ -16,13 +17,14 @@ use image::RgbImage;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::input::{Content, Input, Source};
+use self::detect_ahead::{DetectAhead, NextDetection};
+use self::input::{Content, Input, Picture, Source};
 use self::output::{Answer, Output};
 pub use self::progress::Progress;
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
 use crate::adapters::bag::writer::{PARTIAL_METADATA_FILE, is_our_file};
 use crate::adapters::bag::{Bag, CameraTopics, Completeness, rosbag2_metadata};
-use crate::adapters::engine::{self, Engine};
+use crate::adapters::engine::{self, Engine, Feed};
 use crate::adapters::known_camera::KnownCamera;
 use crate::adapters::model_store::ModelStore;
 use crate::adapters::stage_timer::StageTimer;
@@ -103,8 +105,8 @@ pub fn run(args: &ReplayArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     Ok(if summary.is_damaged() { Outcome::Damaged } else { Outcome::Fine })
 }
 
-/// Replays `bag` into the folder `output`. Where there is a core for it, images are read and decoded ahead and results are
-/// written behind, each in a thread of its own; the result is the same.
+/// Replays `bag` into the folder `output`. Where there is a core for it, images are read, decoded and looked at for people ahead,
+/// and results are written behind, each in a thread of its own; the result is the same.
 ///
 /// # Errors
 /// [`Refused`] when the bag, a model or the folder cannot be used, any other error when the work failed.
@@ -131,7 +133,11 @@ pub fn replay(
     let completeness = if overlap == Overlap::WhereThereIsACore
         && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
     {
-        run_in_threads(&mut run, written, &source, &mut bag, spare_pictures)?
+        let ahead = match source.feed() {
+            Feed::Images => DetectAhead::new(config, store, run.next_detection.clone()).map_err(Refused::because)?,
+            Feed::Keypoints => None,
+        };
+        run_in_threads(&mut run, ahead, written, &source, &mut bag, spare_pictures)?
     } else {
         let completeness = source.read(&mut bag, &spare_pictures, &mut |input| {
             match run.take(input)? {
@@ -155,22 +161,32 @@ pub enum Overlap {
     Never,
 }
 
-/// Messages that wait between two threads, at most: enough to even out, little to hold.
-const WAITING: usize = 2;
+/// Messages that wait to be written, at most.
+const WAITING_OUT: usize = 2;
+/// Messages that wait for the networks, at most: a detector takes as long as a few images.
+const WAITING_IN: usize = 4;
 
-/// Reading and decoding ahead, the networks in this thread, writing behind.
+/// Reading, decoding and the detector ahead, the other networks in this thread, writing behind.
 fn run_in_threads(
     run: &mut Run<'_>,
+    mut ahead: Option<DetectAhead>,
     mut written: Output,
     source: &Source,
     bag: &mut Bag,
     spare: Receiver<RgbImage>,
 ) -> anyhow::Result<Completeness> {
-    let (send_input, inputs) = mpsc::sync_channel(WAITING);
-    let (send_answer, answers) = mpsc::sync_channel::<Option<Answer>>(WAITING);
+    let (send_input, inputs) = mpsc::sync_channel(WAITING_IN);
+    let (send_answer, answers) = mpsc::sync_channel::<Option<Answer>>(WAITING_OUT);
     thread::scope(|scope| {
         let reader = scope.spawn(move || {
-            source.read(bag, &spare, &mut |input| {
+            source.read(bag, &spare, &mut |mut input| {
+                if let Some(ahead) = &mut ahead {
+                    let picture = input.as_mut().ok().and_then(Input::picture_mut);
+                    let found = ahead.see(picture.as_ref().map(|picture| &picture.pixels))?;
+                    if let Some(picture) = picture {
+                        picture.found = found;
+                    }
+                }
                 let is_taken = send_input.send(input).is_ok();
                 Ok(if is_taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
             })
@@ -211,6 +227,9 @@ struct Run<'a> {
     progress: &'a Progress,
     began: Instant,
     spare: Receiver<Estimates>,
+    /// Messages so far.
+    messages: u64,
+    next_detection: NextDetection,
 }
 
 impl<'a> Run<'a> {
@@ -242,6 +261,8 @@ impl<'a> Run<'a> {
             progress,
             began: Instant::now(),
             spare,
+            messages: 0,
+            next_detection: NextDetection::default(),
         })
     }
 
@@ -251,14 +272,17 @@ impl<'a> Run<'a> {
             self.engine.pipeline.recycle(estimates);
         }
         self.progress.image();
-        match input {
-            Ok(input) => self.estimate(input).map(Some),
+        self.messages += 1;
+        let answer = match input {
+            Ok(input) => Some(self.estimate(input)?),
             Err(warning) => {
                 self.summary.images += 1;
                 self.warn(&warning);
-                Ok(None)
+                None
             }
-        }
+        };
+        self.next_detection.set(self.messages + u64::from(self.engine.pipeline.images_to_detector()));
+        Ok(answer)
     }
 
     /// One image or one set of keypoints, good as far as the message goes.
@@ -268,16 +292,20 @@ impl<'a> Run<'a> {
         let mut picture = None;
         let estimates = match (self.camera.of(&camera_info), content) {
             (Err(reason), content) => {
-                if let Content::Picture(Ok(decoded), _) = content {
-                    picture = Some(decoded);
+                if let Content::Picture(Ok(decoded)) = content {
+                    picture = Some(decoded.pixels);
                 }
                 Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason))
             }
-            (Ok(_), Content::Picture(Err(warning), _)) => Estimates::nobody(stamp, warning),
-            (Ok(camera), Content::Picture(Ok(decoded), decoding)) => {
+            (Ok(_), Content::Picture(Err(warning))) => Estimates::nobody(stamp, warning),
+            (Ok(camera), Content::Picture(Ok(Picture { pixels, decoding, found }))) => {
                 self.timer.add(Stage::Decode, decoding);
-                let estimates = pipeline.process_picture(stamp, &decoded, camera, &mut self.timer)?;
-                picture = Some(decoded);
+                if let Some(found) = &found {
+                    self.timer.offer(Stage::Detect, found.took, found.own);
+                }
+                let detections = found.as_ref().map(|found| &*found.detections);
+                let estimates = pipeline.process_picture(stamp, &pixels, detections, camera, &mut self.timer)?;
+                picture = Some(pixels);
                 estimates
             }
             (Ok(camera), Content::Keypoints(people, warnings)) => {

@@ -7,7 +7,9 @@ use nalgebra::Point2;
 
 use crate::data::{JointState, PersonEstimate};
 use crate::geometry::CameraModel;
+use crate::model::{PictureSize, Placement};
 use crate::skeleton::BONES;
+use crate::stages::crop::Crop;
 
 /// Colours that stay apart for people with colour-blindness (Okabe and Ito 2008).
 const COLOURS: [[u8; 3]; 7] =
@@ -37,13 +39,14 @@ pub fn colour_of(track_id: u32) -> [u8; 3] {
     COLOURS[(track_id as usize).saturating_sub(1) % COLOURS.len()]
 }
 
-/// A copy of `image` with everybody drawn on it; on a dark picture of the camera's size where there is no image.
-pub fn draw_everybody(image: &RgbImage, camera: &CameraModel, people: &[PersonEstimate]) -> RgbImage {
-    let mut picture = if image.width() > 0 { image.clone() } else { canvas(camera) };
-    for person in people {
-        draw_person(&mut picture, camera, person);
+/// Draws everybody on `image`, which becomes a dark picture of the camera's size where it is empty.
+pub fn draw_everybody(image: &mut RgbImage, camera: &CameraModel, people: &[PersonEstimate]) {
+    if image.is_empty() {
+        *image = canvas(camera);
     }
-    picture
+    for person in people {
+        draw_person(image, camera, person);
+    }
 }
 
 fn canvas(camera: &CameraModel) -> RgbImage {
@@ -173,19 +176,25 @@ pub(super) fn draw_number(image: &mut RgbImage, x: i64, y: i64, number: u32, sca
     }
 }
 
-/// Puts images of one size side by side, `columns` a row, on a dark sheet; every image shrunk to `width` px.
-pub fn contact_sheet(images: &[RgbImage], columns: u32, width: u32) -> RgbImage {
+/// `image` shrunk to `width` px.
+pub fn thumbnail(image: &RgbImage, width: u32) -> RgbImage {
+    let height =
+        (f64::from(image.height()) * f64::from(width) / f64::from(image.width().max(1))).round().max(1.0) as u32;
+    let size = PictureSize { width_px: width as usize, height_px: height as usize };
+    Crop::letterbox(image.dimensions(), size, Placement::Centre).picture(image)
+}
+
+/// Puts images of one size side by side, `columns` a row, on a dark sheet.
+pub fn contact_sheet(images: &[RgbImage], columns: u32) -> RgbImage {
     const GAP: u32 = 4;
     let Some(first) = images.first() else { return RgbImage::new(1, 1) };
-    let height =
-        (f64::from(first.height()) * f64::from(width) / f64::from(first.width().max(1))).round().max(1.0) as u32;
+    let (width, height) = first.dimensions();
     let rows = (images.len() as u32).div_ceil(columns.max(1));
     let mut sheet = RgbImage::from_pixel(columns * (width + GAP) + GAP, rows * (height + GAP) + GAP, Rgb([24, 24, 28]));
     for (index, image) in images.iter().enumerate() {
-        let small = image::imageops::resize(image, width, height, image::imageops::FilterType::Triangle);
         let (column, row) = (index as u32 % columns, index as u32 / columns);
         let (x, y) = (GAP + column * (width + GAP), GAP + row * (height + GAP));
-        image::imageops::replace(&mut sheet, &small, i64::from(x), i64::from(y));
+        image::imageops::replace(&mut sheet, image, i64::from(x), i64::from(y));
     }
     sheet
 }
@@ -214,8 +223,8 @@ mod tests {
 
     #[test]
     fn a_contact_sheet_holds_every_image() {
-        let images = vec![RgbImage::from_pixel(40, 30, Rgb([200, 0, 0])); 5];
-        let sheet = contact_sheet(&images, 3, 20);
+        let images = vec![thumbnail(&RgbImage::from_pixel(40, 30, Rgb([200, 0, 0])), 20); 5];
+        let sheet = contact_sheet(&images, 3);
         assert_eq!(sheet.dimensions(), (3 * 24 + 4, 2 * 19 + 4));
         assert_eq!(sheet.get_pixel(30, 30).0, [200, 0, 0]);
     }

@@ -16,7 +16,7 @@ use image::RgbImage;
 use nalgebra::{Point2, Rotation2};
 
 use crate::data::BoundingBox;
-use crate::model::{ImageInput, ImageLayout, PictureSize, Placement};
+use crate::model::{Colour, ImageInput, ImageLayout, PictureSize, Placement};
 use rows::Linear;
 
 /// A rectangle of the image, possibly turned, and the picture made of it. Both have the same aspect ratio.
@@ -109,6 +109,16 @@ impl Crop {
         });
     }
 
+    /// The picture as it looks; what lies outside the image is black.
+    pub fn picture(&self, image: &RgbImage) -> RgbImage {
+        let PictureSize { width_px, height_px } = self.output;
+        let mut picture = RgbImage::new(width_px as u32, height_px as u32);
+        self.for_each_row(image, 0, |row, _, line| {
+            rows::round_to_u8(self.pixels(&mut picture, row), line, Colour::Rgb);
+        });
+        picture
+    }
+
     /// Writes the picture as bytes in 32-bit integers, in the network's order of colours and dimensions.
     ///
     /// # Panics
@@ -157,7 +167,6 @@ const UPRIGHT: f64 = 1e-5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Colour;
     use image::Rgb;
 
     fn input(layout: ImageLayout, colour: Colour) -> ImageInput {
@@ -190,6 +199,7 @@ mod tests {
         let mut pixels = vec![0; 48];
         crop.sample_u8(&ramp(), &input(ImageLayout::Nhwc, Colour::Rgb), &mut pixels);
         assert_eq!(pixels[..6], [20, 20, 7, 30, 20, 7]);
+        assert_eq!(crop.picture(&ramp()).into_raw(), pixels);
         let mut integers = vec![0; 48];
         crop.sample_i32(&ramp(), &input(ImageLayout::Nhwc, Colour::Rgb), &mut integers);
         assert!(integers.iter().zip(&pixels).all(|(integer, byte)| *integer == i32::from(*byte)));

@@ -163,11 +163,16 @@ impl Tracker {
 
     /// Whether the detector should run on this image: at the start, on its interval, and soon after somebody was lost.
     pub fn wants_detector(&mut self) -> bool {
-        let is_due = self.images_since_detector.is_none_or(|images| images + 1 >= self.settings.detector_interval);
+        let is_due = self.images_to_detector() == 0;
         let is_wanted = is_due || self.tracks.iter().any(|track| CALLS.contains(&track.misses));
         self.images_since_detector =
             if is_wanted { Some(0) } else { self.images_since_detector.map(|images| images + 1) };
         is_wanted
+    }
+
+    /// How many images from now the detector is due next if nobody is lost until then; 0 is the next image.
+    pub fn images_to_detector(&self) -> u32 {
+        self.images_since_detector.map_or(0, |images| self.settings.detector_interval.saturating_sub(images + 1))
     }
 
     /// Takes in a detector run: confirms the known, starts candidates for the others.

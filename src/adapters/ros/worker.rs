@@ -338,7 +338,8 @@ impl<P: Publish> Worker<P> {
         let wants = |output| is_due && self.publisher.is_wanted(output);
         let (raw, compressed) = (wants(Output::Overlay), wants(Output::OverlayCompressed));
         let Some(camera) = self.camera.last().filter(|_| raw || compressed) else { return };
-        let picture = overlay::draw_everybody(self.engine.pipeline.last_image(), camera, &estimate.people);
+        let mut picture = self.engine.pipeline.last_image().clone();
+        overlay::draw_everybody(&mut picture, camera, &estimate.people);
         let header = Header { stamp: estimate.stamp, frame_id };
         if raw {
             let (width, height) = picture.dimensions();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::super::refuse_bag;
+use super::detect_ahead::FoundAhead;
 use crate::adapters::bag::{Bag, CameraTopics, Completeness, ImageSource, KeypointSource, TopicRequest};
 use crate::adapters::engine::Feed;
 use crate::adapters::messages::sensor_msgs::CameraInfo;
@@ -32,10 +33,29 @@ pub(super) struct Input {
 
 /// What a message holds.
 pub(super) enum Content {
-    /// An image and how long its decoding took, or why it cannot be decoded.
-    Picture(Result<RgbImage, Warning>, Duration),
+    /// An image, or why it cannot be decoded.
+    Picture(Result<Picture, Warning>),
     /// Keypoints of another node, and what was wrong with some of them.
     Keypoints(Vec<PersonKeypoints>, Vec<Warning>),
+}
+
+/// A decoded image.
+pub(super) struct Picture {
+    pub(super) pixels: RgbImage,
+    /// How long decoding took.
+    pub(super) decoding: Duration,
+    /// The people in it, where somebody has looked.
+    pub(super) found: Option<FoundAhead>,
+}
+
+impl Input {
+    /// The decoded image, where there is one.
+    pub(super) const fn picture_mut(&mut self) -> Option<&mut Picture> {
+        match &mut self.content {
+            Content::Picture(Ok(picture)) => Some(picture),
+            _ => None,
+        }
+    }
 }
 
 /// Takes each message, or a warning in its place, and says whether to go on.
@@ -87,16 +107,17 @@ impl Source {
         match self {
             Self::Images(images) => images.read::<anyhow::Error>(bag, &mut |image| {
                 sink(image.map(|image| {
-                    let mut picture = spare.try_recv().unwrap_or_default();
+                    let mut pixels = spare.try_recv().unwrap_or_default();
                     let began = Instant::now();
                     let refused =
                         |error: &dyn std::error::Error| Warning::new(WarningKind::ImageRefused, error.to_string());
-                    let decoded = decode_into(&image.image, &mut picture).map_err(|error| refused(&error));
+                    let decoded = decode_into(&image.image, &mut pixels).map_err(|error| refused(&error));
+                    let decoding = began.elapsed();
                     Input {
                         stamp: image.stamp,
                         frame_id: image.frame_id.to_owned(),
                         camera_info: image.camera_info.clone(),
-                        content: Content::Picture(decoded.map(|()| picture), began.elapsed()),
+                        content: Content::Picture(decoded.map(|()| Picture { pixels, decoding, found: None })),
                     }
                 }))
             }),

@@ -72,10 +72,10 @@ impl Output {
 
     /// Writes one image's answer.
     pub(super) fn write(&mut self, answer: Answer) -> anyhow::Result<()> {
-        let Answer { estimates, frame_id, camera_info, camera, picture } = answer;
+        let Answer { estimates, frame_id, camera_info, camera, mut picture } = answer;
         self.writer.write_camera(estimates.now.stamp, &camera_info)?;
         self.writer.write(&estimates, &frame_id)?;
-        if let (Some(camera), Some(picture)) = (camera, &picture) {
+        if let (Some(camera), Some(picture)) = (camera, &mut picture) {
             self.draw(&estimates, &frame_id, &camera, picture)?;
         }
         self.index += 1;
@@ -87,25 +87,25 @@ impl Output {
         Ok(())
     }
 
-    /// Draws the overlay for the bag and the contact sheet, on the images that want one.
+    /// Draws on the picture: the overlay for the bag and the contact sheet, on the images that want one.
     fn draw(
         &mut self,
         estimates: &Estimates,
         frame_id: &str,
         camera: &CameraModel,
-        picture: &RgbImage,
+        picture: &mut RgbImage,
     ) -> anyhow::Result<()> {
         let is_wanted = self.settings.overlay && self.index.is_multiple_of(u64::from(self.settings.overlay_interval));
         let is_on_sheet = self.settings.overlay && self.index.is_multiple_of(self.sheet_interval);
         if !(is_wanted || is_on_sheet) {
             return Ok(());
         }
-        let drawn = overlay::draw_everybody(picture, camera, &estimates.now.people);
+        overlay::draw_everybody(picture, camera, &estimates.now.people);
         if is_wanted {
-            self.writer.write_overlay(estimates.now.stamp, frame_id, &drawn)?;
+            self.writer.write_overlay(estimates.now.stamp, frame_id, picture)?;
         }
         if is_on_sheet {
-            self.sheet.push(drawn);
+            self.sheet.push(overlay::thumbnail(picture, SHEET_PICTURE_WIDTH_PX));
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl Output {
         self.writer.finish()?;
         if !self.sheet.is_empty() {
             let path = self.folder.join(SHEET_FILE);
-            overlay::contact_sheet(&self.sheet, SHEET_COLUMNS, SHEET_PICTURE_WIDTH_PX)
+            overlay::contact_sheet(&self.sheet, SHEET_COLUMNS)
                 .save(&path)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }

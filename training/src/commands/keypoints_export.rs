@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use stridepose::report::overlay::{contact_sheet, draw_disc, draw_line};
+use stridepose::report::overlay::{contact_sheet, draw_disc, draw_line, thumbnail};
 use stridepose::skeleton::{BONES, KeypointLayout};
 use stridepose_train::bvh_clip::BvhSettings;
 use stridepose_train::export_model;
@@ -54,10 +54,10 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
                 for person in &found {
                     draw(&mut image, person);
                 }
-                image
+                thumbnail(&image, 1800)
             })
             .collect();
-        contact_sheet(&pictures, 4, 1800).save(path)?;
+        contact_sheet(&pictures, 4).save(path)?;
     }
     let people = keypoint_score::find(&network, size, &source, arguments.pictures, MEASURED);
     let ap = |counted| keypoint_score::oks_ap(&people, counted);

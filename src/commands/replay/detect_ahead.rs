@@ -1,0 +1,94 @@
+//! The person detector beside the keypoint network: it needs the picture and nothing that is known of the people, so the images
+//! on its interval are looked at while they wait. What it finds is the same; where somebody is lost, the pipeline's own
+//! detector runs at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+
+use crate::adapters::engine::{self, EngineError};
+use crate::adapters::model_store::ModelStore;
+use crate::adapters::stage_timer::NetworkTime;
+use crate::config::Config;
+use crate::data::Detection;
+use crate::network::NetworkError;
+use crate::pipeline::detect_settings;
+use crate::stages::detect::DetectSettings;
+use crate::stages::people::DetectorStage;
+
+/// What was found in an image that waits.
+pub(super) struct FoundAhead {
+    pub(super) detections: Vec<Detection>,
+    /// How long that took, and how much of it was not the network.
+    pub(super) took: Duration,
+    pub(super) own: Duration,
+}
+
+/// The number of the message on which the pipeline wants its detector next, as far as is known.
+#[derive(Clone, Default)]
+pub(super) struct NextDetection(Arc<AtomicU64>);
+
+impl NextDetection {
+    pub(super) fn set(&self, message: u64) {
+        self.0.store(message, Ordering::Relaxed);
+    }
+
+    /// Whether that is message `message` if nobody is lost until then.
+    fn is(&self, message: u64, interval: u64) -> bool {
+        message.checked_sub(self.0.load(Ordering::Relaxed)).is_some_and(|after| after.is_multiple_of(interval))
+    }
+}
+
+/// The detector of the thread that reads ahead.
+pub(super) struct DetectAhead {
+    detector: DetectorStage,
+    network_time: NetworkTime,
+    settings: DetectSettings,
+    interval: u64,
+    next: NextDetection,
+    message: u64,
+}
+
+impl DetectAhead {
+    /// `None` where one network finds people and keypoints at once.
+    pub(super) fn new(config: &Config, store: &ModelStore, next: NextDetection) -> Result<Option<Self>, EngineError> {
+        let second = engine::second_detector(config, store)?;
+        Ok(second.map(|(detector, network_time)| Self {
+            detector,
+            network_time,
+            settings: detect_settings(config),
+            interval: u64::from(config.detector.interval),
+            next,
+            message: 0,
+        }))
+    }
+
+    /// Takes the next message's picture, where it has one, and looks at it if the pipeline will want that.
+    pub(super) fn see(&mut self, picture: Option<&RgbImage>) -> Result<Option<FoundAhead>, NetworkError> {
+        let is_wanted = self.next.is(self.message, self.interval);
+        self.message += 1;
+        let Some(picture) = picture.filter(|_| is_wanted) else { return Ok(None) };
+        let (began, in_network) = (Instant::now(), self.network_time.total());
+        let detections = self.detector.detect(picture, &self.settings)?;
+        let took = began.elapsed();
+        let own = took.saturating_sub(self.network_time.total().saturating_sub(in_network));
+        Ok(Some(FoundAhead { detections, took, own }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_goes_on_from_where_the_detector_runs_next() {
+        let next = NextDetection::default();
+        let wanted = |interval| (0..20).filter(|&message| next.is(message, interval)).collect::<Vec<_>>();
+        assert_eq!(wanted(10), [0, 10]);
+        next.set(7);
+        assert_eq!(wanted(10), [7, 17]);
+        assert_eq!(wanted(1), (7..20).collect::<Vec<_>>());
+    }
+}
