@@ -19,6 +19,11 @@ const STAMPS: &str = "stamps_ns";
 /// Larger arrays are refused before they are unpacked: a day of one person at 30 Hz has 1.1 GB.
 const LARGEST_BYTES: u64 = 2_000_000_000;
 
+/// Longer headers are refused, as NumPy does (`max_header_size`).
+const LONGEST_HEADER: u64 = 10_000;
+/// Brackets that a header may open. That of an array of numbers opens two; the parser takes twice as long for each that is nested.
+const MOST_BRACKETS: usize = 12;
+
 /// An array and the stamps beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NumpyFile {
@@ -127,6 +132,14 @@ fn header_of(bytes: &[u8]) -> Result<(Header, String), TruthArrayError> {
     if header_length > bytes.len() as u64 {
         return Err(short());
     }
+    // The header begins two bytes later in newer versions.
+    let header = &bytes[10..bytes.len().min(12 + header_length as usize)];
+    let brackets = header.iter().filter(|byte| b"{[(".contains(byte)).count();
+    if header_length > LONGEST_HEADER || brackets > MOST_BRACKETS {
+        return Err(TruthArrayError::Unreadable(format!(
+            "has a header of {header_length} bytes with {brackets} opening brackets; that of an array of numbers is shorter"
+        )));
+    }
     let mut rest = bytes;
     let header = Header::from_reader(&mut rest).map_err(unreadable)?;
     let kind = header.type_descriptor.as_string().map_or_else(|| header.type_descriptor.to_string(), Clone::clone);
@@ -232,6 +245,16 @@ mod tests {
             assert!(parse_npy(&bytes).is_err(), "{images}");
         }
         assert!(refusal(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{}").contains("cut off"));
+        let nested = "{".repeat(100) + "'descr': 0";
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((nested.len() as u16).to_le_bytes());
+        bytes.extend(nested.as_bytes());
+        assert!(refusal(&bytes).contains("100 opening brackets"));
+        let long = " ".repeat(20_000);
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((long.len() as u16).to_le_bytes());
+        bytes.extend(long.as_bytes());
+        assert!(refusal(&bytes).contains("header of 20000 bytes"));
         let pickled = "{'descr': '|O', 'fortran_order': False, 'shape': (1, 17, 3), }\n";
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
         bytes.extend((pickled.len() as u16).to_le_bytes());
