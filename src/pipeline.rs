@@ -3,27 +3,27 @@
 //! Everything the pipeline needs is handed in: image bytes, camera, stamp. It reads no clock and no file. What goes wrong
 //! with one image comes back as a warning in the estimate; only an engine that fails is an error.
 
+mod person;
+mod settings;
+
 use std::time::Duration;
 
 use image::RgbImage;
-use nalgebra::Point2;
 
-use crate::config::{self, Config};
-use crate::data::{
-    BoundingBox, Detection, JointEstimate, JointState, KeypointsInImage, LiftedPose, MeasuredKeypoint, PersonEstimate,
-    PersonKeypoints, PoseEstimate, Stamp, TrackId,
-};
+use self::person::{Seen, person_estimate};
+pub use self::settings::detect_settings;
+use self::settings::{Settings, track_settings};
+use crate::config::Config;
+use crate::data::{Detection, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId};
 use crate::geometry::CameraModel;
 use crate::network::NetworkError;
-use crate::skeleton::JOINT_COUNT;
-use crate::stages::detect::DetectSettings;
 use crate::stages::image::{EncodedImage, decode_into};
 use crate::stages::lift::{LiftError, Lifter, PersonWindow};
 use crate::stages::people::TwoDStages;
-use crate::stages::refine::{PersonRefiner, RefineMode, RefineSettings, Refined, for_refinement};
+use crate::stages::refine::PersonRefiner;
 use crate::stages::smooth::Smoother;
-use crate::stages::track::{Search, TrackSettings, TrackedPerson, Tracker};
-use crate::stages::window::{self, KeypointsOnPlane};
+use crate::stages::track::{Search, TrackedPerson, Tracker};
+use crate::stages::window;
 use crate::warning::{Warning, WarningKind};
 
 /// The stages whose time is worth knowing.
@@ -132,14 +132,6 @@ pub struct Pipeline {
     spare_earlier: Vec<PoseEstimate>,
 }
 
-struct Settings {
-    detect: DetectSettings,
-    refine: RefineSettings,
-    keypoint_sigma: f64,
-    is_refined_wanted: bool,
-    lookahead_smoothing_secs: f64,
-}
-
 /// What is remembered of one person.
 struct Person {
     id: TrackId,
@@ -157,12 +149,6 @@ impl AsMut<PersonWindow> for Person {
 
 /// More lists than one image gives are rarely needed.
 const MOST_SPARE_LISTS: usize = 3;
-
-/// Somebody who is not seen is carried on while so many joints lie in the image: behind an obstacle, not outside.
-const JOINTS_IN_IMAGE: usize = 4;
-
-/// The person score under which a finding is nobody.
-const PERSON_SCORE_THRESHOLD: f32 = 0.3;
 
 impl Pipeline {
     /// A pipeline that knows nobody yet.
@@ -454,44 +440,6 @@ impl Person {
     }
 }
 
-impl Settings {
-    fn from(config: &Config) -> Self {
-        Self {
-            detect: detect_settings(config),
-            refine: RefineSettings {
-                mode: match config.refine.mode {
-                    config::RefineMode::Off => RefineMode::Off,
-                    config::RefineMode::Unweighted => RefineMode::Unweighted,
-                    config::RefineMode::Confidence => RefineMode::Confidence,
-                },
-                iterations: config.refine.iterations,
-                bone_weight: config.refine.bone_weight,
-                smoothness_weight: config.refine.smoothness_weight,
-                ..RefineSettings::default()
-            },
-            keypoint_sigma: config.refine.keypoint_sigma,
-            is_refined_wanted: config.output.refined,
-            lookahead_smoothing_secs: config.refine.lookahead_smoothing_secs,
-        }
-    }
-
-    /// Whether what is said with look-ahead is smoothed.
-    fn smooths(&self) -> bool {
-        self.is_refined_wanted && self.lookahead_smoothing_secs > 0.0
-    }
-
-    /// Refines one person with its keypoints, whose standard deviation goes with the person's size on the plane.
-    fn refine(
-        &self,
-        refiner: &mut PersonRefiner,
-        lifted: &LiftedPose,
-        keypoints: &KeypointsOnPlane,
-        stamp: Stamp,
-    ) -> Option<Refined> {
-        refiner.refine(&self.refine, lifted, &for_refinement(keypoints, self.keypoint_sigma), stamp)
-    }
-}
-
 /// The `most` people with the highest scores, in their order; of equal scores the first.
 fn best_people(people: &[PersonKeypoints], most: usize) -> Vec<PersonKeypoints> {
     let mut best: Vec<usize> = (0..people.len()).collect();
@@ -499,25 +447,6 @@ fn best_people(people: &[PersonKeypoints], most: usize) -> Vec<PersonKeypoints> 
     best.truncate(most);
     best.sort_unstable();
     best.into_iter().map(|index| people[index]).collect()
-}
-
-/// Which detections the pipeline keeps.
-pub fn detect_settings(config: &Config) -> DetectSettings {
-    DetectSettings {
-        score_threshold: config.detector.score_threshold as f32,
-        nms_iou: config.detector.nms_iou as f32,
-        max_people: config.detector.max_people as usize,
-    }
-}
-
-fn track_settings(config: &Config) -> TrackSettings {
-    TrackSettings {
-        max_age_secs: config.track.max_age_secs,
-        min_hits: config.track.min_hits,
-        keypoint_score_threshold: config.keypoints.score_threshold as f32,
-        person_score_threshold: PERSON_SCORE_THRESHOLD,
-        detector_interval: config.detector.interval,
-    }
 }
 
 /// An empty list with room for `count` people, one that was given back where there is one.
@@ -545,70 +474,4 @@ fn timed<T>(observer: &mut dyn StageObserver, stage: Stage, work: impl FnOnce() 
     let result = work();
     observer.end(stage);
     result
-}
-
-/// What is known of one person besides the joints.
-struct Seen<'a> {
-    keypoints: &'a KeypointsInImage,
-    score: f64,
-    plausibility: Option<f64>,
-}
-
-/// One person for the output; `None` for whoever is not seen and has left the image, and if anything were not finite: no NaN
-/// leaves the pipeline.
-fn person_estimate(
-    track_id: TrackId,
-    refined: &Refined,
-    seen: &Seen<'_>,
-    bbox: Option<BoundingBox>,
-    camera: &CameraModel,
-) -> Option<PersonEstimate> {
-    let (mut squares, mut measured) = (0.0, 0_u32);
-    let joints: [JointEstimate; JOINT_COUNT] = std::array::from_fn(|joint| {
-        let refined = &refined.joints[joint];
-        let keypoint = seen.keypoints[joint].filter(|_| refined.state == JointState::Measured);
-        if let (Some(keypoint), Some(at)) = (keypoint, camera.project(&refined.position_in_camera)) {
-            squares += (at - Point2::new(f64::from(keypoint.x), f64::from(keypoint.y))).norm_squared();
-            measured += 1;
-        }
-        JointEstimate {
-            position_in_camera: refined.position_in_camera,
-            covariance: refined.covariance,
-            confidence: refined.confidence,
-            state: refined.state,
-            keypoint: keypoint.map(|keypoint| MeasuredKeypoint { u: keypoint.x, v: keypoint.y, score: keypoint.score }),
-        }
-    });
-    let is_finite = joints.iter().all(|joint| {
-        joint.position_in_camera.coords.iter().chain(joint.covariance.iter()).all(|value| value.is_finite())
-    });
-    let is_seen = seen.keypoints.iter().any(Option::is_some);
-    let is_in_image = || joints.iter().filter(|joint| lies_in_image(joint, camera)).count() >= JOINTS_IN_IMAGE;
-    (is_finite && (is_seen || is_in_image())).then(|| PersonEstimate {
-        track_id,
-        joints,
-        score: seen.score,
-        plausibility: seen.plausibility,
-        reprojection_error_px: (measured > 0).then(|| (squares / f64::from(measured)).sqrt()),
-        bbox_in_image_px: bbox.unwrap_or_else(|| projected_box(&joints, camera)),
-    })
-}
-
-fn lies_in_image(joint: &JointEstimate, camera: &CameraModel) -> bool {
-    let (width, height) = camera.image_size();
-    let spans = |at: f64, size: u32| (-0.5..f64::from(size) - 0.5).contains(&at);
-    camera.project(&joint.position_in_camera).is_some_and(|at| spans(at.x, width) && spans(at.y, height))
-}
-
-/// The rectangle around the projected joints, always as large as to touch the image.
-fn projected_box(joints: &[JointEstimate; JOINT_COUNT], camera: &CameraModel) -> BoundingBox {
-    let (width, height) = camera.image_size();
-    let in_image = joints.iter().filter_map(|joint| camera.project(&joint.position_in_camera));
-    let bbox = BoundingBox::around(in_image.map(|at| (at.x as f32, at.y as f32)));
-    BoundingBox {
-        x_min: bbox.x_min.min(width as f32),
-        y_min: bbox.y_min.min(height as f32),
-        x_max: bbox.x_max.max(0.0),
-        y_max: bbox.y_max.max(0.0),
-    }
 }

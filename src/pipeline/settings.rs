@@ -1,0 +1,78 @@
+//! From the parameters to what each stage takes.
+
+use crate::config::{self, Config};
+use crate::data::{LiftedPose, Stamp};
+use crate::stages::detect::DetectSettings;
+use crate::stages::refine::{PersonRefiner, RefineMode, RefineSettings, Refined, for_refinement};
+use crate::stages::track::TrackSettings;
+use crate::stages::window::KeypointsOnPlane;
+
+/// The person score under which a finding is nobody.
+const PERSON_SCORE_THRESHOLD: f32 = 0.3;
+
+/// The parameters as the stages take them.
+pub(super) struct Settings {
+    pub(super) detect: DetectSettings,
+    refine: RefineSettings,
+    keypoint_sigma: f64,
+    pub(super) is_refined_wanted: bool,
+    pub(super) lookahead_smoothing_secs: f64,
+}
+
+impl Settings {
+    pub(super) fn from(config: &Config) -> Self {
+        Self {
+            detect: detect_settings(config),
+            refine: RefineSettings {
+                mode: match config.refine.mode {
+                    config::RefineMode::Off => RefineMode::Off,
+                    config::RefineMode::Unweighted => RefineMode::Unweighted,
+                    config::RefineMode::Confidence => RefineMode::Confidence,
+                },
+                iterations: config.refine.iterations,
+                bone_weight: config.refine.bone_weight,
+                smoothness_weight: config.refine.smoothness_weight,
+                ..RefineSettings::default()
+            },
+            keypoint_sigma: config.refine.keypoint_sigma,
+            is_refined_wanted: config.output.refined,
+            lookahead_smoothing_secs: config.refine.lookahead_smoothing_secs,
+        }
+    }
+
+    /// Whether what is said with look-ahead is smoothed.
+    pub(super) fn smooths(&self) -> bool {
+        self.is_refined_wanted && self.lookahead_smoothing_secs > 0.0
+    }
+
+    /// Refines one person with its keypoints, whose standard deviation goes with the person's size on the plane.
+    pub(super) fn refine(
+        &self,
+        refiner: &mut PersonRefiner,
+        lifted: &LiftedPose,
+        keypoints: &KeypointsOnPlane,
+        stamp: Stamp,
+    ) -> Option<Refined> {
+        refiner.refine(&self.refine, lifted, &for_refinement(keypoints, self.keypoint_sigma), stamp)
+    }
+}
+
+/// Which detections the pipeline keeps.
+pub fn detect_settings(config: &Config) -> DetectSettings {
+    DetectSettings {
+        score_threshold: config.detector.score_threshold as f32,
+        nms_iou: config.detector.nms_iou as f32,
+        max_people: config.detector.max_people as usize,
+    }
+}
+
+/// When people are born, kept and forgotten.
+pub(super) fn track_settings(config: &Config) -> TrackSettings {
+    TrackSettings {
+        max_age_secs: config.track.max_age_secs,
+        min_hits: config.track.min_hits,
+        keypoint_score_threshold: config.keypoints.score_threshold as f32,
+        person_score_threshold: PERSON_SCORE_THRESHOLD,
+        detector_interval: config.detector.interval,
+    }
+}
