@@ -94,8 +94,7 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
     let network_time = NetworkTime::default();
     let mut load = |part: &'static str, name: &str| -> Result<(Model, OnnxNetwork), EngineError> {
         let model = store.load(name)?;
-        let mut network = OnnxNetwork::load(&model, &settings)?;
-        network.time = network_time.clone();
+        let network = timed(&model, &settings, &network_time)?;
         models.insert(part, LoadedModel::of(name, &model, &network));
         Ok((model, network))
     };
@@ -134,8 +133,7 @@ pub fn build(config: &Config, store: &ModelStore, feed: Feed) -> Result<Engine, 
     let refuse = |source| EngineError::Lifter { name: name.clone(), source };
     let mut lifter = Lifter::new(facts.clone(), Box::new(network)).map_err(refuse)?;
     if let (Some(model), Some(facts)) = (discriminator, facts.discriminator) {
-        let mut network = OnnxNetwork::load(&model, &settings)?;
-        network.time = network_time.clone();
+        let network = timed(&model, &settings, &network_time)?;
         models.insert("discriminator", LoadedModel::of(name, &model, &network));
         lifter = lifter.with_discriminator(Discriminator::new(facts, Box::new(network)).map_err(refuse)?);
     }
@@ -155,11 +153,17 @@ pub fn second_detector(
         return Ok(None);
     }
     let model = store.load(name)?;
-    let mut network = OnnxNetwork::load(&model, &engine_settings(config))?;
     let time = NetworkTime::default();
-    network.time = time.clone();
+    let network = timed(&model, &engine_settings(config), &time)?;
     let contract = detector_contract(model).ok_or_else(|| no_detector(name))?;
     Ok(Some((DetectorStage::new(contract, Box::new(network)), time)))
+}
+
+/// The network of `model`, which adds what it takes to `time`.
+fn timed(model: &Model, settings: &EngineSettings, time: &NetworkTime) -> Result<OnnxNetwork, OnnxError> {
+    let mut network = OnnxNetwork::load(model, settings)?;
+    network.time = time.clone();
+    Ok(network)
 }
 
 fn engine_settings(config: &Config) -> EngineSettings {

@@ -18,17 +18,34 @@ impl NetworkTime {
         self.0.fetch_add(run.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    /// The time so far.
-    pub fn total(&self) -> Duration {
+    /// Now, to be told apart from later.
+    pub fn now(&self) -> Moment {
+        Moment { at: Instant::now(), in_networks: self.total() }
+    }
+
+    /// The time since `moment`, and how much of it was not in networks.
+    pub fn since(&self, moment: Moment) -> (Duration, Duration) {
+        let elapsed = moment.at.elapsed();
+        (elapsed, elapsed.saturating_sub(self.total().saturating_sub(moment.in_networks)))
+    }
+
+    fn total(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
+}
+
+/// A moment, and the time that the networks had taken until then.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    at: Instant,
+    in_networks: Duration,
 }
 
 /// Times of every stage, ms.
 #[derive(Clone, Debug, Default)]
 pub struct StageTimer {
     network_time: NetworkTime,
-    began: Option<(Stage, Instant, Duration)>,
+    began: Option<(Stage, Moment)>,
     times_ms: BTreeMap<Stage, Vec<f32>>,
     own_ms: Vec<f32>,
     own_of_this_image: Duration,
@@ -51,16 +68,15 @@ pub struct Percentiles {
 
 impl StageObserver for StageTimer {
     fn begin(&mut self, stage: Stage) {
-        self.began = Some((stage, Instant::now(), self.network_time.total()));
+        self.began = Some((stage, self.network_time.now()));
     }
 
     fn end(&mut self, stage: Stage) {
-        let Some((began, at, in_networks)) = self.began.take().filter(|(began, ..)| *began == stage) else { return };
-        let elapsed = at.elapsed();
-        self.times_ms.entry(began).or_default().push(1e3 * elapsed.as_secs_f32());
+        let Some((began, moment)) = self.began.take().filter(|(began, _)| *began == stage) else { return };
+        let (elapsed, own) = self.network_time.since(moment);
+        self.add(began, elapsed);
         if stage != Stage::Decode {
-            let in_networks = self.network_time.total().saturating_sub(in_networks);
-            self.own_of_this_image += elapsed.saturating_sub(in_networks);
+            self.own_of_this_image += own;
         }
     }
 

@@ -184,11 +184,13 @@ pub fn thumbnail(image: &RgbImage, width: u32) -> RgbImage {
     Crop::letterbox(image.dimensions(), size, Placement::Centre).picture(image)
 }
 
-/// Puts images of one size side by side, `columns` a row, on a dark sheet.
+/// Puts images side by side, `columns` a row, on a dark sheet, each in the upper left of a place that has room for the largest.
 pub fn contact_sheet(images: &[RgbImage], columns: u32) -> RgbImage {
     const GAP: u32 = 4;
-    let Some(first) = images.first() else { return RgbImage::new(1, 1) };
-    let (width, height) = first.dimensions();
+    let Some((width, height)) = images.iter().map(RgbImage::dimensions).reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))
+    else {
+        return RgbImage::new(1, 1);
+    };
     let rows = (images.len() as u32).div_ceil(columns.max(1));
     let mut sheet = RgbImage::from_pixel(columns * (width + GAP) + GAP, rows * (height + GAP) + GAP, Rgb([24, 24, 28]));
     for (index, image) in images.iter().enumerate() {
@@ -227,5 +229,10 @@ mod tests {
         let sheet = contact_sheet(&images, 3);
         assert_eq!(sheet.dimensions(), (3 * 24 + 4, 2 * 19 + 4));
         assert_eq!(sheet.get_pixel(30, 30).0, [200, 0, 0]);
+        // A taller one does not reach into the next row.
+        let tall = RgbImage::from_pixel(20, 25, Rgb([0, 200, 0]));
+        let sheet = contact_sheet(&[images[0].clone(), tall, images[0].clone()], 2);
+        assert_eq!(sheet.dimensions(), (2 * 24 + 4, 2 * 29 + 4));
+        assert_eq!([sheet.get_pixel(30, 28).0, sheet.get_pixel(5, 34).0], [[0, 200, 0], [200, 0, 0]]);
     }
 }

@@ -175,6 +175,11 @@ mod tests {
         bytes
     }
 
+    /// A file that ends after its header.
+    fn headed(header: &str) -> Vec<u8> {
+        [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes()].concat()
+    }
+
     fn numbers(images: usize) -> Array3<f64> {
         Array::from_shape_fn((images, JOINT_COUNT, 3), |(i, j, k)| (100 * i + 10 * j + k) as f64)
     }
@@ -239,27 +244,15 @@ mod tests {
         // A shape that would fill the memory, and one that cannot be counted.
         for images in ["999999999999", "99999999999999999999", "18446744073709551615"] {
             let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({images}, 17, 3), }}\n");
-            let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-            bytes.extend((header.len() as u16).to_le_bytes());
-            bytes.extend(header.as_bytes());
-            assert!(parse_npy(&bytes).is_err(), "{images}");
+            assert!(parse_npy(&headed(&header)).is_err(), "{images}");
         }
         assert!(refusal(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{}").contains("cut off"));
         let nested = "{".repeat(100) + "'descr': 0";
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((nested.len() as u16).to_le_bytes());
-        bytes.extend(nested.as_bytes());
-        assert!(refusal(&bytes).contains("100 opening brackets"));
+        assert!(refusal(&headed(&nested)).contains("100 opening brackets"));
         let long = " ".repeat(20_000);
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((long.len() as u16).to_le_bytes());
-        bytes.extend(long.as_bytes());
-        assert!(refusal(&bytes).contains("header of 20000 bytes"));
+        assert!(refusal(&headed(&long)).contains("header of 20000 bytes"));
         let pickled = "{'descr': '|O', 'fortran_order': False, 'shape': (1, 17, 3), }\n";
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((pickled.len() as u16).to_le_bytes());
-        bytes.extend(pickled.as_bytes());
-        assert!(refusal(&bytes).contains("elements of type |O"));
+        assert!(refusal(&headed(pickled)).contains("elements of type |O"));
     }
 
     proptest! {
@@ -276,10 +269,7 @@ mod tests {
                 whole[position] = value;
             }
             whole.truncate(length.max(10));
-            let mut headed = b"\x93NUMPY\x01\x00".to_vec();
-            headed.extend((header.len() as u16).to_le_bytes());
-            headed.extend(header.as_bytes());
-            headed.extend(&junk);
+            let headed = [headed(&header), junk.clone()].concat();
             for bytes in [junk, whole, headed] {
                 if let Ok(array) = parse_npy(&bytes) {
                     prop_assert!(array.poses.len() * JOINT_COUNT * 3 * 4 <= bytes.len());

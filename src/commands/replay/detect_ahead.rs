@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use image::RgbImage;
 
@@ -70,10 +70,9 @@ impl DetectAhead {
         let is_wanted = self.next.is(self.message, self.interval);
         self.message += 1;
         let Some(picture) = picture.filter(|_| is_wanted) else { return Ok(None) };
-        let (began, in_network) = (Instant::now(), self.network_time.total());
+        let began = self.network_time.now();
         let detections = self.detector.detect(picture, &self.settings)?;
-        let took = began.elapsed();
-        let own = took.saturating_sub(self.network_time.total().saturating_sub(in_network));
+        let (took, own) = self.network_time.since(began);
         Ok(Some(FoundAhead { detections, took, own }))
     }
 }
