@@ -10,7 +10,7 @@ use burn::prelude::*;
 use crate::export::CONTRACT_FILE;
 use crate::import;
 use crate::multi_scale::{Conv, MultiScaleNetwork};
-use crate::onnx_reader::{self, Constants};
+use crate::onnx_reader::{self, Constant, Constants};
 use crate::picture_trainer;
 
 /// What is taken over.
@@ -18,8 +18,24 @@ use crate::picture_trainer;
 pub enum Share {
     /// All of it: the same task goes on.
     Everything,
+    /// All but what says that nothing is there: a detector goes on, which has none.
+    Maps,
     /// All but the last convolution and what says that nothing is there: another task.
     Features,
+}
+
+/// Number of maps of the network in `from`, a folder with a checkpoint or with a model.
+///
+/// # Errors
+/// When `from` holds neither, or is damaged.
+pub fn outputs(from: &Path) -> anyhow::Result<usize> {
+    if !from.join(CONTRACT_FILE).is_file() {
+        return Ok(picture_trainer::load(from)?.1.size.outputs);
+    }
+    let contract = import::contract(from)?;
+    let (graph, _) = import::graph(from, &contract)?;
+    let head = || anyhow::Ok(constant(&onnx_reader::float_constants(&graph)?, "head_weight")?.shape[0]);
+    head().with_context(|| from.join(&contract.file).display().to_string())
 }
 
 /// `network` with the weights in `from`, a folder with a checkpoint or with a model. Pictures may have another size.
@@ -67,7 +83,7 @@ fn start_from_network(
         (network.stem.num_params(), network.modules.num_params(), network.gather.num_params())
     };
     anyhow::ensure!(count(&other) == count(&network), "its network has other channels or modules than this one");
-    if share == Share::Everything {
+    if share != Share::Features {
         let (had, has) = (other.head.weight.dims(), network.head.weight.dims());
         anyhow::ensure!(had == has, "its network has {} outputs, this one {}", had[0], has[0]);
         return Ok(other);
@@ -89,11 +105,14 @@ fn replace(conv: &mut Conv, constants: &Constants, name: &str) -> anyhow::Result
 }
 
 fn values(constants: &Constants, name: &str, wanted: &[usize]) -> anyhow::Result<Vec<f32>> {
+    constant(constants, name)?.checked(name, wanted)
+}
+
+fn constant<'a>(constants: &'a Constants, name: &str) -> anyhow::Result<&'a Constant> {
     // As `Graph::halves` names them.
-    let constant = constants
+    constants
         .get(&format!("{name}_half"))
-        .with_context(|| format!("the graph has no {name}: it is none of this trainer's 2D networks of this size"))?;
-    constant.checked(name, wanted)
+        .with_context(|| format!("the graph has no {name}: it is none of this trainer's 2D networks of this size"))
 }
 
 #[cfg(test)]
@@ -101,6 +120,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::multi_scale::MultiScaleSize;
+    use crate::person_task::PERSON_MAPS;
     use crate::{export, export_model, export_multi_scale};
     use stridepose::model::SCORE_KNOTS;
 
@@ -166,6 +186,17 @@ mod tests {
         for (found, wanted) in absent.iter().zip(&wanted_absent) {
             assert!((found - wanted).abs() < 1e-6, "{found} instead of {wanted}");
         }
+    }
+
+    #[test]
+    fn a_detector_s_folder_gives_back_its_maps() {
+        let folder = tempfile::tempdir().unwrap();
+        let (size, device) = (size(PERSON_MAPS), Device::flex());
+        let network = network(&size);
+        export_model::person(folder.path(), &network, &size, "a test").unwrap();
+        assert_eq!(outputs(folder.path()).unwrap(), PERSON_MAPS);
+        let back = start(folder.path(), Share::Maps, MultiScaleNetwork::new(&size, &device), &device).unwrap();
+        assert!(answers(&back, 64).0 == answers(&network, 64).0, "every map is the same");
     }
 
     #[test]

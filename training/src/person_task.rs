@@ -49,7 +49,7 @@ pub struct PersonTask<S> {
     pub source: S,
     /// Size of the network's picture.
     pub picture: PictureSize,
-    /// Run or model folder of a keypoint network whose features a new run starts from.
+    /// Run or model folder whose weights a new run starts from: all of a detector's, the features of a keypoint network.
     pub start_from: Option<PathBuf>,
 }
 
@@ -91,6 +91,9 @@ impl<S: PictureSource> PictureTask for PersonTask<S> {
 
     fn prepare(&self, mut network: MultiScaleNetwork, device: &Device) -> anyhow::Result<MultiScaleNetwork> {
         if let Some(from) = &self.start_from {
+            if import_multi_scale::outputs(from)? == PERSON_MAPS {
+                return import_multi_scale::start(from, Share::Maps, network, device);
+            }
             network = import_multi_scale::start(from, Share::Features, network, device)?;
         }
         // Middles are rare: the network begins by knowing that, not by learning it.

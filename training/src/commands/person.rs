@@ -42,7 +42,7 @@ pub struct DetectorExportArguments {
 /// False people a picture at which recall is stated.
 const FALSE_PEOPLE: f64 = 0.01;
 
-/// Trains a person detector; what it may start from is a small keypoint network.
+/// Trains a person detector; it may start from another one or from a small keypoint network.
 pub fn detector(arguments: &DetectorArguments) -> anyhow::Result<()> {
     let size = MultiScaleSize::person();
     let clips = arguments.run.clips()?;

@@ -22,7 +22,7 @@ pub struct PictureRunArguments {
     /// Folder for checkpoints and the log; a checkpoint in it is gone on from.
     #[arg(long, short)]
     output: PathBuf,
-    /// Run or model folder of a keypoint network with the same channels whose weights a new run starts from.
+    /// Run or model folder of a network with the same channels whose weights a new run starts from.
     #[arg(long)]
     pub start_from: Option<PathBuf>,
     /// Length of the whole schedule, minutes of training.
