@@ -6,11 +6,13 @@ use std::path::Path;
 use anyhow::Context;
 use burn::module::Param;
 use burn::prelude::*;
+use stridepose::model::{ModelTask, PictureSize};
 
 use crate::export::CONTRACT_FILE;
 use crate::import;
-use crate::multi_scale::{Conv, MultiScaleNetwork};
+use crate::multi_scale::{Conv, MultiScaleNetwork, MultiScaleSize};
 use crate::onnx_reader::{self, Constant, Constants};
+use crate::person_task::PERSON_MAPS;
 use crate::picture_trainer;
 
 /// What is taken over.
@@ -36,6 +38,34 @@ pub fn outputs(from: &Path) -> anyhow::Result<usize> {
     let (graph, _) = import::graph(from, &contract)?;
     let head = || anyhow::Ok(constant(&onnx_reader::float_constants(&graph)?, "head_weight")?.shape[0]);
     head().with_context(|| from.join(&contract.file).display().to_string())
+}
+
+/// The network in a model folder, on the CPU, and its sizes: those of the preset with the contract's picture and the graph's maps.
+///
+/// # Errors
+/// When the folder holds none of this trainer's 2D networks, or is damaged.
+pub fn model(folder: &Path) -> anyhow::Result<(MultiScaleNetwork, MultiScaleSize)> {
+    let contract = import::contract(folder)?;
+    let picture = match &contract.task {
+        ModelTask::Detector(detector) => detector.input.size,
+        ModelTask::Keypoints(keypoints) => keypoints.input.size,
+        ModelTask::Lifter(_) => anyhow::bail!("{}: {} is no 2D network", folder.display(), contract.name),
+    };
+    let outputs = outputs(folder)?;
+    let size = [MultiScaleSize::small(), MultiScaleSize::base(), MultiScaleSize::person()]
+        .into_iter()
+        .find(|size| size.picture() == picture && size.outputs == outputs)
+        .with_context(|| {
+            let PictureSize { width_px, height_px } = picture;
+            format!(
+                "{}: this trainer has no 2D network for pictures of {width_px} x {height_px} with {outputs} maps",
+                folder.display()
+            )
+        })?;
+    let share = if outputs == PERSON_MAPS { Share::Maps } else { Share::Everything };
+    let device = Device::flex();
+    let network = start(folder, share, MultiScaleNetwork::new(&size, &device), &device)?;
+    Ok((network, size))
 }
 
 /// `network` with the weights in `from`, a folder with a checkpoint or with a model. Pictures may have another size.
@@ -119,8 +149,6 @@ fn constant<'a>(constants: &'a Constants, name: &str) -> anyhow::Result<&'a Cons
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::multi_scale::MultiScaleSize;
-    use crate::person_task::PERSON_MAPS;
     use crate::{export, export_model, export_multi_scale};
     use stridepose::model::SCORE_KNOTS;
 
@@ -197,6 +225,23 @@ mod tests {
         assert_eq!(outputs(folder.path()).unwrap(), PERSON_MAPS);
         let back = start(folder.path(), Share::Maps, MultiScaleNetwork::new(&size, &device), &device).unwrap();
         assert!(answers(&back, 64).0 == answers(&network, 64).0, "every map is the same");
+    }
+
+    #[test]
+    fn a_shipped_model_is_read_by_its_name_and_another_picture_is_refused() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+        for (name, size) in
+            [("stridepose_pose_small", MultiScaleSize::small()), ("stridepose_person", MultiScaleSize::person())]
+        {
+            let (network, found) = model(&models.join(name)).unwrap();
+            assert_eq!(found, size);
+            assert!(network.head.weight.val().abs().max().into_scalar::<f32>() > 0.0);
+        }
+        let (folder, _) = exported(&size(17));
+        let text = format!("{:#}", model(folder.path()).unwrap_err());
+        assert!(text.contains("no 2D network for pictures of 64 x 64 with 17 maps"), "{text}");
+        let text = format!("{:#}", model(&models.join("lifter")).unwrap_err());
+        assert!(text.contains("lifter is no 2D network"), "{text}");
     }
 
     #[test]

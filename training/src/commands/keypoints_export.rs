@@ -4,30 +4,21 @@ use std::path::PathBuf;
 
 use stridepose::report::overlay::{contact_sheet, draw_disc, draw_line, thumbnail};
 use stridepose::skeleton::{BONES, KeypointLayout};
-use stridepose_train::bvh_clip::BvhSettings;
 use stridepose_train::export_model;
-use stridepose_train::export_multi_scale;
 use stridepose_train::keypoint_score::{self, Counted, FoundPerson};
 use stridepose_train::labelled_picture::PictureSource;
-use stridepose_train::mocap::{self, Split};
 use stridepose_train::picture_curves;
-use stridepose_train::picture_trainer;
-use stridepose_train::pictures::PictureSampler;
 use stridepose_train::score_calibration::ScoreCalibration;
+
+use super::picture_measure::{MeasuredNetwork, PictureMeasureArguments};
 
 #[derive(clap::Args)]
 pub struct KeypointsExportArguments {
-    /// Run of `stridepose-train keypoints`.
-    run: PathBuf,
-    /// Folder with motion capture.
-    #[arg(long)]
-    mocap: PathBuf,
+    #[command(flatten)]
+    measure: PictureMeasureArguments,
     /// Pictures of the measurement; the confidence is calibrated on as many others.
     #[arg(long, default_value_t = 500)]
     pictures: usize,
-    /// Model folder to write; nothing is written without one.
-    #[arg(long, short)]
-    output: Option<PathBuf>,
     /// File for pictures with what was found drawn on them.
     #[arg(long)]
     overlay: Option<PathBuf>,
@@ -37,14 +28,12 @@ pub struct KeypointsExportArguments {
 pub const MEASURED: u64 = 0x1001;
 pub const CALIBRATED: u64 = 0x2002;
 
-/// Measures a run, and writes its model folder.
+/// Measures a network, and writes its model folder.
 pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.mocap, &BvhSettings::default())?;
-    let source = PictureSampler::new(&clips, Split::Validation)?;
-    let (network, state) = picture_trainer::load(&arguments.run)?;
-    let network = export_multi_scale::rounded(&network);
-    let size = &state.size;
-    println!("step {}, {:.0} s", state.step, state.secs);
+    let MeasuredNetwork { network, size, output } = arguments.measure.network()?;
+    let size = &size;
+    let clips = arguments.measure.clips()?;
+    let source = arguments.measure.source(&clips)?;
     if let Some(path) = &arguments.overlay {
         let pictures: Vec<_> = (0..12)
             .map(|index| {
@@ -68,7 +57,7 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
         arguments.pictures,
         people.len()
     );
-    let Some(output) = &arguments.output else { return Ok(()) };
+    let Some((output, state)) = output else { return Ok(()) };
     let others = keypoint_score::find(&network, size, &source, arguments.pictures, CALIBRATED);
     let ScoreCalibration { confidence, raw, calibrated } =
         ScoreCalibration::of(&keypoint_score::hits(&others), &keypoint_score::hits(&people))?;
@@ -82,9 +71,9 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
         state.secs / 60.0,
         "rendered people alone"
     );
-    export_model::keypoints(output, &network, size, &confidence, &origin)?;
-    picture_curves::write(&arguments.run, output)?;
-    export_model::reliability(output, &raw, &calibrated)
+    export_model::keypoints(&output, &network, size, &confidence, &origin)?;
+    picture_curves::write(&arguments.measure.run, &output)?;
+    export_model::reliability(&output, &raw, &calibrated)
 }
 
 /// Draws what was found; the fainter, the lower the score.

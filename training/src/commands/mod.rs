@@ -13,6 +13,7 @@ pub mod keypoints_calibrate;
 pub mod keypoints_export;
 pub mod lifter;
 pub mod person;
+pub mod picture_measure;
 pub mod picture_run;
 pub mod validate;
 

@@ -1,15 +1,11 @@
 //! `stridepose-train detector` and `export-detector`.
 
-use std::path::PathBuf;
-
-use stridepose_train::bvh_clip::BvhSettings;
-use stridepose_train::mocap::{self, Split};
 use stridepose_train::multi_scale::MultiScaleSize;
 use stridepose_train::person_score;
 use stridepose_train::person_task::PersonTask;
-use stridepose_train::pictures::PictureSampler;
-use stridepose_train::{export_model, export_multi_scale, picture_curves, picture_train, picture_trainer};
+use stridepose_train::{export_model, picture_curves, picture_train};
 
+use super::picture_measure::{MeasuredNetwork, PictureMeasureArguments};
 use super::picture_run::PictureRunArguments;
 
 #[derive(clap::Args)]
@@ -26,17 +22,11 @@ pub struct DetectorArguments {
 
 #[derive(clap::Args)]
 pub struct DetectorExportArguments {
-    /// Run of `stridepose-train detector`.
-    run: PathBuf,
-    /// Folder with motion capture.
-    #[arg(long)]
-    mocap: PathBuf,
+    #[command(flatten)]
+    measure: PictureMeasureArguments,
     /// Pictures of the measurement.
     #[arg(long, default_value_t = 1000)]
     pictures: usize,
-    /// Model folder to write; nothing is written without one.
-    #[arg(long, short)]
-    output: Option<PathBuf>,
 }
 
 /// False people a picture at which recall is stated.
@@ -55,14 +45,12 @@ pub fn detector(arguments: &DetectorArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures a run, and writes its model folder.
+/// Measures a network, and writes its model folder.
 pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.mocap, &BvhSettings::default())?;
-    let source = PictureSampler::new(&clips, Split::Validation)?;
-    let (network, state) = picture_trainer::load(&arguments.run)?;
-    let network = export_multi_scale::rounded(&network);
-    println!("step {}, {:.0} s", state.step, state.secs);
-    let found = person_score::find(&network, &state.size, &source, arguments.pictures, 0x3003);
+    let MeasuredNetwork { network, size, output } = arguments.measure.network()?;
+    let clips = arguments.measure.clips()?;
+    let source = arguments.measure.source(&clips)?;
+    let found = person_score::find(&network, &size, &source, arguments.pictures, 0x3003);
     let (threshold, recall) = found.recall_at(FALSE_PEOPLE);
     let ap = found.average_precision();
     println!(
@@ -73,12 +61,12 @@ pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()
         let (recall, wrong) = found.at(threshold);
         println!("score {threshold}: recall {recall:.3}, {wrong:.3} false people a picture");
     }
-    let Some(output) = &arguments.output else { return Ok(()) };
+    let Some((output, state)) = output else { return Ok(()) };
     let origin = format!(
         "stridepose-train detector, {} steps, {:.0} minutes, rendered people alone; recall {recall:.3} at 0.01 false people a picture",
         state.step,
         state.secs / 60.0
     );
-    export_model::person(output, &network, &state.size, &origin)?;
-    picture_curves::write(&arguments.run, output)
+    export_model::person(&output, &network, &size, &origin)?;
+    picture_curves::write(&arguments.measure.run, &output)
 }

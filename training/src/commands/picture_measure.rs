@@ -1,0 +1,85 @@
+//! What a 2D network is measured on.
+
+use std::path::PathBuf;
+
+use stridepose_train::bvh_clip::BvhSettings;
+use stridepose_train::export::CONTRACT_FILE;
+use stridepose_train::mocap::{self, Clip, Split};
+use stridepose_train::multi_scale::{MultiScaleNetwork, MultiScaleSize};
+use stridepose_train::picture_trainer::{self, PictureRunState};
+use stridepose_train::pictures::{NoClips, PictureSampler};
+use stridepose_train::{export_multi_scale, import_multi_scale};
+
+#[derive(clap::Args)]
+pub struct PictureMeasureArguments {
+    /// Run of the trainer; or a model folder, which is measured alone.
+    pub run: PathBuf,
+    /// Folder with motion capture.
+    #[arg(long)]
+    mocap: PathBuf,
+    /// Whose pictures it is measured on: `train` shows what more variety could bring, and writes nothing.
+    #[arg(long, value_enum, default_value_t = SplitChoice::Validation)]
+    split: SplitChoice,
+    /// Model folder to write; nothing is written without one.
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SplitChoice {
+    /// Persons, places and looks that training never saw.
+    Validation,
+    /// Those that training saw, in other pictures.
+    Train,
+}
+
+/// What is measured.
+pub struct MeasuredNetwork {
+    /// Weights as a model folder holds them.
+    pub network: MultiScaleNetwork,
+    /// Sizes.
+    pub size: MultiScaleSize,
+    /// Where it goes, and how long it was trained.
+    pub output: Option<(PathBuf, PictureRunState)>,
+}
+
+impl PictureMeasureArguments {
+    /// The motion capture.
+    pub fn clips(&self) -> anyhow::Result<Vec<Clip>> {
+        Ok(mocap::load(&self.mocap, &BvhSettings::default())?)
+    }
+
+    /// Rendered pictures of the people asked for.
+    pub fn source<'a>(&self, clips: &'a [Clip]) -> Result<PictureSampler<'a>, NoClips> {
+        let split = match self.split {
+            SplitChoice::Validation => Split::Validation,
+            SplitChoice::Train => Split::Train,
+        };
+        PictureSampler::new(clips, split)
+    }
+
+    /// The network.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or it is to be written and should not be.
+    pub fn network(&self) -> anyhow::Result<MeasuredNetwork> {
+        anyhow::ensure!(
+            self.output.is_none() || self.split == SplitChoice::Validation,
+            "-o: a model is written with the figures of people that training never saw; leave out --split train"
+        );
+        if self.run.join(CONTRACT_FILE).is_file() {
+            anyhow::ensure!(
+                self.output.is_none(),
+                "-o: {} is a model folder already; name a run of the trainer to write one",
+                self.run.display()
+            );
+            let (network, size) = import_multi_scale::model(&self.run)?;
+            return Ok(MeasuredNetwork { network, size, output: None });
+        }
+        let (network, state) = picture_trainer::load(&self.run)?;
+        println!("step {}, {:.0} s", state.step, state.secs);
+        let size = state.size.clone();
+        let network = export_multi_scale::rounded(&network);
+        Ok(MeasuredNetwork { network, size, output: self.output.clone().map(|folder| (folder, state)) })
+    }
+}
