@@ -339,6 +339,8 @@ fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], of_y: &[f32], is_x_a
         bias: vec![0.0; geometry.output],
     };
     let (mut unfolded, mut rectified, mut wide) = (Vec::new(), Vec::new(), Vec::new());
+    // `[taps, out]`: with few channels the product is several times faster that way round.
+    let mut of_weight = vec![0.0; weight.len()];
     let groups = x.chunks(group * geometry.image()).zip(of_y.chunks(group * geometry.answer()));
     for (number, (x, of_y)) in groups.enumerate() {
         let columns = x.len() / geometry.image() * cells;
@@ -350,10 +352,10 @@ fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], of_y: &[f32], is_x_a
         }
         let of_y = Matrix::rows(&wide, columns);
         for (bias, row) in gradients.bias.iter_mut().zip(wide.chunks_exact(columns)) {
-            *bias += row.iter().sum::<f32>();
+            *bias += sum(row);
         }
         geometry.unfold(x, &mut rectified, &mut unfolded);
-        add_product(&mut gradients.weight, of_y, Matrix::rows(&unfolded, columns).transposed());
+        add_product(&mut of_weight, Matrix::rows(&unfolded, columns), of_y.transposed());
         if is_x_asked {
             set_product(&mut unfolded, Matrix::rows(weight, taps).transposed(), of_y);
             let start = number * group * geometry.image();
@@ -364,7 +366,19 @@ fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], of_y: &[f32], is_x_a
             }
         }
     }
+    for (output, filter) in gradients.weight.chunks_exact_mut(taps).enumerate() {
+        filter.iter_mut().zip(of_weight[output..].iter().step_by(geometry.output)).for_each(|(to, of)| *to = *of);
+    }
     gradients
+}
+
+/// The sum of `values`, several at a time.
+fn sum(values: &[f32]) -> f32 {
+    let mut sums = [0.0; 16];
+    for values in values.chunks(sums.len()) {
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
