@@ -291,7 +291,7 @@ fn run(settings: &AblateSettings, data: &TrainData<'_>, variant: &str, seed: u64
     if path.exists() {
         return Ok(());
     }
-    println!("{variant}, seed {seed}");
+    crate::say!("{variant}, seed {seed}");
     let (train_settings, label_share) = varied(&settings.base, variant)?;
     let train_settings = TrainSettings { folder, seed, ..train_settings };
     let data = TrainData { label_share, ..*data };

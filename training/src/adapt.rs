@@ -92,10 +92,10 @@ pub fn adapt(settings: &AdaptSettings, data: &AdaptData<'_>) -> anyhow::Result<A
         "no validation clip: whether the lifter got worse could not be told"
     );
     let before = import::lifter(&settings.lifter, &Device::flex())?;
-    println!("measuring {}", settings.lifter.display());
+    crate::say!("measuring {}", settings.lifter.display());
     let was = measure(&before.network, &before.size, settings, data);
     let after = train::train(&train_settings(settings, &before.size), &train_data(data))?;
-    println!("measuring what came of it");
+    crate::say!("measuring what came of it");
     let is = measure(&after, &before.size, settings, data);
     let figures: Vec<Figure> = was.into_iter().zip(is).map(|(was, is)| Figure { after: is.before, ..was }).collect();
     let outcome = match adapt_table::refusal(&figures) {

@@ -21,6 +21,7 @@
 //! hardware   the cores or the GPU that it computes on
 //! train      the loop
 //! progress   bar, log and curves of a run that goes on
+//! say        what a command says
 //! log        log.jsonl, written and read; curves  the same as SVG
 //! validate   error tables on the validation persons, calibration of the stated scale
 //! look_ahead what waiting for more images is worth
@@ -96,6 +97,7 @@ mod product;
 mod progress;
 pub mod refinement;
 pub mod runtime;
+mod say;
 pub mod scene;
 pub mod score_calibration;
 pub mod semi_supervised;

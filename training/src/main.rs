@@ -2,6 +2,8 @@
 
 mod commands;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 use commands::{
@@ -56,10 +58,20 @@ fn read_onto_the_cpu() {
     unsafe { std::env::set_var("BURN_DEVICE", "flex") };
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     #[cfg(feature = "gpu")]
     read_onto_the_cpu();
-    match Arguments::parse().command {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("stridepose-train: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Lifter(arguments) => lifter::lifter(&arguments),
         Command::Keypoints(arguments) => keypoints::keypoints(&arguments),
         Command::ExportKeypoints(arguments) => keypoints_export::keypoints_export(&arguments),

@@ -2,8 +2,10 @@
 //! and how large the boxes (with the Gaussian weights of TTFNet, Liu et al. 2020, arXiv 1909.00700).
 //!
 //! A picture is letterboxed as the program does it, at a size that is drawn. Maps of the network: logit of a middle; the middle's
-//! x and y from the cell's centre, in cells; ln of width and height, in cells. The target of the first is 1 at the cell of
-//! a middle and falls as a Gaussian of 0.09 of the box around it; the others count where that Gaussian is high.
+//! x and y from the cell's centre, in cells; ln of width and height, in cells. The four are one box, and learn its generalised
+//! overlap with the true one (Rezatofighi et al. 2019, arXiv 1902.09630) where a Gaussian of 0.14 of the box around its middle
+//! is high. The target of the first is that Gaussian times the overlap of the box that the cell states: who is seen but not
+//! known to the edges gets a lower score than who is, so that the highest scores are of right boxes.
 
 use std::path::PathBuf;
 
@@ -40,8 +42,10 @@ pub const LEAST_HEIGHT_PX: f32 = 14.0;
 pub const LEAST_JOINTS: usize = 3;
 /// Logit of a middle that a new network states everywhere: a probability of 0.02.
 const FIRST_LOGIT: f32 = -4.0;
-/// Weight of the boxes in the loss.
-const BOX_WEIGHT: f32 = 1.0;
+/// Weight of the boxes in the loss (TTFNet).
+const BOX_WEIGHT: f32 = 5.0;
+/// Largest ln of a size that is reckoned with, cells: no picture is so large.
+const MOST_LN_SIZE: f32 = 6.0;
 
 /// People in pictures of `source`.
 pub struct PersonTask<S> {
@@ -54,15 +58,15 @@ pub struct PersonTask<S> {
 }
 
 /// Samples side by side.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct PersonBatch {
     count: usize,
     pictures: Vec<f32>,
-    /// `[n, cells]`: target of the middle.
+    /// `[n, cells]`: target of the middle, for a right box.
     middles: Vec<f32>,
     /// `[n, cells]`: weight; 0 where nothing is asked.
     asked: Vec<f32>,
-    /// `[n, 4, cells]`: offset and size.
+    /// `[n, 4, cells]`: offset and size of whoever's target is highest.
     boxes: Vec<f32>,
     /// `[n, cells]`.
     box_weights: Vec<f32>,
@@ -108,8 +112,13 @@ impl<S: PictureSource> PictureTask for PersonTask<S> {
         let cells = rows * columns;
         let answers = answers.maps.reshape([count, maps, cells]);
         let people = batch.people.max(1) as f32;
-        let logits = answers.clone().slice([0..count, 0..1, 0..cells]).reshape([count, cells]);
-        let target: Tensor<2> = tensor(&batch.middles, [count, cells], &device);
+        let boxes: Tensor<3> = tensor(&batch.boxes, [count, 4, cells], &device);
+        let overlap = Overlap::of(answers.clone().slice([0..count, 1..5, 0..cells]), boxes);
+        let weights: Tensor<2> = tensor(&batch.box_weights, [count, cells], &device);
+        let total: f32 = batch.box_weights.iter().sum::<f32>().max(1.0);
+        let wrong_boxes = ((overlap.generalised.neg() + 1.0) * weights).sum().mul_scalar(BOX_WEIGHT / total);
+        let logits = answers.slice([0..count, 0..1, 0..cells]).reshape([count, cells]);
+        let target = tensor(&batch.middles, [count, cells], &device) * overlap.share.detach();
         let asked: Tensor<2> = tensor(&batch.asked, [count, cells], &device);
         // Quality focal loss (Li et al. 2020, arXiv 2006.04388, eq. 5, beta 2): that of CenterNet where a cell is surely a
         // middle or surely none, and the target itself is best in between. A middle that is known to a few cells only then
@@ -117,13 +126,44 @@ impl<S: PictureSource> PictureTask for PersonTask<S> {
         let cross_entropy = target.clone() * log_sigmoid(logits.clone())
             + (target.clone().neg() + 1.0) * log_sigmoid(logits.clone().neg());
         let wrong = (sigmoid(logits) - target).powi_scalar(2) * cross_entropy.neg();
-        let middles = (wrong * asked).sum().div_scalar(people);
-        let boxes: Tensor<3> = tensor(&batch.boxes, [count, 4, cells], &device);
-        let weights: Tensor<3> = tensor(&batch.box_weights, [count, 1, cells], &device);
-        let total: f32 = batch.box_weights.iter().sum::<f32>().max(1.0);
-        let wrong = (answers.slice([0..count, 1..5, 0..cells]) - boxes).abs() * weights;
-        middles + wrong.sum().mul_scalar(BOX_WEIGHT / total)
+        (wrong * asked).sum().div_scalar(people) + wrong_boxes
     }
+}
+
+/// How far stated boxes agree with true ones.
+struct Overlap {
+    /// Intersection over union, `[n, cells]`.
+    share: Tensor<2>,
+    /// That less the share of the smallest box around both that belongs to neither.
+    generalised: Tensor<2>,
+}
+
+impl Overlap {
+    /// Boxes are `[n, 4, cells]`: offset of the middle, ln of the size.
+    fn of(stated: Tensor<3>, truth: Tensor<3>) -> Self {
+        let (stated, truth) = (edges(stated), edges(truth));
+        let [x, y] = [0, 1].map(|axis| {
+            let ((low, high), (true_low, true_high)) = (stated[axis].clone(), truth[axis].clone());
+            let inner = high.clone().min_pair(true_high.clone()) - low.clone().max_pair(true_low.clone());
+            let outer = high.clone().max_pair(true_high.clone()) - low.clone().min_pair(true_low.clone());
+            [inner.clamp_min(0.0), outer, high - low, true_high - true_low]
+        });
+        let ([width, outer_width, own_width, true_width], [height, outer_height, own_height, true_height]) = (x, y);
+        let (both, around) = (width * height, outer_width * outer_height);
+        let either = own_width * own_height + true_width * true_height - both.clone();
+        let share = both / either.clone();
+        Self { generalised: share.clone() - (around.clone() - either) / around, share }
+    }
+}
+
+/// Low and high edges of boxes along x and y, cells from the cell's centre.
+fn edges(boxes: Tensor<3>) -> [(Tensor<2>, Tensor<2>); 2] {
+    let [count, _, cells] = boxes.dims();
+    let map = |index: usize| boxes.clone().slice([0..count, index..index + 1, 0..cells]).reshape([count, cells]);
+    [0, 1].map(|axis| {
+        let (center, half) = (map(axis), map(2 + axis).clamp_max(MOST_LN_SIZE).exp().mul_scalar(0.5));
+        (center.clone() - half.clone(), center + half)
+    })
 }
 
 impl<S: PictureSource> PersonTask<S> {
@@ -170,12 +210,12 @@ impl<S: PictureSource> PersonTask<S> {
                     continue;
                 }
                 batch.middles[first + at] = value;
+                for (map, value) in cell_box.values(column, row).into_iter().enumerate() {
+                    batch.boxes[4 * first + map * cells + at] = value;
+                }
                 if value > BOX_FROM {
                     batch.asked[first + at] = cell_box.weight();
                     batch.box_weights[first + at] = value;
-                    for (map, value) in cell_box.values(column, row).into_iter().enumerate() {
-                        batch.boxes[4 * first + map * cells + at] = value;
-                    }
                 }
             }
         }
@@ -331,6 +371,41 @@ mod tests {
         let mut wrong = ideal(&batch);
         wrong.maps = wrong.maps.add_scalar(0.7);
         assert!(task.loss(wrong, &batch).into_scalar::<f32>() > 0.5);
+    }
+
+    #[test]
+    fn boxes_overlap_by_what_they_share_and_less_the_farther_they_are() {
+        let device = Device::flex();
+        let map = |values: &[f32]| -> Tensor<3> { tensor(values, [1, 4, 2], &device) };
+        let (two, four) = (2.0_f32.ln(), 4.0_f32.ln());
+        // 4 by 2 cells at the cell's centre; once half as wide, once half as wide and 6 cells aside.
+        let truth = map(&[0.0, 0.0, 0.0, 0.0, four, four, two, two]);
+        let stated = map(&[0.0, 6.0, 0.0, 0.0, two, two, two, two]);
+        let overlap = Overlap::of(stated, truth);
+        let (share, generalised) = (crate::export::floats(overlap.share), crate::export::floats(overlap.generalised));
+        // Around both lie 9 by 2 cells, of which 12 belong to one of them.
+        for (value, expected) in share.into_iter().chain(generalised).zip([0.5, 0.0, 0.5, -6.0 / 18.0]) {
+            assert!((value - expected).abs() < 1e-5, "{value} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn whose_edges_are_not_known_gets_a_lower_score() {
+        let task = task();
+        let mut batch = PersonBatch::default();
+        task.put(&mut batch, &Waver.draw(0), &Crop::letterbox((200, 200), task.picture, Placement::Centre));
+        // The same sure middle is right with the right box, and too sure with one of three quarters of the width.
+        let loss_of_middles = |narrower: f32| {
+            let mut wrong = batch.boxes.clone();
+            wrong[2 * 32 * 24..3 * 32 * 24].iter_mut().for_each(|width| *width += narrower.ln());
+            let mut answers = ideal(&batch);
+            let boxes = tensor(&wrong, [1, 4, 24, 32], &answers.maps.device());
+            answers.maps = answers.maps.slice_assign([0..1, 1..5, 0..24, 0..32], boxes);
+            let unweighted = PersonBatch { box_weights: vec![0.0; batch.box_weights.len()], ..batch.clone() };
+            task.loss(answers, &unweighted).into_scalar::<f32>()
+        };
+        let (right, wrong) = (loss_of_middles(1.0), loss_of_middles(0.75));
+        assert!(right < 1e-3 && wrong > 0.01, "{right}, {wrong}");
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Progress {
     pub(crate) fn validation(&mut self, step: u64, score: Score) -> anyhow::Result<()> {
         self.bar.suspend(|| {
             let heads: Vec<String> = score.mpjpe_mm.iter().map(|error| format!("{error:.1}")).collect();
-            println!("step {step}: validation MPJPE {} mm, PA-MPJPE {:.1} mm", heads.join(" / "), score.pa_mpjpe_mm);
+            crate::say!("step {step}: validation MPJPE {} mm, PA-MPJPE {:.1} mm", heads.join(" / "), score.pa_mpjpe_mm);
         });
         self.log.validation(&ValidationLine {
             step,

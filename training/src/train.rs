@@ -56,7 +56,7 @@ impl TrainData<'_> {
         anyhow::ensure!(!corpus.is_empty(), "no training clip with labels");
         let (labelled, unlabelled) = corpus.poses();
         if unlabelled > 0 {
-            println!("{labelled} poses with labels, {unlabelled} without");
+            crate::say!("{labelled} poses with labels, {unlabelled} without");
         }
         Ok(corpus)
     }

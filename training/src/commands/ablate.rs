@@ -93,6 +93,6 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
     let text = ablate_table::markdown(&settings, &scores, &format!("stridepose-train {}", command.join(" ")))?;
     let path = arguments.table.clone().unwrap_or_else(|| arguments.output.join("TABLE.md"));
     export::write(&path, text.as_bytes())?;
-    println!("wrote {}", path.display());
+    stridepose_train::say!("wrote {}", path.display());
     Ok(())
 }

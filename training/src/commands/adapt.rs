@@ -57,7 +57,7 @@ pub fn adapt(arguments: &AdaptArguments) -> anyhow::Result<()> {
         let bag = bag_keypoints::read(path)?;
         bag.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         let samples: usize = bag.sequences.iter().map(|sequence| sequence.samples.len()).sum();
-        println!("{}: {} people, {:.0} s", path.display(), bag.sequences.len(), samples as f64 / 30.0);
+        stridepose_train::say!("{}: {} people, {:.0} s", path.display(), bag.sequences.len(), samples as f64 / 30.0);
         recordings.sequences.extend(bag.sequences);
     }
     let (clips, noise) = arguments.data.load()?;
@@ -76,7 +76,7 @@ pub fn adapt(arguments: &AdaptArguments) -> anyhow::Result<()> {
     let adapted = adapt::adapt(&settings, &data)?;
     print!("{}", adapt_table::table(&adapted.figures));
     match adapted.outcome {
-        Ok(folder) => println!("wrote {}", folder.display()),
+        Ok(folder) => stridepose_train::say!("wrote {}", folder.display()),
         Err(reason) => anyhow::bail!(reason),
     }
     Ok(())

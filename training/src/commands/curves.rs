@@ -26,6 +26,6 @@ pub fn curves(arguments: &CurvesArguments) -> anyhow::Result<()> {
         runs.push((folder.display().to_string(), log));
     }
     curves::write(&runs, &arguments.output)?;
-    println!("wrote {}", arguments.output.display());
+    stridepose_train::say!("wrote {}", arguments.output.display());
     Ok(())
 }

@@ -77,6 +77,6 @@ pub fn discriminator(arguments: &DiscriminatorArguments) -> anyhow::Result<()> {
     let folder = &arguments.output;
     export_discriminator::export(&judge.network, kind, judge.logistic, &judge.golden(kind), &origin, folder)?;
     let attached = export_discriminator::attach(folder)?;
-    println!("wrote {}{}", folder.display(), if attached { ", and its contract" } else { "" });
+    stridepose_train::say!("wrote {}{}", folder.display(), if attached { ", and its contract" } else { "" });
     Ok(())
 }

@@ -38,16 +38,16 @@ pub struct ExportArguments {
 pub fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     let loaded = Loaded::new(&arguments.validate)?;
     let calibration = calibrate::calibrate(&loaded.validation(arguments.validate.scenes));
-    println!("ellipsoid coverage on the validation persons, stated -> found");
+    stridepose_train::say!("ellipsoid coverage on the validation persons, stated -> found");
     for head in &calibration {
         let coverage: Vec<String> =
             head.coverage.iter().map(|coverage| format!("{} -> {:.1} %", coverage.stated, coverage.found)).collect();
-        println!("look-ahead {:>2}: {}", head.lookahead, coverage.join(", "));
+        stridepose_train::say!("look-ahead {:>2}: {}", head.lookahead, coverage.join(", "));
     }
     let features = golden_features(&loaded.clips, &loaded.noise);
     bring_discriminator(arguments, &loaded)?;
     export::export(&loaded.network, &loaded.size, &calibration, &arguments.origin, &features, &arguments.output)?;
-    println!("wrote {}", arguments.output.display());
+    stridepose_train::say!("wrote {}", arguments.output.display());
     Ok(())
 }
 
@@ -59,7 +59,7 @@ fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::
             "--discriminator {}: there is none in that folder",
             from.display()
         );
-        println!("took over the discriminator of {}", from.display());
+        stridepose_train::say!("took over the discriminator of {}", from.display());
     } else if let Some((network, kind)) = of_run(arguments, loaded)? {
         let data =
             JudgeData { clips: &loaded.clips, noise: &loaded.noise, network: &loaded.network, size: &loaded.size };
@@ -70,7 +70,7 @@ fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::
         let origin = format!("trained beside the lifter: {}", arguments.origin);
         export_discriminator::export(&judge.network, kind, judge.logistic, &golden, &origin, &arguments.output)?;
     } else if export_discriminator::section(&arguments.output)?.is_some() {
-        println!("kept the discriminator of {}", arguments.output.display());
+        stridepose_train::say!("kept the discriminator of {}", arguments.output.display());
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ impl HardwareArguments {
             DeviceChoice::Gpu => HardwareChoice::Gpu,
         };
         let hardware = Hardware::choose(choice, self.workers)?;
-        println!("{hardware}");
+        stridepose_train::say!("{hardware}");
         Ok(hardware)
     }
 }

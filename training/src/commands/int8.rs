@@ -48,7 +48,7 @@ pub fn int8(arguments: &Int8Arguments) -> anyhow::Result<()> {
     let narrow = export_int8::streaming(&lifter.network, &lifter.size);
     print!("{}", report(&wide, &narrow, &parsed, &validation)?);
     export_int8::write(&narrow, &contract, &arguments.lifter, &arguments.output)?;
-    println!("wrote {}", arguments.output.display());
+    stridepose_train::say!("wrote {}", arguments.output.display());
     Ok(())
 }
 

@@ -61,14 +61,14 @@ pub fn keypoints_calibrate(arguments: &KeypointsCalibrateArguments) -> anyhow::R
     let (others, people) = (find(CALIBRATED)?, find(MEASURED)?);
     bar.finish_and_clear();
     let found = ScoreCalibration::of(&keypoint_score::hits(&others), &keypoint_score::hits(&people))?;
-    println!(
+    stridepose_train::say!(
         "{} pictures of rendered people, {} people: PCK@{TOLERANCE} {:.3} of the visible joints of {}",
         arguments.pictures,
         people.len(),
         keypoint_score::pck(&people, layout),
         layout.name()
     );
-    println!(
+    stridepose_train::say!(
         "expected calibration error {:.3} raw, {:.3} calibrated; for the section `keypoints` of {}:\n  confidence: {:.3?}",
         found.raw.expected_error,
         found.calibrated.expected_error,
@@ -78,7 +78,7 @@ pub fn keypoints_calibrate(arguments: &KeypointsCalibrateArguments) -> anyhow::R
     if let Some(output) = &arguments.output {
         std::fs::create_dir_all(output)?;
         export_model::reliability(output, &found.raw, &found.calibrated)?;
-        println!("wrote {}", output.join(export_model::RELIABILITY_FILE).display());
+        stridepose_train::say!("wrote {}", output.join(export_model::RELIABILITY_FILE).display());
     }
     Ok(())
 }

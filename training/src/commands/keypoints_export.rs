@@ -52,7 +52,7 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
     let ap = |counted| keypoint_score::oks_ap(&people, counted);
     let (visible, in_picture, pck) =
         (ap(Counted::Visible), ap(Counted::InPicture), keypoint_score::pck(&people, KeypointLayout::H36m17));
-    println!(
+    stridepose_train::say!(
         "{} pictures, {} people: OKS-AP {visible:.3} of visible joints, {in_picture:.3} with hidden ones, PCK@0.1 {pck:.3}",
         arguments.pictures,
         people.len()
@@ -61,9 +61,10 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
     let others = keypoint_score::find(&network, size, &source, arguments.pictures, CALIBRATED);
     let ScoreCalibration { confidence, raw, calibrated } =
         ScoreCalibration::of(&keypoint_score::hits(&others), &keypoint_score::hits(&people))?;
-    println!(
+    stridepose_train::say!(
         "expected calibration error {:.3} raw, {:.3} calibrated; probabilities {confidence:.3?}",
-        raw.expected_error, calibrated.expected_error
+        raw.expected_error,
+        calibrated.expected_error
     );
     let origin = format!(
         "stridepose-train keypoints, {} steps, {:.0} minutes, {}; OKS-AP {visible:.3}, PCK@0.1 {pck:.3} on rendered people",

@@ -173,7 +173,7 @@ fn keypoints_only(arguments: &LifterArguments) -> anyhow::Result<KeypointsOnly> 
         } else {
             let bag = bag_keypoints::read(path)?;
             bag.warnings.iter().for_each(|warning| eprintln!("{warning}"));
-            println!("{}: {} people without labels", path.display(), bag.sequences.len());
+            stridepose_train::say!("{}: {} people without labels", path.display(), bag.sequences.len());
             keypoints_only.sequences.extend(bag.sequences);
         }
     }

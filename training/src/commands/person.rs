@@ -53,13 +53,14 @@ pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()
     let found = person_score::find(&network, &size, &source, arguments.pictures, 0x3003);
     let (threshold, recall) = found.recall_at(FALSE_PEOPLE);
     let ap = found.average_precision();
-    println!(
+    stridepose_train::say!(
         "{} pictures, {} people: recall {recall:.3} at one false person per 100 pictures (score {threshold:.2}), AP50 {ap:.3}",
-        found.pictures, found.truths
+        found.pictures,
+        found.truths
     );
     for threshold in [0.2, 0.3, 0.4, 0.5, 0.6] {
         let (recall, wrong) = found.at(threshold);
-        println!("score {threshold}: recall {recall:.3}, {wrong:.3} false people a picture");
+        stridepose_train::say!("score {threshold}: recall {recall:.3}, {wrong:.3} false people a picture");
     }
     let Some((output, state)) = output else { return Ok(()) };
     let origin = format!(

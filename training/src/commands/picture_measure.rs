@@ -77,7 +77,7 @@ impl PictureMeasureArguments {
             return Ok(MeasuredNetwork { network, size, output: None });
         }
         let (network, state) = picture_trainer::load(&self.run)?;
-        println!("step {}, {:.0} s", state.step, state.secs);
+        stridepose_train::say!("step {}, {:.0} s", state.step, state.secs);
         let size = state.size.clone();
         let network = export_multi_scale::rounded(&network);
         Ok(MeasuredNetwork { network, size, output: self.output.clone().map(|folder| (folder, state)) })

@@ -65,11 +65,17 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
     let loaded = Loaded::new(arguments)?;
     let validation = loaded.validation(arguments.scenes);
     if let Some(step) = loaded.step {
-        println!("step {step}");
+        stridepose_train::say!("step {step}");
     }
-    println!(
+    stridepose_train::say!(
         "{:<10} {:<14} {:>8} {:>6}  {:>23}  {:>11}  {:>20}",
-        "persons", "hidden", "layout", "poses", "MPJPE mm at 0, 4, 12", "PA-MPJPE mm", "MPJVE mm at 0, 4, 12"
+        "persons",
+        "hidden",
+        "layout",
+        "poses",
+        "MPJPE mm at 0, 4, 12",
+        "PA-MPJPE mm",
+        "MPJVE mm at 0, 4, 12"
     );
     let plain = Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0 };
     for (people, of) in PEOPLE {
@@ -107,7 +113,7 @@ fn print_row(validation: &Validation<'_>, people: &str, of: impl Fn(&Clip) -> bo
     };
     let velocity =
         if score.mpjve_mm.iter().any(|error| *error > 0.0) { heads(&score.mpjve_mm, 2) } else { String::new() };
-    println!(
+    stridepose_train::say!(
         "{people:<10} {:<14} {:>8} {:>6}  {:>23}  {:>11.1}  {velocity:>20}",
         format!("{:?}", condition.hidden),
         condition.layout.name(),
@@ -119,8 +125,8 @@ fn print_row(validation: &Validation<'_>, people: &str, of: impl Fn(&Clip) -> bo
 
 /// What waiting is worth.
 fn print_look_ahead(validation: &Validation<'_>) {
-    println!("\nwaiting for 12 images: MPJPE and MPJVE in mm, jitter in m/s³ (of the truth)");
-    println!(
+    stridepose_train::say!("\nwaiting for 12 images: MPJPE and MPJVE in mm, jitter in m/s³ (of the truth)");
+    stridepose_train::say!(
         "{:<10} {:<14} {}",
         "persons",
         "hidden",
@@ -135,7 +141,7 @@ fn print_look_ahead(validation: &Validation<'_>) {
             }
             let columns = scores
                 .map(|score| format!("{:7.1} {:7.2} {:7.0}", score.mpjpe_mm, score.mpjve_mm, score.jitter_m_per_s3));
-            println!("{people:<10} {:<14} {}  ({truth:.0})", format!("{hidden:?}"), columns.join("  "));
+            stridepose_train::say!("{people:<10} {:<14} {}  ({truth:.0})", format!("{hidden:?}"), columns.join("  "));
         }
     }
 }
@@ -143,8 +149,8 @@ fn print_look_ahead(validation: &Validation<'_>) {
 /// What the pipeline's refinement makes of the answers.
 fn print_refinement(validation: &Validation<'_>) {
     let calibration = calibrate::calibrate(validation);
-    println!("\nrefined, with the root that is found: MPJPE and root error in mm");
-    println!("{:<10} {:<14} {}  worst person by confidence", "persons", "hidden", refinement_columns());
+    stridepose_train::say!("\nrefined, with the root that is found: MPJPE and root error in mm");
+    stridepose_train::say!("{:<10} {:<14} {}  worst person by confidence", "persons", "hidden", refinement_columns());
     for (people, of) in PEOPLE {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4)] {
             let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0 };
@@ -152,7 +158,7 @@ fn print_refinement(validation: &Validation<'_>) {
             let Some((change, (source, subject))) = study.worst_change() else { continue };
             let mode = |index: usize| format!("{:8.1} {:8.1}", study.scores[index].mpjpe_mm[0], study.root_mm[index]);
             let modes: Vec<String> = (0..refinement::MODES.len()).map(mode).collect();
-            println!(
+            stridepose_train::say!(
                 "{people:<10} {:<14} {}  {change:+.1} % ({source} {subject})",
                 format!("{hidden:?}"),
                 modes.join("  ")
