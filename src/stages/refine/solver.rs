@@ -228,7 +228,7 @@ pub(super) fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> S
     let (mut joints, mut cost_now) = (*start, cost_before);
     let (mut damping, least, most) = DAMPING;
     let mut linear = linearise(problem, &constants, &joints);
-    for _ in 0..iterations {
+    for left in (0..iterations).rev() {
         let mut damped = linear;
         for block in &mut damped.diagonal {
             *block += Matrix3::from_diagonal_element(damping);
@@ -241,15 +241,18 @@ pub(super) fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> S
         let moved: Joints = std::array::from_fn(|joint| joints[joint] + step[joint]);
         let cost_moved = cost(problem, &constants, &moved);
         // Not finite is not lower.
-        if cost_moved < cost_now {
+        let is_lower = cost_moved < cost_now;
+        if is_lower {
             (joints, cost_now) = (moved, cost_moved);
             damping = (damping * 0.1).max(least);
-            linear = linearise(problem, &constants, &joints);
         } else {
             damping = (damping * 100.0).min(most);
         }
-        if step.iter().all(|step| step.norm() < SHORTEST_STEP_M) {
+        if left == 0 || step.iter().all(|step| step.norm() < SHORTEST_STEP_M) {
             break;
+        }
+        if is_lower {
+            linear = linearise(problem, &constants, &joints);
         }
     }
     let is_supported = std::array::from_fn(|joint| {
