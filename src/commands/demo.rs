@@ -16,10 +16,8 @@ const RESULT_FOLDER: &str = "result";
 const REPORT_FILE: &str = "report.json";
 const PAGE_FILE: &str = "report.html";
 
-/// The project's own 2D networks, which pictures are shown to unless others are asked for; with the detector's scores, statues are
-/// fewer and people no fewer from one half on.
-const OWN_NETWORKS: [&str; 3] =
-    ["detector.model:=stridepose_person", "detector.score_threshold:=0.5", "keypoints.model:=stridepose_pose_small"];
+/// The project's own 2D networks, which pictures are shown to unless others are asked for.
+const OWN_NETWORKS: [&str; 2] = ["detector.model:=stridepose_person", "keypoints.model:=stridepose_pose_small"];
 
 /// What the scene is given as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
