@@ -113,7 +113,7 @@ impl<S: PictureSource> PictureTask for PersonTask<S> {
         let answers = answers.maps.reshape([count, maps, cells]);
         let people = batch.people.max(1) as f32;
         let boxes: Tensor<3> = tensor(&batch.boxes, [count, 4, cells], &device);
-        let overlap = Overlap::of(answers.clone().slice([0..count, 1..5, 0..cells]), boxes);
+        let overlap = Overlap::of(&answers.clone().slice([0..count, 1..5, 0..cells]), &boxes);
         let weights: Tensor<2> = tensor(&batch.box_weights, [count, cells], &device);
         let total: f32 = batch.box_weights.iter().sum::<f32>().max(1.0);
         let wrong_boxes = ((overlap.generalised.neg() + 1.0) * weights).sum().mul_scalar(BOX_WEIGHT / total);
@@ -140,7 +140,7 @@ struct Overlap {
 
 impl Overlap {
     /// Boxes are `[n, 4, cells]`: offset of the middle, ln of the size.
-    fn of(stated: Tensor<3>, truth: Tensor<3>) -> Self {
+    fn of(stated: &Tensor<3>, truth: &Tensor<3>) -> Self {
         let (stated, truth) = (edges(stated), edges(truth));
         let [x, y] = [0, 1].map(|axis| {
             let ((low, high), (true_low, true_high)) = (stated[axis].clone(), truth[axis].clone());
@@ -157,7 +157,7 @@ impl Overlap {
 }
 
 /// Low and high edges of boxes along x and y, cells from the cell's centre.
-fn edges(boxes: Tensor<3>) -> [(Tensor<2>, Tensor<2>); 2] {
+fn edges(boxes: &Tensor<3>) -> [(Tensor<2>, Tensor<2>); 2] {
     let [count, _, cells] = boxes.dims();
     let map = |index: usize| boxes.clone().slice([0..count, index..index + 1, 0..cells]).reshape([count, cells]);
     [0, 1].map(|axis| {
@@ -381,7 +381,7 @@ mod tests {
         // 4 by 2 cells at the cell's centre; once half as wide, once half as wide and 6 cells aside.
         let truth = map(&[0.0, 0.0, 0.0, 0.0, four, four, two, two]);
         let stated = map(&[0.0, 6.0, 0.0, 0.0, two, two, two, two]);
-        let overlap = Overlap::of(stated, truth);
+        let overlap = Overlap::of(&stated, &truth);
         let (share, generalised) = (crate::export::floats(overlap.share), crate::export::floats(overlap.generalised));
         // Around both lie 9 by 2 cells, of which 12 belong to one of them.
         for (value, expected) in share.into_iter().chain(generalised).zip([0.5, 0.0, 0.5, -6.0 / 18.0]) {

@@ -33,8 +33,10 @@ const NODES: [(f64, f64); 8] = [
     (0.898_333_238_706_813_4, 0.111_190_517_226_687_24),
     (0.980_144_928_248_768_1, 0.050_614_268_145_188_13),
 ];
+/// Angles of the mean.
+const ANGLES: usize = 4;
 /// cos² of the angles of the mean; sin² are the same backwards.
-const COSINES_SQUARED: [f64; 4] =
+const COSINES_SQUARED: [f64; ANGLES] =
     [0.961_939_766_255_643_4, 0.691_341_716_182_544_9, 0.308_658_283_817_455_1, 0.038_060_233_744_356_63];
 /// sin(π/2 node); the cosines are the same backwards, for the nodes lie evenly about the middle.
 const SINES: [f64; 8] = [
@@ -67,7 +69,6 @@ pub fn probability_within(covariance: &Covariance, radius: f64) -> f64 {
         (std::f64::consts::FRAC_PI_2, SINES, cosines)
     };
     // All exponents first, so that several are worked out at once: of each node the density's, then those of the angles.
-    const ANGLES: usize = COSINES_SQUARED.len();
     let half_square = 0.5 * radius * radius;
     let of_density = -half_square / first;
     let of_angles: [f64; ANGLES] = std::array::from_fn(|angle| {
