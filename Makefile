@@ -37,7 +37,8 @@ bench: setup ## measure speed and memory on this machine, beside MediaPipe where
 	$(CARGO) bench --locked -p stridepose --bench stages
 	@$(PYTHON) benches/stages.py $${CARGO_TARGET_DIR:-target}/criterion --json .cache/stages.json
 	$(CARGO) bench --locked -p stridepose --bench own_code -- --json .cache/own_code.json
-	$(CARGO) bench --locked -p stridepose-train --bench networks -- --models $(BENCH_MODELS) --json .cache/networks.json
+	$(CARGO) bench --locked -p stridepose-train --bench networks -- \
+		--models $(abspath $(BENCH_MODELS)) --json $(CURDIR)/.cache/networks.json
 	@if [ -d "$(BENCH_BAG)" ]; then \
 		$(CARGO) bench --locked -p stridepose --bench timeline -- $(BENCH_BAG) --models $(BENCH_MODELS) --json .cache/timeline.json; \
 	fi

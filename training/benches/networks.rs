@@ -2,7 +2,8 @@
 //! one call take of four calls. `cargo bench -p stridepose-train --bench networks [-- --models DIR] [--json FILE]`.
 //!
 //! `base` is a graph of that size with drawn weights: it was not trained yet, and takes as long. With `--models`, a folder of
-//! public networks, those whose contracts are shipped are measured as well. All take turns in one process; the median counts.
+//! public networks, those whose contracts are shipped are measured as well. Paths are whole ones, or from `training/`, where
+//! cargo runs this. All take turns in one process; the median counts.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -146,7 +147,7 @@ fn main() {
     for name in PUBLIC {
         match Contestant::new(name, &store) {
             Some(contestant) => contestants.push(contestant),
-            None => println!("SKIP {name}: its weights are in no folder; name one with --models"),
+            None => println!("SKIP {name}: its weights are in no folder; name one with --models, by its whole path"),
         }
     }
     let picture = RgbImage::from_fn(1280, 720, |x, y| Rgb([(x / 3) as u8, (y / 2) as u8, (x ^ y) as u8]));
