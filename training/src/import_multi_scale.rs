@@ -32,7 +32,7 @@ pub enum Share {
 /// When `from` holds neither, or is damaged.
 pub fn outputs(from: &Path) -> anyhow::Result<usize> {
     if !from.join(CONTRACT_FILE).is_file() {
-        return Ok(picture_trainer::load(from)?.1.size.outputs);
+        return Ok(picture_trainer::state(from)?.size.outputs);
     }
     let contract = import::contract(from)?;
     let (graph, _) = import::graph(from, &contract)?;

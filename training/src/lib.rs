@@ -97,7 +97,7 @@ mod product;
 mod progress;
 pub mod refinement;
 pub mod runtime;
-mod say;
+pub mod say;
 pub mod scene;
 pub mod score_calibration;
 pub mod semi_supervised;

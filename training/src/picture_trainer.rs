@@ -181,10 +181,14 @@ pub fn load(run: &Path) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> 
     Ok((network.valid(), state))
 }
 
-/// The same on a device of the caller's choice.
+/// What the checkpoint of `run` says of itself.
+pub(crate) fn state(run: &Path) -> anyhow::Result<PictureRunState> {
+    checkpoint::read_state(run)?.with_context(|| format!("{} holds no checkpoint", run.display()))
+}
+
+/// The network and that on a device of the caller's choice.
 pub(crate) fn load_on(run: &Path, device: &Device) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> {
-    let state = checkpoint::read_state::<PictureRunState>(run)?
-        .with_context(|| format!("{} holds no checkpoint", run.display()))?;
+    let state = state(run)?;
     let network = MultiScaleNetwork::new(&state.size, device);
     let network = checkpoint::load_module(network, &checkpoint::files(&state, run), "average")?;
     Ok((network, state))

@@ -74,7 +74,7 @@ pub fn adapt(arguments: &AdaptArguments) -> anyhow::Result<()> {
     let golden_features = golden_features(&clips, &noise);
     let data = AdaptData { clips: &clips, noise: &noise, recordings: &recordings, golden_features: &golden_features };
     let adapted = adapt::adapt(&settings, &data)?;
-    print!("{}", adapt_table::table(&adapted.figures));
+    stridepose_train::say::write(format_args!("{}", adapt_table::table(&adapted.figures)));
     match adapted.outcome {
         Ok(folder) => stridepose_train::say!("wrote {}", folder.display()),
         Err(reason) => anyhow::bail!(reason),

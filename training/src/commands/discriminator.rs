@@ -69,7 +69,7 @@ pub fn discriminator(arguments: &DiscriminatorArguments) -> anyhow::Result<()> {
     };
     let data = JudgeData { clips: &clips, noise: &noise, network: &lifter.network, size: &lifter.size };
     let judge = judge::train(&settings, &data)?;
-    print!("{}", judge::table(&judge));
+    stridepose_train::say::write(format_args!("{}", judge::table(&judge)));
     let origin = format!(
         "stridepose-train discriminator --steps {} --samples {} --learning-rate {rate} --seed {}, beside the lifter of sha256 {}",
         arguments.steps, arguments.samples, arguments.seed, lifter.sha256

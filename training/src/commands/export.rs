@@ -65,7 +65,7 @@ fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::
             JudgeData { clips: &loaded.clips, noise: &loaded.noise, network: &loaded.network, size: &loaded.size };
         let settings = judge_settings(kind);
         let judge = judge::calibrated(network, &Corpus::new(&loaded.clips, Split::Validation), &settings, &data);
-        print!("{}", judge::table(&judge));
+        stridepose_train::say::write(format_args!("{}", judge::table(&judge)));
         let golden = judge.golden(kind);
         let origin = format!("trained beside the lifter: {}", arguments.origin);
         export_discriminator::export(&judge.network, kind, judge.logistic, &golden, &origin, &arguments.output)?;

@@ -46,7 +46,7 @@ pub fn int8(arguments: &Int8Arguments) -> anyhow::Result<()> {
     let parsed = ModelContract::parse(&contract, &path.display().to_string())?;
     let wide = std::fs::read(arguments.lifter.join(&parsed.file)).with_context(|| path.display().to_string())?;
     let narrow = export_int8::streaming(&lifter.network, &lifter.size);
-    print!("{}", report(&wide, &narrow, &parsed, &validation)?);
+    stridepose_train::say::write(format_args!("{}", report(&wide, &narrow, &parsed, &validation)?));
     export_int8::write(&narrow, &contract, &arguments.lifter, &arguments.output)?;
     stridepose_train::say!("wrote {}", arguments.output.display());
     Ok(())
