@@ -36,6 +36,7 @@ check: ## what CI runs: format, lints, documentation, every test, the demo; ends
 bench: setup ## measure speed and memory on this machine, beside MediaPipe where BENCH_BAG is there
 	$(CARGO) bench --locked -p stridepose --bench stages
 	@$(PYTHON) benches/stages.py $${CARGO_TARGET_DIR:-target}/criterion --json .cache/stages.json
+	$(CARGO) bench --locked -p stridepose --bench people -- --json .cache/people.json
 	$(CARGO) bench --locked -p stridepose --bench own_code -- --json .cache/own_code.json
 	$(CARGO) bench --locked -p stridepose-train --bench networks -- \
 		--models $(abspath $(BENCH_MODELS)) --json $(CURDIR)/.cache/networks.json

@@ -5,25 +5,26 @@
 //! way from tracked keypoints to metric skeletons with the shipped lifter, for 1, 4 and 20 people in view.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/feeder.rs"]
+mod feeder;
+
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use feeder::{Feeder, LiftAndRefine};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 use nalgebra::Point3;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use stridepose::adapters::engine::{self, Feed};
 use stridepose::adapters::model_store::ModelStore;
-use stridepose::config::Config;
-use stridepose::data::{BoundingBox, PersonKeypoints, Stamp};
+use stridepose::data::BoundingBox;
 use stridepose::geometry::CameraModel;
 use stridepose::model::{
     HeatmapAlignment, HeatmapDecode, HeatmapRefinement, ImageElement, ImageInput, ImageLayout, ModelTask, PictureSize,
     Placement,
 };
-use stridepose::pipeline::{Pipeline, Stage, StageObserver};
 use stridepose::render::{Appearance, Background, BackgroundFamily, Body3d, CameraEffects, Light, RenderScene, render};
 use stridepose::report::overlay;
 use stridepose::scene::{SceneSettings, make_scene};
@@ -140,68 +141,6 @@ fn keypoint_decoders(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Everybody's keypoints, image by image, over and over: stamps go on, people jump back once a round.
-struct Feeder {
-    camera: CameraModel,
-    images: Vec<Vec<PersonKeypoints>>,
-    next: usize,
-    pipeline: Pipeline,
-}
-
-impl Feeder {
-    fn new(people: usize, lifter: &str) -> Self {
-        let camera = CameraModel::pinhole(640, 480, 525.0);
-        let settings = SceneSettings { people, duration_secs: 20.0, pillar: None, ..SceneSettings::default() };
-        let scene = make_scene(&settings, &|point| camera.project(point));
-        let images = scene
-            .iter()
-            .map(|image| {
-                // Nobody is ever missed, so that each image has all of them.
-                let person = |keypoints| PersonKeypoints { keypoints, score: 1.0 };
-                image.people.iter().map(|someone| person(someone.keypoints)).collect()
-            })
-            .collect();
-        let parameters = ["detector.max_people:=50".to_owned(), format!("lifter.model:={lifter}")];
-        let config = Config::from_sources(None, &parameters).unwrap();
-        let store = ModelStore::new(&[]).unwrap();
-        let pipeline = engine::build(&config, &store, Feed::Keypoints).unwrap().pipeline;
-        let mut feeder = Self { camera, images, next: 0, pipeline };
-        // Until everybody is known and the rings of the lifter are full.
-        for _ in 0..300 {
-            feeder.image(&mut ());
-        }
-        feeder
-    }
-
-    fn image(&mut self, observer: &mut dyn StageObserver) -> usize {
-        let stamp = Stamp::from_nanoseconds(1_700_000_000_000_000_000 + self.next as i64 * 33_333_333);
-        // Back and forth through the scene, so that nobody jumps.
-        let phase = self.next % (2 * self.images.len());
-        let index = if phase < self.images.len() { phase } else { 2 * self.images.len() - 1 - phase };
-        self.next += 1;
-        let estimates =
-            self.pipeline.process_keypoints(stamp, &self.images[index], &self.camera, observer).expect("estimates");
-        estimates.now.people.len()
-    }
-}
-
-/// Adds up the time of lifting and refinement, and nothing else.
-#[derive(Default)]
-struct LiftAndRefine {
-    began: Option<std::time::Instant>,
-    total: Duration,
-}
-
-impl StageObserver for LiftAndRefine {
-    fn begin(&mut self, stage: Stage) {
-        self.began = matches!(stage, Stage::Lift | Stage::Refine).then(std::time::Instant::now);
-    }
-
-    fn end(&mut self, _: Stage) {
-        self.total += self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
-    }
-}
-
 fn lift_and_refine(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("lift_and_refine");
     for (lifter, people) in [("lifter", 1), ("lifter", 4), ("lifter", 20), ("lifter_int8", 1), ("lifter_int8", 4)] {
@@ -213,7 +152,7 @@ fn lift_and_refine(criterion: &mut Criterion) {
                 for _ in 0..images {
                     black_box(feeder.image(&mut observer));
                 }
-                observer.total
+                observer.lift + observer.refine
             });
         });
     }

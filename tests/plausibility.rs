@@ -8,7 +8,7 @@ mod standing_person;
 
 use std::path::Path;
 
-use ndarray::ArrayView2;
+use ndarray::Array2;
 use serde::Deserialize;
 use stridepose::adapters::engine::{self, Feed};
 use stridepose::adapters::model_store::{Model, ModelStore, load_discriminator};
@@ -20,6 +20,7 @@ use stridepose::model::ModelTask;
 use stridepose::network::{Network, TensorView};
 use stridepose::pipeline::Estimates;
 use stridepose::skeleton::Joint;
+use stridepose::stages::kinematic_chain::{self, POSE_VALUES};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -65,9 +66,11 @@ fn scores_are_the_trainer_s_and_broken_movements_are_less_plausible_than_true_on
             .unwrap();
     let mut medians = Vec::new();
     for group in &golden.groups {
-        let width = facts.window_ages.len() * 51;
-        let poses = ArrayView2::from_shape((group.windows, width), &group.poses).unwrap();
-        let scores = network.run(&[TensorView::F32(poses.into_dyn())]).unwrap()[0].clone();
+        let (poses, _) = group.poses.as_chunks::<POSE_VALUES>();
+        let features = poses.chunks_exact(facts.window_ages.len()).flat_map(kinematic_chain::window_features).collect();
+        let width = kinematic_chain::feature_count(facts.window_ages.len());
+        let features = Array2::from_shape_vec((group.windows, width), features).unwrap();
+        let scores = network.run(&[TensorView::F32(features.view().into_dyn())]).unwrap()[0].to_owned();
         for (found, wanted) in scores.iter().zip(&group.scores) {
             assert!((found - wanted).abs() < 1e-4, "{}: {found} against {wanted}", group.name);
         }

@@ -117,7 +117,7 @@ parameters! {
         /// Whether, and how keypoints are weighed
         mode: RefineMode, default Confidence, unit "", Live;
         /// Gauss-Newton steps a person and image
-        iterations: u32 in 0..=20, default 4, unit "", Live;
+        iterations: u32 in 0..=20, default 3, unit "", Live;
         /// Weight of constant bone lengths
         bone_weight: f64 in 0.0..=100_000.0, default 1000.0, unit "1/m²", Live;
         /// Weight of small accelerations of the joints

@@ -1,19 +1,16 @@
 //! Plausibility: how true a movement looks to the discriminator that comes with the lifter, in [0, 1].
 //!
-//! Input `poses` `[windows, ages * 51]`: the lifter's answers of the samples that are [`DiscriminatorFacts::window_ages`]
-//! old, relative to the pelvis, m, in the axes of the virtual camera of each sample; output `score` `[windows, 1]`. The
-//! plausibility is `1 / (1 + exp(-scale (score - offset)))` with the contract's scale and offset, which make it the
+//! Input `features` `[windows, 51 + ages * 136]`: what [`kinematic_chain`] makes of the lifter's answers of the samples
+//! that are [`DiscriminatorFacts::window_ages`] old, in the axes of the virtual camera of each sample; output `score`
+//! `[windows, 1]`. The plausibility is `1 / (1 + exp(-scale (score - offset)))` with the contract's scale and offset, which make it the
 //! probability that the movement is a body's rather than a broken one, at even odds. It is unknown until a person has
 //! been lifted for as many samples as the oldest age.
 
 use ndarray::{ArrayView2, ArrayViewD};
 
 use crate::network::{Network, TensorView};
-use crate::skeleton::JOINT_COUNT;
+use crate::stages::kinematic_chain::{self, KCS_VALUES, POSE_VALUES, Pose, Psi};
 use crate::stages::lift::LiftError;
-
-/// Values of one pose.
-const POSE_VALUES: usize = JOINT_COUNT * 3;
 
 /// Facts about the discriminator's weights, from the lifter's contract.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +28,11 @@ pub struct DiscriminatorFacts {
 }
 
 impl DiscriminatorFacts {
+    /// Values of a window.
+    fn feature_count(&self) -> usize {
+        kinematic_chain::feature_count(self.window_ages.len())
+    }
+
     fn oldest(&self) -> usize {
         self.window_ages.iter().copied().max().unwrap_or(0)
     }
@@ -44,8 +46,11 @@ impl DiscriminatorFacts {
 /// The last poses that the lifter answered for one person, one a sample.
 #[derive(Clone, Debug)]
 pub(super) struct Movement {
-    /// Ring of as many poses as the discriminator looks back, and this one; none without a discriminator.
-    poses: Vec<[f32; POSE_VALUES]>,
+    /// The last of them.
+    pose: Pose,
+    /// Ring of the last ones' products of bones: as many as the discriminator looks back, and this one; none without a
+    /// discriminator.
+    psis: Vec<Psi>,
     /// Poses ever put in.
     count: usize,
 }
@@ -53,23 +58,24 @@ pub(super) struct Movement {
 impl Movement {
     /// Puts in the answer of the next sample: 17 × 3 values, which need not be relative to the pelvis.
     pub(super) fn push(&mut self, joints: &[f32]) {
-        if self.poses.is_empty() {
+        if self.psis.is_empty() {
             return;
         }
-        let slot = self.count % self.poses.len();
-        for (value, (index, joint)) in self.poses[slot].iter_mut().zip(joints.iter().enumerate()) {
+        for (value, (index, joint)) in self.pose.iter_mut().zip(joints.iter().enumerate()) {
             *value = joint - joints[index % 3];
         }
+        let slot = self.count % self.psis.len();
+        self.psis[slot] = kinematic_chain::psi(&self.pose);
         self.count += 1;
     }
 
-    /// The pose of `age` samples ago.
-    fn pose(&self, age: usize) -> &[f32; POSE_VALUES] {
-        &self.poses[(self.count - 1 - age) % self.poses.len()]
+    /// Ψ of the pose of `age` samples ago.
+    fn psi(&self, age: usize) -> &Psi {
+        &self.psis[(self.count - 1 - age) % self.psis.len()]
     }
 
     fn is_known(&self) -> bool {
-        !self.poses.is_empty() && self.count >= self.poses.len()
+        !self.psis.is_empty() && self.count >= self.psis.len()
     }
 }
 
@@ -89,13 +95,14 @@ impl Discriminator {
     /// # Errors
     /// [`LiftError::Contract`] when the graph has other inputs or outputs.
     pub fn new(facts: DiscriminatorFacts, network: Box<dyn Network>) -> Result<Self, LiftError> {
-        let wanted = [("poses", facts.window_ages.len() * POSE_VALUES), ("score", 1)];
+        let wanted = [("features", facts.feature_count()), ("score", 1)];
         for (specs, (name, width)) in [network.inputs(), network.outputs()].into_iter().zip(wanted) {
             let found: Vec<_> =
                 specs.iter().map(|spec| (spec.name.as_str(), spec.shape.last().copied().flatten())).collect();
             if found != [(name, Some(width))] {
                 return Err(LiftError::Contract(format!(
-                    "the discriminator needs {name} with {width} values, its graph has {found:?}"
+                    "the discriminator needs {name} with {width} values, its graph has {found:?}; make it with \
+                     `stridepose-train discriminator` of this version"
                 )));
             }
         }
@@ -104,7 +111,7 @@ impl Discriminator {
 
     /// A person of whom nothing was answered yet.
     pub(super) fn new_movement(&self) -> Movement {
-        Movement { poses: vec![[0.0; POSE_VALUES]; self.facts.oldest() + 1], count: 0 }
+        Movement { pose: [0.0; POSE_VALUES], psis: vec![[0.0; KCS_VALUES]; self.facts.oldest() + 1], count: 0 }
     }
 
     /// The plausibility of each movement, all in one batch; `None` for one that is too short.
@@ -122,15 +129,14 @@ impl Discriminator {
             self.plausibilities.push(movement.is_known().then_some(0.0));
             if movement.is_known() {
                 known += 1;
-                for &age in &self.facts.window_ages {
-                    self.windows.extend_from_slice(movement.pose(age));
-                }
+                let earlier = self.facts.window_ages.iter().skip(1).map(|age| movement.psi(*age));
+                kinematic_chain::write_features(&movement.pose, movement.psi(0), earlier, &mut self.windows);
             }
         }
         if known == 0 {
             return Ok(&self.plausibilities);
         }
-        let shape = (known, self.facts.window_ages.len() * POSE_VALUES);
+        let shape = (known, self.facts.feature_count());
         let windows = ArrayView2::from_shape(shape, &self.windows)
             .map_err(|error| LiftError::Contract(format!("windows of the discriminator: {error}")))?;
         let outputs = self.network.run(&[TensorView::F32(windows.into_dyn())])?;
@@ -166,7 +172,11 @@ mod tests {
                 element_type: ElementType::F32,
                 shape: vec![None, Some(width)],
             };
-            Box::new(Self { inputs: vec![spec("poses", width)], outputs: vec![spec("score", 1)], answers: Vec::new() })
+            Box::new(Self {
+                inputs: vec![spec("features", width)],
+                outputs: vec![spec("score", 1)],
+                answers: Vec::new(),
+            })
         }
     }
 
@@ -196,32 +206,42 @@ mod tests {
         DiscriminatorFacts { file, sha256: String::new(), window_ages: vec![0, 2], score_scale: 0.1, score_offset: 5.0 }
     }
 
-    /// All joints but the pelvis `value` to the right of it.
-    fn pose(value: f32) -> Vec<f32> {
-        (0..POSE_VALUES).map(|index| if index % 3 == 0 && index > 0 { value + 7.0 } else { 7.0 }).collect()
+    /// A pose of time `time`, away from the origin.
+    fn pose(time: u8) -> Vec<f32> {
+        let time = f32::from(time);
+        (0..POSE_VALUES).map(|index| 7.0 + (index as f32 * 0.7 + 0.01 * time * time).sin()).collect()
+    }
+
+    fn relative(pose: &[f32]) -> Pose {
+        std::array::from_fn(|index| pose[index] - pose[index % 3])
     }
 
     #[test]
-    fn windows_hold_the_poses_of_their_ages_and_the_score_becomes_a_probability() {
-        let mut discriminator = Discriminator::new(facts(), Sum::boxed(2 * POSE_VALUES)).unwrap();
+    fn windows_are_of_their_ages_and_the_score_becomes_a_probability() {
+        let mut discriminator = Discriminator::new(facts(), Sum::boxed(kinematic_chain::feature_count(2))).unwrap();
         let (mut long, mut short) = (discriminator.new_movement(), discriminator.new_movement());
-        for time in 0..11_u8 {
-            long.push(&pose(0.01 * f32::from(time)));
+        for time in 0..11 {
+            long.push(&pose(time));
         }
-        short.push(&pose(1.0));
-        short.push(&pose(1.0));
+        short.push(&pose(0));
+        short.push(&pose(1));
         let [of_short, of_long] = *discriminator.judge([&short, &long].into_iter()).unwrap() else { panic!("two") };
         assert_eq!(of_short, None, "two samples, three are needed");
-        // Ages 0 and 2: 16 joints × (0.10 + 0.08) m.
-        let logit = 0.1 * (16.0 * 0.18 - 5.0_f64);
-        assert!((of_long.unwrap() - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-5, "{of_long:?}");
-        long.push(&pose(f32::NAN));
+        let score = |ages: [u8; 2]| {
+            let features = kinematic_chain::window_features(&ages.map(|age| relative(&pose(10 - age))));
+            features.into_iter().map(f64::from).sum::<f64>()
+        };
+        let probability = |score: f64| 1.0 / (1.0 + (-0.1 * (score - 5.0)).exp());
+        let of_long = of_long.unwrap();
+        assert!((of_long - probability(score([0, 2]))).abs() < 1e-4, "{of_long:?}");
+        assert!((of_long - probability(score([0, 1]))).abs() > 1e-3, "another age has another score");
+        long.push(&[f32::NAN; POSE_VALUES]);
         assert_eq!(discriminator.judge([&long].into_iter()).unwrap(), [None], "not a number is unknown");
     }
 
     #[test]
     fn another_graph_is_refused() {
         let error = Discriminator::new(facts(), Sum::boxed(POSE_VALUES)).err().unwrap().to_string();
-        assert!(error.contains("102 values") && error.contains("51"), "{error}");
+        assert!(error.contains("323 values") && error.contains("51"), "{error}");
     }
 }

@@ -11,7 +11,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use stridepose::geometry::VirtualCamera;
-use stridepose::skeleton::{JOINT_COUNT, JointArray, KeypointLayout};
+use stridepose::skeleton::{JointArray, KeypointLayout};
+pub use stridepose::stages::kinematic_chain::POSE_VALUES;
 use stridepose::stages::window::{self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleKind};
 
 use crate::adversary::TAIL;
@@ -23,8 +24,6 @@ use crate::scene::{self, Scene, SceneSettings};
 
 /// One pair of loss rows in this many samples.
 pub const PAIR_PERIOD: usize = 6;
-/// Values of one target pose.
-pub const POSE_VALUES: usize = JOINT_COUNT * 3;
 
 /// One batch: features of every sample, targets of the loss rows.
 #[derive(Clone, Debug)]

@@ -1,36 +1,27 @@
 //! Discriminator: is this a body, and does it move as bodies do? (Cheng et al. 2020, arXiv 2010.06844, spatio-temporal
-//! KCS; kinematic chain space after Wandt and Rosenhahn 2019, arXiv 1902.09868. Sizes are ours.)
-//!
-//! Bones `B = C X`, 16 of them. Spatial KCS `Ψ = BᵀB`: lengths on the diagonal, angles beside it. Temporal KCS
-//! `Φ(t, i) = Ψ(t) − Ψ(t − i)` over the images before: changes of lengths and angles, whatever the camera does.
+//! KCS as in [`stridepose::stages::kinematic_chain`]. Sizes are ours.)
 //!
 //! ```text
 //! poses [windows, 5 * 51], root-relative at t, t-1, t-2, t-4, t-8 -> all divided by the mean bone length at t
 //!   pose at t -> MLP;  Ψ(t), 136 values -> MLP;  Φ(t, 1), Φ(t, 2), Φ(t, 4), Φ(t, 8) -> MLP
 //!   joined -> MLP -> score, trained by least squares: 1 for a true movement, 0 for an answered one
 //! ```
-//! Ψ is the upper triangle, computed as `((X L) ∘ (X R)) S` with constant matrices, so that the trainer and the
-//! exported graph have the same three products and no reshaping.
+//! Gradients go through Ψ, computed here as `((X L) ∘ (X R)) S` with constant matrices, three products without reshaping.
+//! Where nothing is learnt, the program hands the network pose, Ψ and Φ.
 
 use burn::nn::Linear;
 use burn::prelude::*;
 use burn::tensor::activation::leaky_relu;
 use serde::{Deserialize, Serialize};
 use stridepose::skeleton::{BONES, Joint};
+use stridepose::stages::kinematic_chain::{CHANGE_GAIN, KCS_VALUES, LENGTH_FLOOR, POSE_VALUES};
 
-use crate::batch::POSE_VALUES;
 use crate::network::linear;
 
 /// How long ago the poses of a window are, samples.
 pub const WINDOW_AGES: [usize; 5] = [0, 1, 2, 4, 8];
-/// Values of the upper triangle of Ψ.
-pub const KCS_VALUES: usize = BONES.len() * (BONES.len() + 1) / 2;
 /// Slope of the rectifiers below zero.
 pub const LEAK: f64 = 0.2;
-/// Changes are small beside the angles themselves: Φ is brought to their size.
-pub const CHANGE_GAIN: f32 = 10.0;
-/// Added to squared lengths under a root.
-pub const LENGTH_FLOOR: f32 = 1e-6;
 const HIDDEN: usize = 128;
 const BRANCH: usize = 64;
 
@@ -167,11 +158,10 @@ impl KinematicChain {
 }
 
 /// A constant matrix, row by row.
-pub struct Matrix {
+struct Matrix {
     /// Rows and columns.
-    pub shape: [usize; 2],
-    /// Values.
-    pub values: Vec<f32>,
+    shape: [usize; 2],
+    values: Vec<f32>,
 }
 
 impl Matrix {
@@ -185,7 +175,7 @@ impl Matrix {
 }
 
 /// The matrices L, R `[51, 136 * 3]`, S `[136 * 3, 136]`, diagonal `[136, 16]` and mean `[16, 1]`.
-pub fn matrices() -> [Matrix; 5] {
+fn matrices() -> [Matrix; 5] {
     let mut left = Matrix::zeros(POSE_VALUES, KCS_VALUES * 3);
     let mut right = Matrix::zeros(POSE_VALUES, KCS_VALUES * 3);
     let mut sum = Matrix::zeros(KCS_VALUES * 3, KCS_VALUES);
@@ -217,6 +207,7 @@ mod tests {
     use super::*;
     use nalgebra::{Rotation3, Vector3};
     use stridepose::skeleton::{JOINT_COUNT, JointArray};
+    use stridepose::stages::kinematic_chain;
 
     fn pose(seed: f64) -> JointArray<Vector3<f64>> {
         std::array::from_fn(|joint| {
@@ -238,19 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn psi_is_every_product_of_two_bones() {
+    fn psi_is_the_program_s() {
         let pose = pose(0.4);
-        let bones: Vec<Vector3<f64>> =
-            BONES.iter().map(|(parent, child)| pose[child.index()] - pose[parent.index()]).collect();
-        let psi = values(KinematicChain::new(&Device::flex()).psi(tensor(&row(&pose))));
-        let mut at = 0;
-        for a in 0..bones.len() {
-            for b in a..bones.len() {
-                assert!((f64::from(psi[at]) - bones[a].dot(&bones[b])).abs() < 1e-5, "bones {a} and {b}");
-                at += 1;
-            }
+        let found = values(KinematicChain::new(&Device::flex()).psi(tensor(&row(&pose))));
+        let wanted = kinematic_chain::psi(&row(&pose).try_into().unwrap());
+        assert_eq!(found.len(), wanted.len());
+        for (value, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+            assert!((found - wanted).abs() < 1e-5, "value {value}: {found}, {wanted}");
         }
-        assert_eq!(at, KCS_VALUES);
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! * `discriminator_golden.json`: movements of validation persons, kind by kind, and the trainer's own scores.
 //! * `discriminator.yaml`: the section that the lifter's contract has of it, so that a new lifter can take it over.
 //!
-//! Input `poses` `[people, 51 * poses]`: joints relative to the pelvis, m, in the axes of the virtual camera, of the
-//! samples [`WINDOW_AGES`] ago (a spatial discriminator takes the first alone). Output `score` `[people, 1]`, near 1
-//! for true movements and near 0 for false ones; the section says how it becomes the plausibility.
+//! Input `features` `[people, 51 + 136 * poses]`: what [`kinematic_chain`] makes of the poses [`WINDOW_AGES`] ago (a spatial
+//! discriminator takes the first alone), relative to the pelvis, in the axes of the virtual camera. Output `score`
+//! `[people, 1]`, near 1 for true movements and near 0 for false ones; the section says how it becomes the plausibility.
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
@@ -15,11 +16,9 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stridepose::adapters::model_store::hexadecimal;
+use stridepose::stages::kinematic_chain::{KCS_VALUES, POSE_VALUES, feature_count};
 
-use crate::batch::POSE_VALUES;
-use crate::discriminator::{
-    self, CHANGE_GAIN, Discriminator, DiscriminatorKind, KinematicChain, LEAK, LENGTH_FLOOR, Mlp, WINDOW_AGES,
-};
+use crate::discriminator::{Discriminator, DiscriminatorKind, KinematicChain, LEAK, Mlp, WINDOW_AGES};
 use crate::export::{CONTRACT_FILE, floats, gemm, write};
 use crate::judge::Logistic;
 use crate::onnx::{Attribute, Dimension, Graph};
@@ -164,35 +163,15 @@ pub fn attach(folder: &Path) -> anyhow::Result<bool> {
 pub fn graph(network: &Discriminator, kind: DiscriminatorKind) -> Vec<u8> {
     let mut graph = Graph::new("stridepose discriminator");
     let free = Dimension::Free("people");
-    graph.input("poses", &[free, Dimension::Fixed(kind.poses() * POSE_VALUES)]);
-    let names = ["kcs_left", "kcs_right", "kcs_sum", "kcs_diagonal", "kcs_mean"];
-    for (name, matrix) in names.into_iter().zip(discriminator::matrices()) {
-        graph.floats(name, &matrix.shape, &matrix.values);
-    }
-    let (pose, spatial) = pose_and_psi(&mut graph, 0);
-    let squares = graph.node("MatMul", &[&spatial, "kcs_diagonal"], &[]);
-    let squares = graph.node("Relu", &[&squares], &[]);
-    let floor = graph.floats("length_floor", &[1], &[LENGTH_FLOOR]);
-    let squares = graph.node("Add", &[&squares, &floor], &[]);
-    let lengths = graph.node("Sqrt", &[&squares], &[]);
-    let size = graph.node("MatMul", &[&lengths, "kcs_mean"], &[]);
-    let squared_size = graph.node("Mul", &[&size, &size], &[]);
-
-    let joints = graph.node("Div", &[&pose, &size], &[]);
-    let angles = graph.node("Div", &[&spatial, &squared_size], &[]);
+    let width = feature_count(kind.poses());
+    graph.input("features", &[free, Dimension::Fixed(width)]);
+    let (pose, psi, end) = (POSE_VALUES, POSE_VALUES + KCS_VALUES, width);
+    let joints = columns(&mut graph, "pose", 0..pose);
+    let angles = columns(&mut graph, "psi", pose..psi);
     let mut branches =
         vec![mlp(&mut graph, "pose", &network.pose, &joints), mlp(&mut graph, "spatial", &network.spatial, &angles)];
     if let Some(temporal) = &network.temporal {
-        let changes: Vec<String> = (1..kind.poses())
-            .map(|index| {
-                let (_, past) = pose_and_psi(&mut graph, index);
-                graph.node("Sub", &[&spatial, &past], &[])
-            })
-            .collect();
-        let changes = concat(&mut graph, &changes);
-        let changes = graph.node("Div", &[&changes, &squared_size], &[]);
-        let gain = graph.floats("change_gain", &[1], &[CHANGE_GAIN]);
-        let changes = graph.node("Mul", &[&changes, &gain], &[]);
+        let changes = columns(&mut graph, "phi", psi..end);
         branches.push(mlp(&mut graph, "temporal", temporal, &changes));
     }
     let joined = concat(&mut graph, &branches);
@@ -204,17 +183,12 @@ pub fn graph(network: &Discriminator, kind: DiscriminatorKind) -> Vec<u8> {
     graph.into_model()
 }
 
-/// The pose at `WINDOW_AGES[index]` and its Ψ.
-fn pose_and_psi(graph: &mut Graph, index: usize) -> (String, String) {
-    let start = graph.integers(&format!("start_{index}"), &[(index * POSE_VALUES) as i64]);
-    let end = graph.integers(&format!("end_{index}"), &[((index + 1) * POSE_VALUES) as i64]);
-    let axis = graph.integers(&format!("axis_{index}"), &[1]);
-    let pose = graph.node("Slice", &["poses", &start, &end, &axis], &[]);
-    let left = graph.node("MatMul", &[&pose, "kcs_left"], &[]);
-    let right = graph.node("MatMul", &[&pose, "kcs_right"], &[]);
-    let products = graph.node("Mul", &[&left, &right], &[]);
-    let psi = graph.node("MatMul", &[&products, "kcs_sum"], &[]);
-    (pose, psi)
+/// These columns of the input.
+fn columns(graph: &mut Graph, name: &str, columns: Range<usize>) -> String {
+    let start = graph.integers(&format!("{name}_start"), &[columns.start as i64]);
+    let end = graph.integers(&format!("{name}_end"), &[columns.end as i64]);
+    let axis = graph.integers(&format!("{name}_axis"), &[1]);
+    graph.node("Slice", &["features", &start, &end, &axis], &[])
 }
 
 fn mlp(graph: &mut Graph, name: &str, mlp: &Mlp, x: &str) -> String {

@@ -8,11 +8,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use stridepose::skeleton::{JOINT_COUNT, Joint};
-
-use crate::batch::POSE_VALUES;
-
-/// One pose, root-relative, m.
-pub type Pose = [f32; POSE_VALUES];
+pub use stridepose::stages::kinematic_chain::Pose;
 
 /// What is wrong with a movement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,6 +13,7 @@ use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, library};
 use stridepose::config::Provider;
 use stridepose::model::ModelContract;
 use stridepose::network::{Network, TensorView};
+use stridepose::stages::kinematic_chain::{self, POSE_VALUES};
 use stridepose_train::discriminator::{Discriminator, DiscriminatorKind};
 use stridepose_train::export_discriminator::{self, GoldenGroup};
 use stridepose_train::judge::Logistic;
@@ -41,7 +42,7 @@ fn the_exported_discriminator_answers_as_the_trainer_s() {
     for kind in [DiscriminatorKind::Spatial, DiscriminatorKind::SpatioTemporal] {
         let folder = tempfile::tempdir().unwrap();
         let network = Discriminator::new(kind, &Device::flex());
-        let width = kind.poses() * 51;
+        let width = kind.poses() * POSE_VALUES;
         let windows: Vec<f32> = (0..7 * width).map(|index| 0.4 * (index as f32 * 0.37).sin()).collect();
         let groups = [GoldenGroup { name: "any".to_owned(), poses: windows }];
         let logistic = Logistic { scale: 5.0, offset: 0.5 };
@@ -61,8 +62,10 @@ fn the_exported_discriminator_answers_as_the_trainer_s() {
         let mut graph =
             OnnxNetwork::load(&model, &EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 })
                 .unwrap();
-        let poses = Array2::from_shape_vec((7, width), golden.poses).unwrap();
-        let scores = graph.run(&[TensorView::F32(poses.view().into_dyn())]).unwrap();
+        let (poses, _) = golden.poses.as_chunks::<POSE_VALUES>();
+        let features = poses.chunks_exact(kind.poses()).flat_map(kinematic_chain::window_features).collect();
+        let features = Array2::from_shape_vec((7, kinematic_chain::feature_count(kind.poses())), features).unwrap();
+        let scores = graph.run(&[TensorView::F32(features.view().into_dyn())]).unwrap();
         for (a, b) in scores[0].iter().zip(&golden.scores) {
             assert!((a - b).abs() < 1e-4, "{kind:?}: the graph says {a}, the trainer {b}");
         }

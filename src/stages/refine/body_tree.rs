@@ -56,31 +56,27 @@ impl BodyNormal {
         }
     }
 
-    /// Adds information about `joint` alone.
-    pub(super) fn add(&mut self, joint: usize, information: &Matrix3<f64>, gradient: &Vector3<f64>) {
-        self.diagonal[joint] += information;
-        self.gradient[joint] += gradient;
-    }
-
     /// Adds information about `joint - root`.
-    pub(super) fn add_from_root(&mut self, joint: usize, information: &Matrix3<f64>, gradient: &Vector3<f64>) {
-        self.add(joint, information, gradient);
-        self.add(0, information, &-gradient);
+    pub(super) fn add_from_root(&mut self, joint: usize, information: &Matrix3<f64>) {
+        self.diagonal[joint] += information;
+        self.diagonal[0] += information;
         self.to_root[joint] -= information;
     }
 
     /// Adds information about `joint - parent`.
-    pub(super) fn add_bone(&mut self, joint: usize, information: &Matrix3<f64>, gradient: &Vector3<f64>) {
+    pub(super) fn add_bone(&mut self, joint: usize, information: &Matrix3<f64>) {
         if PARENT[joint] == 0 {
-            return self.add_from_root(joint, information, gradient);
+            return self.add_from_root(joint, information);
         }
-        self.add(joint, information, gradient);
-        self.add(PARENT[joint], information, &-gradient);
+        self.diagonal[joint] += information;
+        self.diagonal[PARENT[joint]] += information;
         self.to_parent[joint] -= information;
     }
 
-    /// Eliminates from the leaves to the root.
-    pub(super) fn factor(mut self) -> Option<BodyFactor> {
+    /// Eliminates from the leaves to the root, with `damping` on the diagonal.
+    pub(super) fn factor(&self, damping: f64) -> Option<BodyFactor> {
+        let mut diagonal = self.diagonal.map(|block| block + Matrix3::from_diagonal_element(damping));
+        let (mut to_root, mut gradient) = (self.to_root, self.gradient);
         let mut factor = BodyFactor {
             pivot_inverse: [Matrix3::zeros(); JOINT_COUNT],
             gain_parent: [Matrix3::zeros(); JOINT_COUNT],
@@ -88,22 +84,22 @@ impl BodyNormal {
             own_step: [Vector3::zeros(); JOINT_COUNT],
         };
         for joint in (0..JOINT_COUNT).rev() {
-            let inverse = inverse_of_positive_definite(&self.diagonal[joint])?;
+            let inverse = inverse_of_positive_definite(&diagonal[joint])?;
             factor.pivot_inverse[joint] = inverse;
-            factor.own_step[joint] = -(inverse * self.gradient[joint]);
+            factor.own_step[joint] = -(inverse * gradient[joint]);
             if joint == 0 {
                 break;
             }
-            let (to_root, to_parent) = (self.to_root[joint], self.to_parent[joint]);
-            factor.gain_root[joint] = inverse * to_root;
-            self.diagonal[0] -= to_root.transpose() * factor.gain_root[joint];
-            self.gradient[0] += to_root.transpose() * factor.own_step[joint];
+            let (of_root, of_parent) = (to_root[joint], &self.to_parent[joint]);
+            factor.gain_root[joint] = inverse * of_root;
+            diagonal[0] -= of_root.transpose() * factor.gain_root[joint];
+            gradient[0] += of_root.transpose() * factor.own_step[joint];
             let parent = PARENT[joint];
             if parent != 0 {
-                factor.gain_parent[joint] = inverse * to_parent;
-                self.diagonal[parent] -= to_parent.transpose() * factor.gain_parent[joint];
-                self.to_root[parent] -= to_parent.transpose() * factor.gain_root[joint];
-                self.gradient[parent] += to_parent.transpose() * factor.own_step[joint];
+                factor.gain_parent[joint] = inverse * of_parent;
+                diagonal[parent] -= of_parent.transpose() * factor.gain_parent[joint];
+                to_root[parent] -= of_parent.transpose() * factor.gain_root[joint];
+                gradient[parent] += of_parent.transpose() * factor.own_step[joint];
             }
         }
         Some(factor)
@@ -168,16 +164,21 @@ mod tests {
                     part += slope * row_sign;
                 }
             };
-            normal.add(joint, &information(seed), &vector(seed + 9.0));
+            normal.diagonal[joint] += information(seed);
+            normal.gradient[joint] += vector(seed + 9.0);
             dense_add(None, &information(seed), &vector(seed + 9.0));
             if joint > 0 {
-                normal.add_from_root(joint, &information(seed + 20.0), &vector(seed + 2.0));
+                normal.add_from_root(joint, &information(seed + 20.0));
+                normal.gradient[joint] += vector(seed + 2.0);
+                normal.gradient[0] -= vector(seed + 2.0);
                 dense_add(Some(0), &information(seed + 20.0), &vector(seed + 2.0));
-                normal.add_bone(joint, &information(seed + 40.0), &vector(seed + 5.0));
+                normal.add_bone(joint, &information(seed + 40.0));
+                normal.gradient[joint] += vector(seed + 5.0);
+                normal.gradient[parent] -= vector(seed + 5.0);
                 dense_add(Some(parent), &information(seed + 40.0), &vector(seed + 5.0));
             }
         }
-        let factor = normal.factor().unwrap();
+        let factor = normal.factor(0.0).unwrap();
         let inverse = dense.try_inverse().unwrap();
         let step = -&inverse * gradient;
         let (found_step, found_covariances) = (factor.step(), factor.covariances());
@@ -189,12 +190,12 @@ mod tests {
 
     #[test]
     fn no_information_or_nan_is_refused() {
-        assert!(BodyNormal::zero().factor().is_none());
+        assert!(BodyNormal::zero().factor(0.0).is_none());
         let mut normal = BodyNormal::zero();
         for joint in 0..JOINT_COUNT {
-            normal.add(joint, &Matrix3::identity(), &Vector3::zeros());
+            normal.diagonal[joint] += Matrix3::identity();
         }
         normal.diagonal[7][(1, 1)] = f64::NAN;
-        assert!(normal.factor().is_none());
+        assert!(normal.factor(0.0).is_none());
     }
 }

@@ -74,7 +74,7 @@ impl Default for RefineSettings {
     fn default() -> Self {
         Self {
             mode: RefineMode::Confidence,
-            iterations: 4,
+            iterations: 3,
             confidence_threshold: 0.1,
             bone_weight: 1000.0,
             smoothness_weight: 100.0,

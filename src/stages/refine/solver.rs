@@ -4,7 +4,7 @@
 //! ([`super::body_tree`]) in a few microseconds. A step is taken only when it lowers the true robust cost; otherwise
 //! the damping grows, so the answer never costs more than the start.
 
-use nalgebra::{Matrix2x3, Matrix3, Vector2, Vector3};
+use nalgebra::{Matrix3, Vector2, Vector3};
 
 use super::body_tree::{BodyNormal, PARENT};
 use super::{KeypointForRefinement, lifter_covariance};
@@ -76,6 +76,8 @@ struct Constants {
     limbs: JointArray<Matrix3<f64>>,
     /// Squared kernel width of each keypoint, in its own variances; 0 for joints without one.
     kernel: JointArray<f64>,
+    /// Normal matrix of the terms that are quadratic, without a gradient.
+    quadratic: BodyNormal,
 }
 
 impl Constants {
@@ -108,13 +110,29 @@ impl Constants {
             }
             _ => 0.0,
         });
-        Self { pose, limbs, kernel }
+        let mut quadratic = BodyNormal::zero();
+        quadratic.diagonal[ROOT] += problem.root_information;
+        for joint in 0..JOINT_COUNT {
+            if joint != ROOT {
+                quadratic.add_from_root(joint, &pose[joint]);
+                quadratic.add_bone(joint, &limbs[joint]);
+            }
+            if let Some(temporal) = &problem.temporal {
+                quadratic.diagonal[joint] += Matrix3::from_diagonal_element(temporal.weight);
+            }
+        }
+        Self { pose, limbs, kernel, quadratic }
     }
 
-    /// The same with all of the lifter's word about joints from the root, as it was calibrated.
-    fn calibrated(&self) -> Self {
-        let pose = self.pose.map(|information| information / (1.0 - ALONG_LIMBS));
-        Self { pose, limbs: [Matrix3::zeros(); JOINT_COUNT], kernel: self.kernel }
+    /// Normal matrix of the quadratic terms of this image alone: the past is no independent witness. What the lifter states
+    /// of a joint from the root is calibrated, so all of its word is about that; what follows of it for limbs is not.
+    fn of_this_image(&self, problem: &Problem<'_>) -> BodyNormal {
+        let mut normal = BodyNormal::zero();
+        normal.diagonal[ROOT] += problem.root_information;
+        for joint in (0..JOINT_COUNT).filter(|joint| *joint != ROOT) {
+            normal.add_from_root(joint, &(self.pose[joint] / (1.0 - ALONG_LIMBS)));
+        }
+        normal
     }
 
     fn keypoint<'p>(&self, problem: &'p Problem<'_>, joint: usize) -> Option<&'p KeypointForRefinement> {
@@ -122,16 +140,40 @@ impl Constants {
     }
 }
 
-/// (π(X) − x) / σ and its Jacobian.
-fn reprojection(joint: &Vector3<f64>, keypoint: &KeypointForRefinement) -> Option<(Vector2<f64>, Matrix2x3<f64>)> {
-    if !(joint.z > NEAREST_M) {
-        return None;
+/// A joint on the z = 1 plane, beside its keypoint.
+struct Projected {
+    /// Position.
+    point: Vector2<f64>,
+    /// (π(X) − x) / σ.
+    residual: Vector2<f64>,
+    /// 1 / (z σ): the slope of the residual across the line of sight.
+    slope: f64,
+}
+
+impl Projected {
+    /// `None` for a joint that is not in front of the camera.
+    fn of(joint: &Vector3<f64>, keypoint: &KeypointForRefinement) -> Option<Self> {
+        if !(joint.z > NEAREST_M) {
+            return None;
+        }
+        let (inverse, weight) = (1.0 / joint.z, 1.0 / keypoint.sigma);
+        let point = Vector2::new(joint.x * inverse, joint.y * inverse);
+        Some(Self { point, residual: (point - keypoint.point.coords) * weight, slope: inverse * weight })
     }
-    let (inverse, weight) = (1.0 / joint.z, 1.0 / keypoint.sigma);
-    let (x, y) = (joint.x * inverse, joint.y * inverse);
-    let residual = Vector2::new(x - keypoint.point.x, y - keypoint.point.y) * weight;
-    let jacobian = Matrix2x3::new(inverse, 0.0, -x * inverse, 0.0, inverse, -y * inverse) * weight;
-    Some((residual, jacobian))
+
+    /// Jᵀr of the residual's Jacobian J, `slope` × [1 0 −x; 0 1 −y].
+    fn gradient(&self) -> Vector3<f64> {
+        let [x, y] = (self.residual * self.slope).into();
+        Vector3::new(x, y, -(self.point.x * x + self.point.y * y))
+    }
+
+    /// JᵀJ.
+    fn information(&self) -> Matrix3<f64> {
+        let square = self.slope * self.slope;
+        let (x, y) = (-square * self.point.x, -square * self.point.y);
+        let depth = square * self.point.norm_squared();
+        Matrix3::new(square, 0.0, x, 0.0, square, y, x, y, depth)
+    }
 }
 
 /// Geman and McClure's kernel of a squared distance: it ends at `width`, so a far miss pulls no more.
@@ -153,27 +195,55 @@ fn limb_residual(problem: &Problem<'_>, joints: &Joints, joint: usize) -> Vector
     joints[joint] - joints[parent] - (lifted[joint] - lifted[parent])
 }
 
-fn quadratic(residual: &Vector3<f64>, information: &Matrix3<f64>) -> f64 {
-    residual.dot(&(information * residual))
+/// Takes half the gradient of each term of the cost, or nothing of it.
+trait Slopes {
+    /// Of a term of `joint`, and of `minus` with the opposite sign where there is one.
+    fn add(&mut self, joint: usize, minus: Option<usize>, slope: &Vector3<f64>);
 }
 
+impl Slopes for () {
+    fn add(&mut self, _: usize, _: Option<usize>, _: &Vector3<f64>) {}
+}
+
+impl Slopes for JointArray<Vector3<f64>> {
+    fn add(&mut self, joint: usize, minus: Option<usize>, slope: &Vector3<f64>) {
+        self[joint] += slope;
+        if let Some(minus) = minus {
+            self[minus] -= slope;
+        }
+    }
+}
+
+/// Cost of the quadratic terms.
+fn quadratic_cost(problem: &Problem<'_>, constants: &Constants, joints: &Joints, slopes: &mut impl Slopes) -> f64 {
+    let mut cost = 0.0;
+    let mut add = |joint: usize, minus: Option<usize>, residual: Vector3<f64>, information: &Matrix3<f64>| {
+        let slope = information * residual;
+        cost += residual.dot(&slope);
+        slopes.add(joint, minus, &slope);
+    };
+    add(ROOT, None, joints[ROOT] - problem.root, &problem.root_information);
+    for joint in (0..JOINT_COUNT).filter(|joint| *joint != ROOT) {
+        add(joint, Some(ROOT), pose_residual(problem, joints, joint), &constants.pose[joint]);
+        add(joint, Some(PARENT[joint]), limb_residual(problem, joints, joint), &constants.limbs[joint]);
+    }
+    if let Some(temporal) = &problem.temporal {
+        for joint in 0..JOINT_COUNT {
+            let residual = joints[joint] - temporal.expected[joint];
+            cost += temporal.weight * residual.norm_squared();
+            slopes.add(joint, None, &(residual * temporal.weight));
+        }
+    }
+    cost
+}
+
+/// The cost, infinite where a joint with a keypoint is behind the camera.
 fn cost(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> f64 {
-    let mut cost = quadratic(&(joints[ROOT] - problem.root), &problem.root_information);
+    let mut cost = quadratic_cost(problem, constants, joints, &mut ());
     for joint in 0..JOINT_COUNT {
-        if joint != ROOT {
-            cost += quadratic(&pose_residual(problem, joints, joint), &constants.pose[joint]);
-            cost += quadratic(&limb_residual(problem, joints, joint), &constants.limbs[joint]);
-        }
         if let Some(keypoint) = constants.keypoint(problem, joint) {
-            match reprojection(&joints[joint], keypoint) {
-                Some((residual, _)) => {
-                    cost += keypoint.confidence * kernel(residual.norm_squared(), constants.kernel[joint]);
-                }
-                None => return f64::INFINITY,
-            }
-        }
-        if let Some(temporal) = &problem.temporal {
-            cost += temporal.weight * (joints[joint] - temporal.expected[joint]).norm_squared();
+            let Some(projected) = Projected::of(&joints[joint], keypoint) else { return f64::INFINITY };
+            cost += keypoint.confidence * kernel(projected.residual.norm_squared(), constants.kernel[joint]);
         }
     }
     if let Some((lengths, weight)) = &problem.bones {
@@ -186,25 +256,22 @@ fn cost(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> f64 {
 
 /// Half the gradient of the cost and its Gauss–Newton normal matrix.
 fn linearise(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> BodyNormal {
-    let mut normal = BodyNormal::zero();
-    normal.add(ROOT, &problem.root_information, &(problem.root_information * (joints[ROOT] - problem.root)));
+    let mut normal = constants.quadratic;
+    quadratic_cost(problem, constants, joints, &mut normal.gradient);
+    add_curved(&mut normal, problem, constants, joints);
+    normal
+}
+
+/// Adds keypoints and bones.
+fn add_curved(normal: &mut BodyNormal, problem: &Problem<'_>, constants: &Constants, joints: &Joints) {
     for joint in 0..JOINT_COUNT {
-        if joint != ROOT {
-            let information = &constants.pose[joint];
-            normal.add_from_root(joint, information, &(information * pose_residual(problem, joints, joint)));
-            let information = &constants.limbs[joint];
-            normal.add_bone(joint, information, &(information * limb_residual(problem, joints, joint)));
-        }
         if let Some(keypoint) = constants.keypoint(problem, joint)
-            && let Some((residual, jacobian)) = reprojection(&joints[joint], keypoint)
+            && let Some(projected) = Projected::of(&joints[joint], keypoint)
         {
-            let weight = keypoint.confidence * kernel_weight(residual.norm_squared(), constants.kernel[joint]);
-            let weighted = jacobian.transpose() * weight;
-            normal.add(joint, &(weighted * jacobian), &(weighted * residual));
-        }
-        if let Some(temporal) = &problem.temporal {
-            let slope = (joints[joint] - temporal.expected[joint]) * temporal.weight;
-            normal.add(joint, &Matrix3::from_diagonal_element(temporal.weight), &slope);
+            let squared = projected.residual.norm_squared();
+            let weight = keypoint.confidence * kernel_weight(squared, constants.kernel[joint]);
+            normal.diagonal[joint] += projected.information() * weight;
+            normal.gradient[joint] += projected.gradient() * weight;
         }
     }
     if let Some((lengths, weight)) = &problem.bones {
@@ -213,12 +280,11 @@ fn linearise(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> B
             let norm = bone.norm();
             if norm > 1e-6 {
                 let direction = bone / norm;
-                let along = direction * direction.transpose() * *weight;
-                normal.add_bone(child.index(), &along, &(direction * ((norm - length) * weight)));
+                normal.add_bone(child.index(), &(direction * direction.transpose() * *weight));
+                normal.gradient.add(child.index(), Some(parent.index()), &(direction * ((norm - length) * weight)));
             }
         }
     }
-    normal
 }
 
 /// Minimises from `start` in at most `iterations` steps; 0 gives `start` itself, with covariances.
@@ -229,11 +295,7 @@ pub(super) fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> S
     let (mut damping, least, most) = DAMPING;
     let mut linear = linearise(problem, &constants, &joints);
     for left in (0..iterations).rev() {
-        let mut damped = linear;
-        for block in &mut damped.diagonal {
-            *block += Matrix3::from_diagonal_element(damping);
-        }
-        let Some(factor) = damped.factor() else {
+        let Some(factor) = linear.factor(damping) else {
             damping = (damping * 100.0).min(most);
             continue;
         };
@@ -258,19 +320,16 @@ pub(super) fn solve(problem: &Problem<'_>, start: &Joints, iterations: u32) -> S
     let is_supported = std::array::from_fn(|joint| {
         constants
             .keypoint(problem, joint)
-            .and_then(|keypoint| reprojection(&joints[joint], keypoint))
-            .is_some_and(|(residual, _)| residual.norm_squared() < constants.kernel[joint])
+            .and_then(|keypoint| Projected::of(&joints[joint], keypoint))
+            .is_some_and(|projected| projected.residual.norm_squared() < constants.kernel[joint])
     });
-    // The past is no independent witness: it is left out of the covariance. What the lifter states of a joint from the root is
-    // calibrated, what follows of it for limbs is not.
-    let alone = Problem { temporal: None, ..*problem };
     let fallback = |joint: usize| {
         let root = problem.root_information.try_inverse().unwrap_or_else(Matrix3::identity);
         root + lifter_covariance(problem.lifted, joint)
     };
-    let covariance = linearise(&alone, &constants.calibrated(), &joints)
-        .factor()
-        .map_or_else(|| std::array::from_fn(fallback), |factor| factor.covariances());
+    let mut alone = constants.of_this_image(problem);
+    add_curved(&mut alone, problem, &constants, &joints);
+    let covariance = alone.factor(0.0).map_or_else(|| std::array::from_fn(fallback), |factor| factor.covariances());
     Solved { joints, covariance, is_supported, cost_before, cost_after: cost_now }
 }
 
@@ -279,7 +338,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::*;
-    use nalgebra::{Point2, Unit};
+    use nalgebra::{Matrix2x3, Point2, Unit};
 
     fn lifted() -> LiftedPose {
         LiftedPose {
@@ -340,12 +399,14 @@ mod tests {
         const STEP: f64 = 1e-6;
         let keypoint = KeypointForRefinement { point: Point2::new(0.1, -0.2), confidence: 1.0, sigma: 0.01 };
         let joint = Vector3::new(0.5, -0.4, 3.0);
-        let (_, jacobian) = reprojection(&joint, &keypoint).unwrap();
-        for axis in 0..3 {
-            let at = |by: f64| reprojection(&(joint + Vector3::ith(axis, by)), &keypoint).unwrap().0;
-            let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-            assert!((difference - jacobian.column(axis)).norm() < 1e-5 * (1.0 + difference.norm()));
-        }
+        let projected = Projected::of(&joint, &keypoint).unwrap();
+        let jacobian = Matrix2x3::from_columns(&std::array::from_fn::<_, 3, _>(|axis| {
+            let at = |by: f64| Projected::of(&(joint + Vector3::ith(axis, by)), &keypoint).unwrap().residual;
+            (at(STEP) - at(-STEP)) / (2.0 * STEP)
+        }));
+        let (information, gradient) = (jacobian.tr_mul(&jacobian), jacobian.tr_mul(&projected.residual));
+        assert!((information - projected.information()).norm() < 1e-5 * information.norm());
+        assert!((gradient - projected.gradient()).norm() < 1e-5 * gradient.norm());
     }
 
     #[test]
