@@ -16,7 +16,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stridepose::adapters::model_store::hexadecimal;
-use stridepose::stages::kinematic_chain::{KCS_VALUES, POSE_VALUES, feature_count};
+use stridepose::stages::kinematic_chain::{self, KCS_VALUES, POSE_VALUES};
 
 use crate::discriminator::{Discriminator, DiscriminatorKind, KinematicChain, LEAK, Mlp, WINDOW_AGES};
 use crate::export::{CONTRACT_FILE, floats, gemm, write};
@@ -163,7 +163,7 @@ pub fn attach(folder: &Path) -> anyhow::Result<bool> {
 pub fn graph(network: &Discriminator, kind: DiscriminatorKind) -> Vec<u8> {
     let mut graph = Graph::new("stridepose discriminator");
     let free = Dimension::Free("people");
-    let width = feature_count(kind.poses());
+    let width = kinematic_chain::feature_count(kind.poses());
     graph.input("features", &[free, Dimension::Fixed(width)]);
     let (pose, psi, end) = (POSE_VALUES, POSE_VALUES + KCS_VALUES, width);
     let joints = columns(&mut graph, "pose", 0..pose);

@@ -228,8 +228,8 @@ fn quadratic_cost(problem: &Problem<'_>, constants: &Constants, joints: &Joints,
         add(joint, Some(PARENT[joint]), limb_residual(problem, joints, joint), &constants.limbs[joint]);
     }
     if let Some(temporal) = &problem.temporal {
-        for joint in 0..JOINT_COUNT {
-            let residual = joints[joint] - temporal.expected[joint];
+        for (joint, (at, expected)) in joints.iter().zip(&temporal.expected).enumerate() {
+            let residual = at - expected;
             cost += temporal.weight * residual.norm_squared();
             slopes.add(joint, None, &(residual * temporal.weight));
         }
@@ -240,9 +240,9 @@ fn quadratic_cost(problem: &Problem<'_>, constants: &Constants, joints: &Joints,
 /// The cost, infinite where a joint with a keypoint is behind the camera.
 fn cost(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> f64 {
     let mut cost = quadratic_cost(problem, constants, joints, &mut ());
-    for joint in 0..JOINT_COUNT {
+    for (joint, at) in joints.iter().enumerate() {
         if let Some(keypoint) = constants.keypoint(problem, joint) {
-            let Some(projected) = Projected::of(&joints[joint], keypoint) else { return f64::INFINITY };
+            let Some(projected) = Projected::of(at, keypoint) else { return f64::INFINITY };
             cost += keypoint.confidence * kernel(projected.residual.norm_squared(), constants.kernel[joint]);
         }
     }
@@ -264,9 +264,9 @@ fn linearise(problem: &Problem<'_>, constants: &Constants, joints: &Joints) -> B
 
 /// Adds keypoints and bones.
 fn add_curved(normal: &mut BodyNormal, problem: &Problem<'_>, constants: &Constants, joints: &Joints) {
-    for joint in 0..JOINT_COUNT {
+    for (joint, at) in joints.iter().enumerate() {
         if let Some(keypoint) = constants.keypoint(problem, joint)
-            && let Some(projected) = Projected::of(&joints[joint], keypoint)
+            && let Some(projected) = Projected::of(at, keypoint)
         {
             let squared = projected.residual.norm_squared();
             let weight = keypoint.confidence * kernel_weight(squared, constants.kernel[joint]);
