@@ -15,7 +15,7 @@ FUZZ_SECS ?= 60
 export STRIDEPOSE_PYTHON ?= $(CURDIR)/.cache/python/bin/python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench audit fuzz parameters clean-cache
+.PHONY: help setup demo test check bench audit coverage fuzz parameters clean-cache
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -53,6 +53,11 @@ bench: setup ## measure speed and memory on this machine, beside MediaPipe where
 
 audit: ## known flaws, licences and sources of every dependency (needs cargo-deny)
 	$(CARGO) deny --all-features check
+
+coverage: setup ## which lines the tests run, file by file (needs cargo-llvm-cov)
+	@$(PYTHON) scripts/setup.py python
+	$(CARGO) llvm-cov --release --locked --workspace --html --output-dir .cache/coverage
+	$(CARGO) llvm-cov report --release --summary-only
 
 fuzz: ## every reader with broken inputs, FUZZ_SECS each (needs nightly Rust and cargo-fuzz)
 	scripts/fuzz.sh $(FUZZ_SECS)
