@@ -8,6 +8,7 @@
 mod feeder;
 
 use feeder::{Feeder, LiftAndRefine};
+use stridepose::adapters::model_store::ModelStore;
 use stridepose::report::machine::Machine;
 
 const PEOPLE: [usize; 3] = [1, 4, 20];
@@ -51,8 +52,9 @@ fn main() {
     println!("lifting and refining, one thread, {TURNS} turns of {IMAGES} images: median (quartiles) ({machine:?})");
     let titles = ["lifter", "people", "lift ms", "refine ms", "both ms", "of one person, in the same turn"];
     println!("{:<12} {:>6}  {:>8} {:>9}  {:<22} {}", titles[0], titles[1], titles[2], titles[3], titles[4], titles[5]);
-    let mut measured = Vec::new();
+    let (store, mut measured) = (ModelStore::new(&[]).unwrap(), Vec::new());
     for lifter in ["lifter", "lifter_int8"] {
+        let sha256 = store.load(lifter).unwrap().sha256;
         let turns = turns(lifter);
         let both = |[lift, refine]: Ms| lift + refine;
         for (at, people) in PEOPLE.into_iter().enumerate() {
@@ -63,7 +65,7 @@ fn main() {
             let ratio = format!("{of_one:.2} ({low_of_one:.2} to {high_of_one:.2})");
             println!("{lifter:<12} {people:>6}  {lift:>8.3} {refine:>9.3}  {time:<22} {ratio}");
             measured.push(serde_json::json!({
-                "lifter": lifter, "people": people, "lift_ms": lift, "refine_ms": refine, "ms": ms,
+                "lifter": lifter, "sha256": sha256, "people": people, "lift_ms": lift, "refine_ms": refine, "ms": ms,
                 "ms_quartiles": [low, high], "of_one": of_one, "of_one_quartiles": [low_of_one, high_of_one],
             }));
         }
