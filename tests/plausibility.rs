@@ -20,7 +20,7 @@ use stridepose::model::ModelTask;
 use stridepose::network::{Network, TensorView};
 use stridepose::pipeline::Estimates;
 use stridepose::skeleton::Joint;
-use stridepose::stages::kinematic_chain::{self, POSE_VALUES};
+use stridepose::stages::plausibility::kinematic_chain::{self, POSE_VALUES};
 
 #[derive(Deserialize)]
 struct Golden {

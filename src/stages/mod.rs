@@ -4,7 +4,6 @@ pub mod crop;
 pub mod detect;
 pub mod image;
 pub mod keypoints;
-pub mod kinematic_chain;
 pub mod lift;
 pub mod people;
 pub mod plausibility;

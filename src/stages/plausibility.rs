@@ -2,14 +2,16 @@
 //!
 //! Input `features` `[windows, 51 + ages * 136]`: what [`kinematic_chain`] makes of the lifter's answers of the samples
 //! that are [`DiscriminatorFacts::window_ages`] old, in the axes of the virtual camera of each sample; output `score`
-//! `[windows, 1]`. The plausibility is `1 / (1 + exp(-scale (score - offset)))` with the contract's scale and offset, which make it the
-//! probability that the movement is a body's rather than a broken one, at even odds. It is unknown until a person has
-//! been lifted for as many samples as the oldest age.
+//! `[windows, 1]`. The plausibility is `1 / (1 + exp(-scale (score - offset)))` with the contract's scale and offset,
+//! which make it the probability that the movement is a body's rather than a broken one, at even odds. It is unknown
+//! until a person has been lifted for as many samples as the oldest age.
+
+pub mod kinematic_chain;
 
 use ndarray::{ArrayView2, ArrayViewD};
 
+use self::kinematic_chain::{KCS_VALUES, POSE_VALUES, Pose, Psi};
 use crate::network::{Network, TensorView};
-use crate::stages::kinematic_chain::{self, KCS_VALUES, POSE_VALUES, Pose, Psi};
 use crate::stages::lift::LiftError;
 
 /// Facts about the discriminator's weights, from the lifter's contract.

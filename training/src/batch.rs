@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use stridepose::geometry::VirtualCamera;
 use stridepose::skeleton::{JointArray, KeypointLayout};
-pub use stridepose::stages::kinematic_chain::POSE_VALUES;
+pub use stridepose::stages::plausibility::kinematic_chain::POSE_VALUES;
 use stridepose::stages::window::{self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleKind};
 
 use crate::adversary::TAIL;

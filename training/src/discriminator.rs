@@ -1,5 +1,5 @@
 //! Discriminator: is this a body, and does it move as bodies do? (Cheng et al. 2020, arXiv 2010.06844, spatio-temporal
-//! KCS as in [`stridepose::stages::kinematic_chain`]. Sizes are ours.)
+//! KCS as in [`stridepose::stages::plausibility::kinematic_chain`]. Sizes are ours.)
 //!
 //! ```text
 //! poses [windows, 5 * 51], root-relative at t, t-1, t-2, t-4, t-8 -> all divided by the mean bone length at t
@@ -14,7 +14,7 @@ use burn::prelude::*;
 use burn::tensor::activation::leaky_relu;
 use serde::{Deserialize, Serialize};
 use stridepose::skeleton::{BONES, Joint};
-use stridepose::stages::kinematic_chain::{CHANGE_GAIN, KCS_VALUES, LENGTH_FLOOR, POSE_VALUES};
+use stridepose::stages::plausibility::kinematic_chain::{CHANGE_GAIN, KCS_VALUES, LENGTH_FLOOR, POSE_VALUES};
 
 use crate::network::linear;
 
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use nalgebra::{Rotation3, Vector3};
     use stridepose::skeleton::{JOINT_COUNT, JointArray};
-    use stridepose::stages::kinematic_chain;
+    use stridepose::stages::plausibility::kinematic_chain;
 
     fn pose(seed: f64) -> JointArray<Vector3<f64>> {
         std::array::from_fn(|joint| {

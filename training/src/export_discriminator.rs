@@ -16,7 +16,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stridepose::adapters::model_store::hexadecimal;
-use stridepose::stages::kinematic_chain::{self, KCS_VALUES, POSE_VALUES};
+use stridepose::stages::plausibility::kinematic_chain::{self, KCS_VALUES, POSE_VALUES};
 
 use crate::discriminator::{Discriminator, DiscriminatorKind, KinematicChain, LEAK, Mlp, WINDOW_AGES};
 use crate::export::{CONTRACT_FILE, floats, gemm, write};

@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use stridepose::skeleton::{JOINT_COUNT, Joint};
-pub use stridepose::stages::kinematic_chain::Pose;
+pub use stridepose::stages::plausibility::kinematic_chain::Pose;
 
 /// What is wrong with a movement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,7 +13,7 @@ use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, library};
 use stridepose::config::Provider;
 use stridepose::model::ModelContract;
 use stridepose::network::{Network, TensorView};
-use stridepose::stages::kinematic_chain::{self, POSE_VALUES};
+use stridepose::stages::plausibility::kinematic_chain::{self, POSE_VALUES};
 use stridepose_train::discriminator::{Discriminator, DiscriminatorKind};
 use stridepose_train::export_discriminator::{self, GoldenGroup};
 use stridepose_train::judge::Logistic;

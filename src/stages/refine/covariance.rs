@@ -6,7 +6,8 @@
 //! ```
 //! The integral takes 6 Gauss–Legendre nodes, in t with u = r sin t or, where e ends before r, in u; the mean takes 4
 //! angles. A closed form from moments would do for round shapes, but depth makes needles, where those are off by up to
-//! 0.09. This is within 0.006 of sampling for standard deviations of 0.01–1 m in any proportion. Golden: `tests/goldens/confidence.json` (numpy, Monte Carlo).
+//! 0.09. This is within 0.006 of sampling for standard deviations of 0.01–1 m in any proportion. Golden:
+//! `tests/goldens/confidence.json` (numpy, Monte Carlo).
 
 use std::f64::consts::{FRAC_PI_2, TAU};
 

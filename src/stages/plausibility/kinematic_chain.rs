@@ -49,8 +49,7 @@ pub fn psi(pose: &Pose) -> Psi {
 /// Appends what the discriminator has of a window to `out`, [`feature_count`] values: `pose`, its `psi` and the changes since
 /// each of `earlier`, everything in units of the pose's mean bone length, so that the size of the body is not seen.
 pub fn write_features<'a>(pose: &Pose, psi: &Psi, earlier: impl Iterator<Item = &'a Psi>, out: &mut Vec<f32>) {
-    let size = mean_bone_length(psi);
-    let per_size = 1.0 / size;
+    let per_size = 1.0 / mean_bone_length(psi);
     let per_square = per_size * per_size;
     out.extend(pose.iter().map(|value| value * per_size));
     out.extend(psi.iter().map(|value| value * per_square));
@@ -103,6 +102,7 @@ mod tests {
         let bones = BONES.map(|(parent, child)| joints[child.index()] - joints[parent.index()]);
         let psi = psi(&pose(&joints));
         let pairs = (0..BONES.len()).flat_map(|a| (a..BONES.len()).map(move |b| (a, b)));
+        assert_eq!(pairs.clone().count(), KCS_VALUES);
         for (value, (a, b)) in psi.iter().zip(pairs) {
             assert!((f64::from(*value) - bones[a].dot(&bones[b])).abs() < 1e-5, "bones {a} and {b}");
         }
