@@ -72,7 +72,9 @@ fn a_short_training_tells_broken_movements_from_whole_ones() {
     let settings = JudgeSettings {
         kind: DiscriminatorKind::SpatioTemporal,
         batch,
-        steps: 60,
+        // The first weights are drawn from burn's one random state of the whole process, which other tests draw from too: the
+        // worst of 40 seeds has 0.98 after so many steps, 0.94 after 120, 0.90 after 60.
+        steps: 200,
         learning_rate: 2e-3,
         seed: 3,
         measured_batches: 2,
