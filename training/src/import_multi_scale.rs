@@ -8,7 +8,7 @@ use burn::module::Param;
 use burn::prelude::*;
 use stridepose::model::{ModelTask, PictureSize};
 
-use crate::export::CONTRACT_FILE;
+use crate::export::{CONTRACT_FILE, floats};
 use crate::import;
 use crate::multi_scale::{Conv, MultiScaleNetwork, MultiScaleSize};
 use crate::onnx_reader::{self, Constant, Constants};
@@ -22,7 +22,8 @@ pub enum Share {
     Everything,
     /// All but what says that nothing is there: a detector goes on, which has none.
     Maps,
-    /// All but the last convolution and what says that nothing is there: another task.
+    /// All but the last convolution and what says that nothing is there: another task. It takes the first of its branches'
+    /// blocks where it has fewer.
     Features,
 }
 
@@ -36,7 +37,7 @@ pub fn outputs(from: &Path) -> anyhow::Result<usize> {
     }
     let contract = import::contract(from)?;
     let (graph, _) = import::graph(from, &contract)?;
-    let head = || anyhow::Ok(constant(&onnx_reader::float_constants(&graph)?, "head_weight")?.shape[0]);
+    let head = || anyhow::Ok(Source::of_graph(onnx_reader::float_constants(&graph)?).array("head_weight")?.shape[0]);
     head().with_context(|| from.join(&contract.file).display().to_string())
 }
 
@@ -68,81 +69,112 @@ pub fn model(folder: &Path) -> anyhow::Result<(MultiScaleNetwork, MultiScaleSize
     Ok((network, size))
 }
 
-/// `network` with the weights in `from`, a folder with a checkpoint or with a model. Pictures may have another size.
+/// `network` with the weights in `from`, a folder with a checkpoint or with a model. Pictures may have another size. A network
+/// with more blocks in a branch is begun with those there are: the others come last and, as new ones do, change nothing yet.
 ///
 /// # Errors
-/// When `from` holds neither, is damaged, or its network has other channels or modules.
+/// When `from` holds neither, is damaged, or its network has other channels or modules, or, for the same task, more blocks.
 pub fn start(
     from: &Path,
+    share: Share,
+    network: MultiScaleNetwork,
+    device: &Device,
+) -> anyhow::Result<MultiScaleNetwork> {
+    if !from.join(CONTRACT_FILE).is_file() {
+        let (mut other, _) = picture_trainer::load_on(from, device)?;
+        let source = Source::of_network(&mut other)?;
+        return start_from(source, share, network, device).with_context(|| from.display().to_string());
+    }
+    let contract = import::contract(from)?;
+    let (graph, _) = import::graph(from, &contract)?;
+    let read = || start_from(Source::of_graph(onnx_reader::float_constants(&graph)?), share, network, device);
+    read().with_context(|| from.join(&contract.file).display().to_string())
+}
+
+/// Arrays of a network by the names that they have in a graph.
+struct Source(Constants);
+
+impl Source {
+    /// Those of a graph, in which they are of half precision ([`crate::export_multi_scale`]).
+    fn of_graph(constants: Constants) -> Self {
+        let whole = |(name, array): (String, Constant)| (name.strip_suffix("_half").unwrap_or(&name).to_owned(), array);
+        Self(constants.into_iter().map(whole).collect())
+    }
+
+    fn of_network(network: &mut MultiScaleNetwork) -> anyhow::Result<Self> {
+        let mut arrays = Constants::new();
+        network.for_each_conv(&mut |name, conv| {
+            let shape = filter_shape(conv);
+            arrays.insert(format!("{name}_weight"), Constant { shape: shape.to_vec(), values: floats(conv.weight.val()) });
+            arrays.insert(format!("{name}_bias"), Constant { shape: vec![shape[0]], values: floats(conv.bias.val()) });
+            Ok(())
+        })?;
+        let [coarsest, outputs] = network.absent.weight.dims();
+        let weight = Constant {
+            shape: vec![outputs, coarsest, 1, 1],
+            values: floats(network.absent.weight.val().transpose()),
+        };
+        arrays.insert("absent_weight".to_owned(), weight);
+        if let Some(bias) = &network.absent.bias {
+            arrays.insert("absent_bias".to_owned(), Constant { shape: vec![outputs], values: floats(bias.val()) });
+        }
+        Ok(Self(arrays))
+    }
+
+    fn array(&self, name: &str) -> anyhow::Result<&Constant> {
+        let unknown = || format!("it has no {name}: it is none of this trainer's 2D networks of this size");
+        self.0.get(name).with_context(unknown)
+    }
+
+    /// Takes an array, which must have this shape.
+    fn take(&mut self, name: &str, shape: &[usize]) -> anyhow::Result<Vec<f32>> {
+        let values = self.array(name)?.checked(name, shape)?;
+        self.0.remove(name);
+        Ok(values)
+    }
+
+    /// Whether a block is one that only the other network has.
+    fn lacks_block(&self, conv: &str) -> bool {
+        conv.contains("_block_") && !conv.contains("_block_0_") && !self.0.contains_key(&format!("{conv}_weight"))
+    }
+}
+
+fn start_from(
+    mut source: Source,
     share: Share,
     mut network: MultiScaleNetwork,
     device: &Device,
 ) -> anyhow::Result<MultiScaleNetwork> {
-    if !from.join(CONTRACT_FILE).is_file() {
-        let (other, _) = picture_trainer::load_on(from, device)?;
-        return start_from_network(other, share, network).with_context(|| from.display().to_string());
-    }
-    let contract = import::contract(from)?;
-    let (graph, _) = import::graph(from, &contract)?;
-    let path = from.join(&contract.file);
-    let read = || {
-        let constants = onnx_reader::float_constants(&graph)?;
-        network.for_each_conv(&mut |name, conv| match share {
-            Share::Features if name == "head" => Ok(()),
-            _ => replace(conv, &constants, name),
-        })?;
-        if share == Share::Everything {
-            let [coarsest, outputs] = network.absent.weight.dims();
-            let weight = values(&constants, "absent_weight", &[outputs, coarsest, 1, 1])?;
-            let weight = Tensor::<2>::from_data(TensorData::new(weight, [outputs, coarsest]), device);
-            network.absent.weight = Param::from_tensor(weight.transpose());
-            let bias = values(&constants, "absent_bias", &[outputs])?;
-            network.absent.bias = Some(Param::from_tensor(Tensor::from_data(bias.as_slice(), device)));
+    network.for_each_conv(&mut |name, conv| {
+        if (share == Share::Features && name == "head") || source.lacks_block(name) {
+            return Ok(());
         }
-        anyhow::Ok(network)
-    };
-    read().with_context(|| path.display().to_string())
-}
-
-fn start_from_network(
-    other: MultiScaleNetwork,
-    share: Share,
-    mut network: MultiScaleNetwork,
-) -> anyhow::Result<MultiScaleNetwork> {
-    let count = |network: &MultiScaleNetwork| {
-        (network.stem.num_params(), network.modules.num_params(), network.gather.num_params())
-    };
-    anyhow::ensure!(count(&other) == count(&network), "its network has other channels or modules than this one");
-    if share != Share::Features {
-        let (had, has) = (other.head.weight.dims(), network.head.weight.dims());
-        anyhow::ensure!(had == has, "its network has {} outputs, this one {}", had[0], has[0]);
-        return Ok(other);
+        let shape = filter_shape(conv);
+        let weight = source.take(&format!("{name}_weight"), &shape)?;
+        let bias = source.take(&format!("{name}_bias"), &shape[..1])?;
+        conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weight, conv.weight.dims()), device));
+        conv.bias = Param::from_tensor(Tensor::from_data(bias.as_slice(), device));
+        Ok(())
+    })?;
+    let is_known = |name: &str| share == Share::Features || !(name.contains("_block_") || name.contains("_from_"));
+    if let Some(more) = source.0.keys().find(|name| !is_known(name)) {
+        anyhow::bail!("it has {more}, which the network that is to start from it has not");
     }
-    (network.stem, network.modules, network.gather) = (other.stem, other.modules, other.gather);
+    if share == Share::Everything {
+        let [coarsest, outputs] = network.absent.weight.dims();
+        let weight = source.take("absent_weight", &[outputs, coarsest, 1, 1])?;
+        let weight = Tensor::<2>::from_data(TensorData::new(weight, [outputs, coarsest]), device);
+        network.absent.weight = Param::from_tensor(weight.transpose());
+        let bias = source.take("absent_bias", &[outputs])?;
+        network.absent.bias = Some(Param::from_tensor(Tensor::from_data(bias.as_slice(), device)));
+    }
     Ok(network)
 }
 
-fn replace(conv: &mut Conv, constants: &Constants, name: &str) -> anyhow::Result<()> {
+/// `[out, in, rows, columns]` of the filters of a convolution.
+fn filter_shape(conv: &Conv) -> [usize; 4] {
     let [output, fan_in] = conv.weight.dims();
-    let kernel = conv.kernel;
-    let device = conv.weight.val().device();
-    let shape = [output, fan_in / (kernel * kernel), kernel, kernel];
-    let weight = values(constants, &format!("{name}_weight"), &shape)?;
-    let bias = values(constants, &format!("{name}_bias"), &[output])?;
-    conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weight, [output, fan_in]), &device));
-    conv.bias = Param::from_tensor(Tensor::from_data(bias.as_slice(), &device));
-    Ok(())
-}
-
-fn values(constants: &Constants, name: &str, wanted: &[usize]) -> anyhow::Result<Vec<f32>> {
-    constant(constants, name)?.checked(name, wanted)
-}
-
-fn constant<'a>(constants: &'a Constants, name: &str) -> anyhow::Result<&'a Constant> {
-    // As `Graph::halves` names them.
-    constants
-        .get(&format!("{name}_half"))
-        .with_context(|| format!("the graph has no {name}: it is none of this trainer's 2D networks of this size"))
+    [output, fan_in / (conv.kernel * conv.kernel), conv.kernel, conv.kernel]
 }
 
 #[cfg(test)]
@@ -256,6 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn a_deeper_network_begins_as_the_one_it_starts_from() {
+        let (folder, network) = exported(&size(17));
+        let device = Device::flex();
+        let deeper = MultiScaleSize { blocks: vec![2, 4, 1], ..size(17) };
+        let grown =
+            start(folder.path(), Share::Everything, MultiScaleNetwork::new(&deeper, &device), &device).unwrap();
+        assert!(grown.num_params() > network.num_params());
+        assert!(answers(&grown, 64).0 == answers(&network, 64).0, "the new blocks change nothing yet");
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused_with_both_sides() {
         let (folder, _) = exported(&size(17));
         let device = Device::flex();
@@ -266,9 +309,12 @@ mod tests {
         let larger = MultiScaleSize { stem: 8, ..size(17) };
         let text = refusal(folder.path(), &larger);
         assert!(text.contains("stem_0_weight has shape [4, 3, 3, 3], [8, 3, 3, 3] is needed"), "{text}");
-        let deeper = MultiScaleSize { blocks: vec![2, 2, 1], ..size(17) };
-        let text = refusal(folder.path(), &deeper);
-        assert!(text.contains("no module_0_branch_0_block_1_inner_weight"), "{text}");
+        let shallower = MultiScaleSize { blocks: vec![1, 1, 1], ..size(17) };
+        let text = refusal(folder.path(), &shallower);
+        assert!(text.contains("it has module_0_branch_1_block_1_inner_bias"), "{text}");
+        let longer = MultiScaleSize { modules: vec![2, 3, 3, 3], ..size(17) };
+        let text = refusal(folder.path(), &longer);
+        assert!(text.contains("no module_2_from_2_to_0_weight"), "{text}");
         let empty = tempfile::tempdir().unwrap();
         assert!(refusal(empty.path(), &size(17)).contains("holds no checkpoint"));
         let graph = folder.path().join(format!("{}.onnx", folder.path().file_name().unwrap().display()));

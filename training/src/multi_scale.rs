@@ -65,7 +65,7 @@ impl MultiScaleSize {
             stem: 16,
             channels: vec![16, 48, 96, 128],
             modules: vec![3, 4, 4],
-            blocks: vec![1, 2, 2, 2],
+            blocks: vec![2, 4, 4, 4],
             head: 64,
             outputs: JOINT_COUNT,
         }
@@ -85,9 +85,9 @@ impl MultiScaleSize {
         }
     }
 
-    /// People in a whole picture, with the branches of [`Self::small`], whose weights it can start from.
+    /// People in a whole picture, with the branches of [`Self::small`] and half of its blocks.
     pub fn person() -> Self {
-        Self { width_px: 256, height_px: 192, outputs: PERSON_MAPS, ..Self::small() }
+        Self { width_px: 256, height_px: 192, outputs: PERSON_MAPS, blocks: vec![1, 2, 2, 2], ..Self::small() }
     }
 
     /// Size of the picture.
