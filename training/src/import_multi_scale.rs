@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use burn::module::Param;
 use burn::prelude::*;
-use stridepose::model::{ModelTask, PictureSize};
+use stridepose::model::{ModelContract, ModelTask, PictureSize};
 
 use crate::export::{CONTRACT_FILE, floats};
 use crate::import;
@@ -27,21 +27,7 @@ pub enum Share {
     Features,
 }
 
-/// Number of maps of the network in `from`, a folder with a checkpoint or with a model.
-///
-/// # Errors
-/// When `from` holds neither, or is damaged.
-pub fn outputs(from: &Path) -> anyhow::Result<usize> {
-    if !from.join(CONTRACT_FILE).is_file() {
-        return Ok(picture_trainer::state(from)?.size.outputs);
-    }
-    let contract = import::contract(from)?;
-    let (graph, _) = import::graph(from, &contract)?;
-    let head = || anyhow::Ok(Source::of_graph(onnx_reader::float_constants(&graph)?).array("head_weight")?.shape[0]);
-    head().with_context(|| from.join(&contract.file).display().to_string())
-}
-
-/// The network in a model folder, on the CPU, and its sizes: those of the preset with the contract's picture and the graph's maps.
+/// The network in a model folder, on the CPU, and its sizes.
 ///
 /// # Errors
 /// When the folder holds none of this trainer's 2D networks, or is damaged.
@@ -52,123 +38,147 @@ pub fn model(folder: &Path) -> anyhow::Result<(MultiScaleNetwork, MultiScaleSize
         ModelTask::Keypoints(keypoints) => keypoints.input.size,
         ModelTask::Lifter(_) => anyhow::bail!("{}: {} is no 2D network", folder.display(), contract.name),
     };
-    let outputs = outputs(folder)?;
-    let size = [MultiScaleSize::small(), MultiScaleSize::base(), MultiScaleSize::person()]
-        .into_iter()
-        .find(|size| size.picture() == picture && size.outputs == outputs)
-        .with_context(|| {
-            let PictureSize { width_px, height_px } = picture;
-            format!(
-                "{}: this trainer has no 2D network for pictures of {width_px} x {height_px} with {outputs} maps",
-                folder.display()
-            )
-        })?;
-    let share = if outputs == PERSON_MAPS { Share::Maps } else { Share::Everything };
+    let weights = Weights::of_model(folder, &contract)?;
+    let size = weights.size(picture)?;
+    let share = if size.outputs == PERSON_MAPS { Share::Maps } else { Share::Everything };
     let device = Device::flex();
-    let network = start(folder, share, MultiScaleNetwork::new(&size, &device), &device)?;
+    let network = weights.put_into(MultiScaleNetwork::new(&size, &device), share, &device)?;
     Ok((network, size))
 }
 
-/// `network` with the weights in `from`, a folder with a checkpoint or with a model. Pictures may have another size. A network
-/// with more blocks in a branch is begun with those there are: the others come last and, as new ones do, change nothing yet.
-///
-/// # Errors
-/// When `from` holds neither, is damaged, or its network has other channels or modules, or, for the same task, more blocks.
-pub fn start(
-    from: &Path,
-    share: Share,
-    network: MultiScaleNetwork,
-    device: &Device,
-) -> anyhow::Result<MultiScaleNetwork> {
-    if !from.join(CONTRACT_FILE).is_file() {
-        let (mut other, _) = picture_trainer::load_on(from, device)?;
-        let source = Source::of_network(&mut other)?;
-        return start_from(source, share, network, device).with_context(|| from.display().to_string());
-    }
-    let contract = import::contract(from)?;
-    let (graph, _) = import::graph(from, &contract)?;
-    let read = || start_from(Source::of_graph(onnx_reader::float_constants(&graph)?), share, network, device);
-    read().with_context(|| from.join(&contract.file).display().to_string())
+/// Arrays of a network by the names that they have in a graph.
+pub struct Weights {
+    arrays: Constants,
+    /// Where they come from, for what is said of them.
+    path: String,
 }
 
-/// Arrays of a network by the names that they have in a graph.
-struct Source(Constants);
-
-impl Source {
-    /// Those of a graph, in which they are of half precision ([`crate::export_multi_scale`]).
-    fn of_graph(constants: Constants) -> Self {
-        let whole = |(name, array): (String, Constant)| (name.strip_suffix("_half").unwrap_or(&name).to_owned(), array);
-        Self(constants.into_iter().map(whole).collect())
-    }
-
-    fn of_network(network: &mut MultiScaleNetwork) -> anyhow::Result<Self> {
+impl Weights {
+    /// Those in `from`, a folder with a checkpoint or with a model.
+    ///
+    /// # Errors
+    /// When `from` holds neither, or is damaged.
+    pub fn read(from: &Path) -> anyhow::Result<Self> {
+        if from.join(CONTRACT_FILE).is_file() {
+            return Self::of_model(from, &import::contract(from)?);
+        }
+        let (network, _) = picture_trainer::load(from)?;
         let mut arrays = Constants::new();
-        network.for_each_conv(&mut |name, conv| {
+        let mut put = |name: String, shape: &[usize], values: Vec<f32>| {
+            arrays.insert(name, Constant { shape: shape.to_vec(), values });
+        };
+        let [coarsest, outputs] = network.absent.weight.dims();
+        put("absent_weight".to_owned(), &[outputs, coarsest, 1, 1], floats(network.absent.weight.val().transpose()));
+        if let Some(bias) = &network.absent.bias {
+            put("absent_bias".to_owned(), &[outputs], floats(bias.val()));
+        }
+        network.clone().for_each_conv(&mut |name, conv| {
             let shape = filter_shape(conv);
-            arrays.insert(format!("{name}_weight"), Constant { shape: shape.to_vec(), values: floats(conv.weight.val()) });
-            arrays.insert(format!("{name}_bias"), Constant { shape: vec![shape[0]], values: floats(conv.bias.val()) });
+            put(format!("{name}_weight"), &shape, floats(conv.weight.val()));
+            put(format!("{name}_bias"), &shape[..1], floats(conv.bias.val()));
             Ok(())
         })?;
-        let [coarsest, outputs] = network.absent.weight.dims();
-        let weight = Constant {
-            shape: vec![outputs, coarsest, 1, 1],
-            values: floats(network.absent.weight.val().transpose()),
-        };
-        arrays.insert("absent_weight".to_owned(), weight);
-        if let Some(bias) = &network.absent.bias {
-            arrays.insert("absent_bias".to_owned(), Constant { shape: vec![outputs], values: floats(bias.val()) });
+        Ok(Self { arrays, path: from.display().to_string() })
+    }
+
+    fn of_model(folder: &Path, contract: &ModelContract) -> anyhow::Result<Self> {
+        let (graph, _) = import::graph(folder, contract)?;
+        let path = folder.join(&contract.file).display().to_string();
+        let constants = onnx_reader::float_constants(&graph).with_context(|| path.clone())?;
+        // In a graph they are of half precision, and say so.
+        let whole = |(name, array): (String, Constant)| (name.strip_suffix("_half").unwrap_or(&name).to_owned(), array);
+        Ok(Self { arrays: constants.into_iter().map(whole).collect(), path })
+    }
+
+    /// Number of maps.
+    ///
+    /// # Errors
+    /// When it is none of this trainer's 2D networks.
+    pub fn outputs(&self) -> anyhow::Result<usize> {
+        Ok(self.shape("head_weight")?[0])
+    }
+
+    /// Sizes of the network, whose pictures have this size.
+    fn size(&self, picture: PictureSize) -> anyhow::Result<MultiScaleSize> {
+        let has = |conv: &str| self.arrays.contains_key(&format!("{conv}_weight"));
+        let count = |has: &dyn Fn(usize) -> bool| (0..).take_while(|number| has(*number)).count();
+        let block = |module, branch, index| has(&format!("module_{module}_branch_{branch}_block_{index}_inner"));
+        let branches = count(&|branch| has(&format!("gather_{branch}")));
+        let modules = count(&|module| block(module, 0, 0));
+        let channels = |branch| Ok(self.shape(&format!("gather_{branch}_weight"))?[1]);
+        Ok(MultiScaleSize {
+            width_px: picture.width_px,
+            height_px: picture.height_px,
+            stem: self.shape("stem_0_weight")?[0],
+            channels: (0..branches).map(channels).collect::<anyhow::Result<_>>()?,
+            modules: (0..modules).map(|module| count(&|branch| block(module, branch, 0))).collect(),
+            blocks: (0..branches).map(|branch| count(&|index| block(modules.max(1) - 1, branch, index))).collect(),
+            head: self.shape("head_weight")?[1],
+            outputs: self.outputs()?,
+        })
+    }
+
+    /// `network` with these weights. Pictures may have another size. A network with more blocks in a branch is begun with those
+    /// there are: the others come last and, as new ones do, change nothing yet.
+    ///
+    /// # Errors
+    /// When these are of a network with other channels or modules, or, for the same task, more blocks.
+    pub fn put_into(
+        mut self,
+        mut network: MultiScaleNetwork,
+        share: Share,
+        device: &Device,
+    ) -> anyhow::Result<MultiScaleNetwork> {
+        network.for_each_conv(&mut |name, conv| {
+            if (share == Share::Features && name == "head") || self.lacks_block(name) {
+                return Ok(());
+            }
+            let shape = filter_shape(conv);
+            let weight = self.take(&format!("{name}_weight"), &shape)?;
+            let bias = self.take(&format!("{name}_bias"), &shape[..1])?;
+            conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weight, conv.weight.dims()), device));
+            conv.bias = Param::from_tensor(Tensor::from_data(bias.as_slice(), device));
+            Ok(())
+        })?;
+        if share == Share::Features {
+            return Ok(network);
         }
-        Ok(Self(arrays))
+        if let Some(more) = self.arrays.keys().find(|name| name.contains("_block_") || name.contains("_from_")) {
+            anyhow::bail!("{}: it has {more}, which the network that is to start from it has not", self.path);
+        }
+        if share == Share::Everything {
+            let [coarsest, outputs] = network.absent.weight.dims();
+            let weight = self.take("absent_weight", &[outputs, coarsest, 1, 1])?;
+            let weight = Tensor::<2>::from_data(TensorData::new(weight, [outputs, coarsest]), device);
+            network.absent.weight = Param::from_tensor(weight.transpose());
+            let bias = self.take("absent_bias", &[outputs])?;
+            network.absent.bias = Some(Param::from_tensor(Tensor::from_data(bias.as_slice(), device)));
+        }
+        Ok(network)
     }
 
     fn array(&self, name: &str) -> anyhow::Result<&Constant> {
-        let unknown = || format!("it has no {name}: it is none of this trainer's 2D networks of this size");
-        self.0.get(name).with_context(unknown)
+        let unknown = || format!("{} has no {name}: it is none of this trainer's 2D networks of this size", self.path);
+        self.arrays.get(name).with_context(unknown)
+    }
+
+    /// Shape of a convolution's filters.
+    fn shape(&self, name: &str) -> anyhow::Result<[usize; 4]> {
+        let shape = &self.array(name)?.shape;
+        shape.as_slice().try_into().with_context(|| format!("{}: {name} has shape {shape:?}: no filters", self.path))
     }
 
     /// Takes an array, which must have this shape.
     fn take(&mut self, name: &str, shape: &[usize]) -> anyhow::Result<Vec<f32>> {
-        let values = self.array(name)?.checked(name, shape)?;
-        self.0.remove(name);
+        let values = self.array(name)?.checked(name, shape).with_context(|| self.path.clone())?;
+        self.arrays.remove(name);
         Ok(values)
     }
 
     /// Whether a block is one that only the other network has.
     fn lacks_block(&self, conv: &str) -> bool {
-        conv.contains("_block_") && !conv.contains("_block_0_") && !self.0.contains_key(&format!("{conv}_weight"))
+        conv.contains("_block_") && !conv.contains("_block_0_") && !self.arrays.contains_key(&format!("{conv}_weight"))
     }
-}
-
-fn start_from(
-    mut source: Source,
-    share: Share,
-    mut network: MultiScaleNetwork,
-    device: &Device,
-) -> anyhow::Result<MultiScaleNetwork> {
-    network.for_each_conv(&mut |name, conv| {
-        if (share == Share::Features && name == "head") || source.lacks_block(name) {
-            return Ok(());
-        }
-        let shape = filter_shape(conv);
-        let weight = source.take(&format!("{name}_weight"), &shape)?;
-        let bias = source.take(&format!("{name}_bias"), &shape[..1])?;
-        conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weight, conv.weight.dims()), device));
-        conv.bias = Param::from_tensor(Tensor::from_data(bias.as_slice(), device));
-        Ok(())
-    })?;
-    let is_known = |name: &str| share == Share::Features || !(name.contains("_block_") || name.contains("_from_"));
-    if let Some(more) = source.0.keys().find(|name| !is_known(name)) {
-        anyhow::bail!("it has {more}, which the network that is to start from it has not");
-    }
-    if share == Share::Everything {
-        let [coarsest, outputs] = network.absent.weight.dims();
-        let weight = source.take("absent_weight", &[outputs, coarsest, 1, 1])?;
-        let weight = Tensor::<2>::from_data(TensorData::new(weight, [outputs, coarsest]), device);
-        network.absent.weight = Param::from_tensor(weight.transpose());
-        let bias = source.take("absent_bias", &[outputs])?;
-        network.absent.bias = Some(Param::from_tensor(Tensor::from_data(bias.as_slice(), device)));
-    }
-    Ok(network)
 }
 
 /// `[out, in, rows, columns]` of the filters of a convolution.
@@ -235,12 +245,15 @@ mod tests {
         (folder, network)
     }
 
+    fn started(from: &Path, size: &MultiScaleSize, share: Share) -> anyhow::Result<MultiScaleNetwork> {
+        let device = Device::flex();
+        Weights::read(from)?.put_into(MultiScaleNetwork::new(size, &device), share, &device)
+    }
+
     #[test]
     fn a_model_folder_gives_back_the_network_that_was_exported() {
         let (folder, network) = exported(&size(17));
-        let device = Device::flex();
-        let back =
-            start(folder.path(), Share::Everything, MultiScaleNetwork::new(&size(17), &device), &device).unwrap();
+        let back = started(folder.path(), &size(17), Share::Everything).unwrap();
         let ((maps, absent), (wanted_maps, wanted_absent)) = (answers(&back, 64), answers(&network, 64));
         assert!(maps == wanted_maps && maps.iter().any(|value| *value != 0.0), "every map is the same");
         for (found, wanted) in absent.iter().zip(&wanted_absent) {
@@ -251,16 +264,16 @@ mod tests {
     #[test]
     fn a_detector_s_folder_gives_back_its_maps() {
         let folder = tempfile::tempdir().unwrap();
-        let (size, device) = (size(PERSON_MAPS), Device::flex());
+        let size = size(PERSON_MAPS);
         let network = network(&size);
         export_model::person(folder.path(), &network, &size, "a test").unwrap();
-        assert_eq!(outputs(folder.path()).unwrap(), PERSON_MAPS);
-        let back = start(folder.path(), Share::Maps, MultiScaleNetwork::new(&size, &device), &device).unwrap();
+        assert_eq!(Weights::read(folder.path()).unwrap().outputs().unwrap(), PERSON_MAPS);
+        let back = started(folder.path(), &size, Share::Maps).unwrap();
         assert!(answers(&back, 64).0 == answers(&network, 64).0, "every map is the same");
     }
 
     #[test]
-    fn a_shipped_model_is_read_by_its_name_and_another_picture_is_refused() {
+    fn a_model_is_read_with_its_sizes_and_a_lifter_is_refused() {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
         for (name, size) in
             [("stridepose_pose_small", MultiScaleSize::small()), ("stridepose_person", MultiScaleSize::person())]
@@ -269,9 +282,10 @@ mod tests {
             assert_eq!(found, size);
             assert!(network.head.weight.val().abs().max().into_scalar::<f32>() > 0.0);
         }
-        let (folder, _) = exported(&size(17));
-        let text = format!("{:#}", model(folder.path()).unwrap_err());
-        assert!(text.contains("no 2D network for pictures of 64 x 64 with 17 maps"), "{text}");
+        let (folder, network) = exported(&size(17));
+        let (back, found) = model(folder.path()).unwrap();
+        assert_eq!(found, size(17), "any size is read");
+        assert!(answers(&back, 64).0 == answers(&network, 64).0);
         let text = format!("{:#}", model(&models.join("lifter")).unwrap_err());
         assert!(text.contains("lifter is no 2D network"), "{text}");
     }
@@ -279,9 +293,7 @@ mod tests {
     #[test]
     fn another_task_takes_the_features_and_keeps_its_own_head() {
         let (folder, network) = exported(&size(17));
-        let device = Device::flex();
-        let new = MultiScaleNetwork::new(&size(5), &device);
-        let mut other = start(folder.path(), Share::Features, new, &device).unwrap();
+        let mut other = started(folder.path(), &size(5), Share::Features).unwrap();
         assert!(answers(&other, 96).0.iter().all(|value| *value == 0.0), "the head knows nothing yet");
         other.head = network.head.clone();
         assert!(answers(&other, 96).0 == answers(&network, 96).0, "with the old head it is the old network");
@@ -290,10 +302,8 @@ mod tests {
     #[test]
     fn a_deeper_network_begins_as_the_one_it_starts_from() {
         let (folder, network) = exported(&size(17));
-        let device = Device::flex();
         let deeper = MultiScaleSize { blocks: vec![2, 4, 1], ..size(17) };
-        let grown =
-            start(folder.path(), Share::Everything, MultiScaleNetwork::new(&deeper, &device), &device).unwrap();
+        let grown = started(folder.path(), &deeper, Share::Everything).unwrap();
         assert!(grown.num_params() > network.num_params());
         assert!(answers(&grown, 64).0 == answers(&network, 64).0, "the new blocks change nothing yet");
     }
@@ -301,11 +311,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_both_sides() {
         let (folder, _) = exported(&size(17));
-        let device = Device::flex();
-        let refusal = |path: &Path, size: &MultiScaleSize| {
-            let network = MultiScaleNetwork::new(size, &device);
-            format!("{:#}", start(path, Share::Everything, network, &device).unwrap_err())
-        };
+        let refusal =
+            |path: &Path, size: &MultiScaleSize| format!("{:#}", started(path, size, Share::Everything).err().unwrap());
         let larger = MultiScaleSize { stem: 8, ..size(17) };
         let text = refusal(folder.path(), &larger);
         assert!(text.contains("stem_0_weight has shape [4, 3, 3, 3], [8, 3, 3, 3] is needed"), "{text}");

@@ -10,7 +10,7 @@ use burn::prelude::*;
 use burn::tensor::activation::{log_softmax, softmax};
 use stridepose::skeleton::JOINT_COUNT;
 
-use crate::import_multi_scale::{self, Share};
+use crate::import_multi_scale::{Share, Weights};
 use crate::keypoint_crop::{CropBatch, CropSettings};
 use crate::labelled_picture::PictureSource;
 use crate::multi_scale::{Answers, MultiScaleNetwork};
@@ -40,7 +40,7 @@ impl<S: PictureSource> PictureTask for KeypointTask<S> {
 
     fn prepare(&self, network: MultiScaleNetwork, device: &Device) -> anyhow::Result<MultiScaleNetwork> {
         match &self.start_from {
-            Some(from) => import_multi_scale::start(from, Share::Everything, network, device),
+            Some(from) => Weights::read(from)?.put_into(network, Share::Everything, device),
             None => Ok(network),
         }
     }

@@ -19,7 +19,7 @@ use stridepose::data::BoundingBox;
 use stridepose::model::{PictureSize, Placement};
 use stridepose::stages::crop::Crop;
 
-use crate::import_multi_scale::{self, Share};
+use crate::import_multi_scale::{Share, Weights};
 use crate::keypoint_crop::{change_colours, image_input};
 use crate::keypoint_task::tensor;
 use crate::labelled_picture::{LabelledPerson, LabelledPicture, PictureSource};
@@ -95,10 +95,11 @@ impl<S: PictureSource> PictureTask for PersonTask<S> {
 
     fn prepare(&self, mut network: MultiScaleNetwork, device: &Device) -> anyhow::Result<MultiScaleNetwork> {
         if let Some(from) = &self.start_from {
-            if import_multi_scale::outputs(from)? == PERSON_MAPS {
-                return import_multi_scale::start(from, Share::Maps, network, device);
+            let weights = Weights::read(from)?;
+            if weights.outputs()? == PERSON_MAPS {
+                return weights.put_into(network, Share::Maps, device);
             }
-            network = import_multi_scale::start(from, Share::Features, network, device)?;
+            network = weights.put_into(network, Share::Features, device)?;
         }
         // Middles are rare: the network begins by knowing that, not by learning it.
         let bias: Vec<f32> = (0..PERSON_MAPS).map(|map| if map == 0 { FIRST_LOGIT } else { 0.0 }).collect();

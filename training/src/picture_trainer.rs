@@ -172,26 +172,16 @@ impl PictureTrainer {
     }
 }
 
-/// Loads the average of the weights of the checkpoint in `run`, for use.
+/// Loads the average of the weights of the checkpoint in `run`, for use on the CPU.
 ///
 /// # Errors
 /// When the folder holds no checkpoint or a damaged one.
 pub fn load(run: &Path) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> {
-    let (network, state) = load_on(run, &Device::flex())?;
-    Ok((network.valid(), state))
-}
-
-/// What the checkpoint of `run` says of itself.
-pub(crate) fn state(run: &Path) -> anyhow::Result<PictureRunState> {
-    checkpoint::read_state(run)?.with_context(|| format!("{} holds no checkpoint", run.display()))
-}
-
-/// The network and that on a device of the caller's choice.
-pub(crate) fn load_on(run: &Path, device: &Device) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> {
-    let state = state(run)?;
-    let network = MultiScaleNetwork::new(&state.size, device);
+    let state: PictureRunState =
+        checkpoint::read_state(run)?.with_context(|| format!("{} holds no checkpoint", run.display()))?;
+    let network = MultiScaleNetwork::new(&state.size, &Device::flex());
     let network = checkpoint::load_module(network, &checkpoint::files(&state, run), "average")?;
-    Ok((network, state))
+    Ok((network.valid(), state))
 }
 
 /// Gradient of `share` of the mean loss over samples that are drawn, and the loss.
