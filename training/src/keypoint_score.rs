@@ -7,8 +7,6 @@
 //!   made around true boxes; a finding is matched to whom it fits best, by falling score.
 //! * **PCK**: share of visible joints within a tenth of the longer side of the person's box (Yang and Ramanan 2013).
 
-use std::sync::Arc;
-
 use burn::prelude::*;
 use rayon::prelude::*;
 use stridepose::data::PersonKeypoints;
@@ -22,7 +20,9 @@ use stridepose::stages::track::Search;
 
 use crate::keypoint_crop::{is_useful, plain_crop, sampled};
 use crate::keypoint_task::{self, tensor};
-use crate::labelled_picture::{LabelledPerson, LabelledPicture, OKS_SIGMAS, PictureSource};
+use crate::labelled_picture::{
+    LabelledPerson, LabelledPicture, OKS_SIGMAS, PictureSource, numbered_picture, numbered_pictures,
+};
 use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize, STRIDE_PX};
 use crate::score_calibration::Hit;
 
@@ -80,11 +80,6 @@ pub fn find(
     found.into_iter().flatten().collect()
 }
 
-/// The picture of a number.
-fn numbered_picture(source: &impl PictureSource, seed: u64, index: usize) -> Arc<LabelledPicture> {
-    source.draw(seed ^ ((index as u64) << 20))
-}
-
 /// Searches for everybody in `pictures` pictures with any keypoint network, as the program calls it. One that says where to
 /// look next is asked twice: tracked people are searched for in the crop that it proposed.
 ///
@@ -98,31 +93,26 @@ pub fn find_with(
     mut done: impl FnMut(),
 ) -> Result<Vec<FoundPerson>, NetworkError> {
     let mut all = Vec::new();
-    let numbers: Vec<usize> = (0..pictures).collect();
-    for numbers in numbers.chunks(rayon::current_num_threads()) {
-        let draw = |&index: &usize| (index, numbered_picture(source, seed, index));
-        let drawn: Vec<(usize, Arc<LabelledPicture>)> = numbers.par_iter().map(draw).collect();
-        for (index, picture) in drawn {
-            let people: Vec<&LabelledPerson> = picture.people.iter().filter(|person| is_useful(person)).collect();
-            let search = |(slot, person): (usize, &&LabelledPerson)| Search {
-                slot,
-                bbox_in_image_px: person.bbox_in_image_px,
-                crop: None,
-            };
-            let mut searches: Vec<Search> = people.iter().enumerate().map(search).collect();
-            let mut findings = stage.find(&picture.image, &searches)?;
-            if findings.iter().any(|finding| finding.next_crop.is_some()) {
-                searches.iter_mut().zip(&findings).for_each(|(search, finding)| search.crop = finding.next_crop);
-                findings = stage.find(&picture.image, &searches)?;
-            }
-            all.extend(people.into_iter().zip(findings).map(|(truth, finding)| FoundPerson {
-                picture: index,
-                image_size: picture.image.dimensions(),
-                truth: truth.clone(),
-                found: finding.person,
-            }));
-            done();
+    for (index, picture) in numbered_pictures(source, seed, pictures) {
+        let people: Vec<&LabelledPerson> = picture.people.iter().filter(|person| is_useful(person)).collect();
+        let search = |(slot, person): (usize, &&LabelledPerson)| Search {
+            slot,
+            bbox_in_image_px: person.bbox_in_image_px,
+            crop: None,
+        };
+        let mut searches: Vec<Search> = people.iter().enumerate().map(search).collect();
+        let mut findings = stage.find(&picture.image, &searches)?;
+        if findings.iter().any(|finding| finding.next_crop.is_some()) {
+            searches.iter_mut().zip(&findings).for_each(|(search, finding)| search.crop = finding.next_crop);
+            findings = stage.find(&picture.image, &searches)?;
         }
+        all.extend(people.into_iter().zip(findings).map(|(truth, finding)| FoundPerson {
+            picture: index,
+            image_size: picture.image.dimensions(),
+            truth: truth.clone(),
+            found: finding.person,
+        }));
+        done();
     }
     Ok(all)
 }
@@ -160,9 +150,10 @@ pub fn find_in(
 }
 
 impl FoundPerson {
-    fn counts(&self, joint: Joint, counted: Counted) -> bool {
-        self.truth.is_visible[joint.index()]
-            || (counted == Counted::InPicture && self.truth.is_inside(joint, self.image_size))
+    fn counts(&self, joint: Joint, counted: Counted, layout: KeypointLayout) -> bool {
+        let is_shown = self.truth.is_visible[joint.index()]
+            || (counted == Counted::InPicture && self.truth.is_inside(joint, self.image_size));
+        is_shown && layout.has(joint)
     }
 
     fn distance(&self, found: &PersonKeypoints, joint: Joint) -> Option<f64> {
@@ -172,10 +163,10 @@ impl FoundPerson {
     }
 
     /// OKS of `found` with this person's truth.
-    fn oks(&self, found: &PersonKeypoints, counted: Counted) -> f64 {
+    fn oks(&self, found: &PersonKeypoints, counted: Counted, layout: KeypointLayout) -> f64 {
         let area = AREA_OF_BOX * f64::from(self.truth.bbox_in_image_px.area());
         let (mut sum, mut count) = (0.0, 0_u32);
-        for joint in Joint::ALL.into_iter().filter(|joint| self.counts(*joint, counted)) {
+        for joint in Joint::ALL.into_iter().filter(|joint| self.counts(*joint, counted, layout)) {
             let k = 2.0 * OKS_SIGMAS[joint.index()];
             sum += self.distance(found, joint).map_or(0.0, |d| (-d * d / (2.0 * area * k * k)).exp());
             count += 1;
@@ -227,14 +218,19 @@ pub fn pck(people: &[FoundPerson], layout: KeypointLayout) -> f64 {
     visible.iter().filter(|statement| statement.is_hit).count() as f64 / visible.len().max(1) as f64
 }
 
-/// OKS-AP in [0, 1]; `people` in the order of their pictures.
-pub fn oks_ap(people: &[FoundPerson], counted: Counted) -> f64 {
+/// OKS-AP in [0, 1] of the joints that the layout has; `people` in the order of their pictures. Who shows none of these joints
+/// is no truth.
+pub fn oks_ap(people: &[FoundPerson], counted: Counted, layout: KeypointLayout) -> f64 {
     let thresholds = (0..10).map(|step| 0.5 + 0.05 * f64::from(step));
-    let pictures: Vec<&[FoundPerson]> = people.chunk_by(|a, b| a.picture == b.picture).collect();
+    let shows = |person: &&FoundPerson| Joint::ALL.iter().any(|joint| person.counts(*joint, counted, layout));
+    let people: Vec<&FoundPerson> = people.iter().filter(shows).collect();
+    let pictures: Vec<&[&FoundPerson]> = people.chunk_by(|a, b| a.picture == b.picture).collect();
     let oks: Vec<Vec<Vec<f64>>> = pictures
         .iter()
         .map(|people| {
-            let of = |found: &FoundPerson| people.iter().map(|truth| truth.oks(&found.found, counted)).collect();
+            let of = |found: &&FoundPerson| -> Vec<f64> {
+                people.iter().map(|truth| truth.oks(&found.found, counted, layout)).collect()
+            };
             people.iter().map(of).collect()
         })
         .collect();
@@ -242,7 +238,7 @@ pub fn oks_ap(people: &[FoundPerson], counted: Counted) -> f64 {
     precisions.iter().sum::<f64>() / precisions.len() as f64
 }
 
-fn average_precision(pictures: &[&[FoundPerson]], oks: &[Vec<Vec<f64>>], threshold: f64) -> f64 {
+fn average_precision(pictures: &[&[&FoundPerson]], oks: &[Vec<Vec<f64>>], threshold: f64) -> f64 {
     let mut outcomes: Vec<(f32, bool)> = Vec::new();
     for (people, oks) in pictures.iter().zip(oks) {
         let mut order: Vec<usize> = (0..people.len()).collect();
@@ -287,6 +283,7 @@ pub(crate) fn interpolated_precision(mut outcomes: Vec<(f32, bool)>, truths: usi
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use ndarray::{ArrayD, ArrayViewD, Axis};
@@ -295,6 +292,8 @@ mod tests {
     use stridepose::network::{Network, TensorSpec, TensorView};
 
     use crate::labelled_picture::Waver;
+
+    const ALL: KeypointLayout = KeypointLayout::H36m17;
 
     /// Somebody in a picture of his own, found `away` px from the truth with this score.
     fn person(picture: usize, away: f32, score: f32) -> FoundPerson {
@@ -308,8 +307,8 @@ mod tests {
     #[test]
     fn the_truth_scores_one_and_nonsense_nothing() {
         for counted in [Counted::Visible, Counted::InPicture] {
-            assert!((oks_ap(&[person(0, 0.0, 0.9), person(1, 0.0, 0.1)], counted) - 1.0).abs() < 1e-12);
-            assert!(oks_ap(&[person(0, 150.0, 0.9)], counted) < 1e-12);
+            assert!((oks_ap(&[person(0, 0.0, 0.9), person(1, 0.0, 0.1)], counted, ALL) - 1.0).abs() < 1e-12);
+            assert!(oks_ap(&[person(0, 150.0, 0.9)], counted, ALL) < 1e-12);
         }
         // A tenth of 179.5 px.
         assert!(
@@ -321,9 +320,9 @@ mod tests {
     #[test]
     fn of_two_people_the_surer_right_one_gives_half_the_recalls() {
         // Recalls 0 to 0.50 are reached at precision 1: 51 of 101.
-        let ap = oks_ap(&[person(0, 0.0, 0.9), person(1, 150.0, 0.1)], Counted::Visible);
+        let ap = oks_ap(&[person(0, 0.0, 0.9), person(1, 150.0, 0.1)], Counted::Visible, ALL);
         assert!((ap - 51.0 / 101.0).abs() < 1e-9, "{ap}");
-        let ap = oks_ap(&[person(0, 0.0, 0.1), person(1, 150.0, 0.9)], Counted::Visible);
+        let ap = oks_ap(&[person(0, 0.0, 0.1), person(1, 150.0, 0.9)], Counted::Visible, ALL);
         assert!((ap - 0.5 * 51.0 / 101.0).abs() < 1e-9, "{ap}");
     }
 
@@ -335,7 +334,21 @@ mod tests {
         let terms: Vec<f64> =
             visible.map(|joint| (-25.0 / (2.0 * area * (2.0 * OKS_SIGMAS[joint.index()]).powi(2))).exp()).collect();
         let expected = terms.iter().sum::<f64>() / terms.len() as f64;
-        assert!((found.oks(&found.found, Counted::Visible) - expected).abs() < 1e-6);
+        assert!((found.oks(&found.found, Counted::Visible, ALL) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn joints_that_a_layout_lacks_do_not_count() {
+        let mut found = person(0, 0.0, 0.9);
+        for joint in [Joint::Pelvis, Joint::Spine, Joint::Thorax, Joint::Head] {
+            found.found.keypoints[joint.index()] = None;
+        }
+        let ap = |found: FoundPerson, layout| oks_ap(&[found], Counted::Visible, layout);
+        assert!(ap(found, KeypointLayout::Coco17) > 1.0 - 1e-12);
+        let mut without = person(0, 0.0, 0.9);
+        without.truth.is_visible = [false; Joint::ALL.len()];
+        without.truth.is_visible[Joint::Pelvis.index()] = true;
+        assert!(oks_ap(&[without, person(1, 0.0, 0.9)], Counted::Visible, KeypointLayout::Coco17) > 1.0 - 1e-12);
     }
 
     /// A keypoint network that always says the same, and counts how often it is asked.

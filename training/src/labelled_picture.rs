@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use nalgebra::Point2;
+use rayon::prelude::*;
 use stridepose::data::BoundingBox;
 use stridepose::skeleton::{JOINT_COUNT, Joint, JointArray};
 
@@ -45,6 +46,24 @@ impl LabelledPerson {
 pub trait PictureSource: Sync {
     /// The picture of a seed.
     fn draw(&self, seed: u64) -> Arc<LabelledPicture>;
+}
+
+/// The picture of a number.
+pub fn numbered_picture(source: &impl PictureSource, seed: u64, number: usize) -> Arc<LabelledPicture> {
+    source.draw(seed ^ ((number as u64) << 20))
+}
+
+/// So many pictures with their numbers, in order; as many are drawn at once as there are threads.
+pub fn numbered_pictures(
+    source: &impl PictureSource,
+    seed: u64,
+    pictures: usize,
+) -> impl Iterator<Item = (usize, Arc<LabelledPicture>)> {
+    let at_once = rayon::current_num_threads();
+    (0..pictures).step_by(at_once).flat_map(move |first| {
+        let numbers = first..(first + at_once).min(pictures);
+        numbers.into_par_iter().map(|number| (number, numbered_picture(source, seed, number))).collect::<Vec<_>>()
+    })
 }
 
 /// Standard deviation of an annotator's error over the person's size, by joint: that of COCO's keypoints where COCO has the

@@ -33,6 +33,8 @@ enum Command {
     Detector(person::DetectorArguments),
     /// Measure a person detector on rendered people it never saw, and write its model folder.
     ExportDetector(person::DetectorExportArguments),
+    /// Measure anybody's person detector on the same rendered people.
+    MeasureDetector(person::DetectorMeasureArguments),
     /// Errors of a checkpoint on persons that training never saw.
     Validate(validate::ValidateArguments),
     /// Calibrate a checkpoint and write its model folder: ONNX graphs and contract.
@@ -78,6 +80,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::CalibrateKeypoints(arguments) => keypoints_calibrate::keypoints_calibrate(&arguments),
         Command::Detector(arguments) => person::detector(&arguments),
         Command::ExportDetector(arguments) => person::detector_export(&arguments),
+        Command::MeasureDetector(arguments) => person::detector_measure(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Int8(arguments) => int8::int8(&arguments),

@@ -7,14 +7,16 @@ use burn::prelude::*;
 use rayon::prelude::*;
 use stridepose::data::{BoundingBox, Detection};
 use stridepose::model::Placement;
+use stridepose::network::NetworkError;
 use stridepose::stages::crop::Crop;
 use stridepose::stages::detect::{DetectSettings, decode_center_heatmap};
+use stridepose::stages::people::DetectorStage;
 
 use crate::export::floats;
 use crate::keypoint_crop::sampled;
 use crate::keypoint_score::interpolated_precision;
 use crate::keypoint_task::tensor;
-use crate::labelled_picture::{LabelledPicture, PictureSource};
+use crate::labelled_picture::{LabelledPicture, PictureSource, numbered_picture, numbered_pictures};
 use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize, STRIDE_PX};
 use crate::person_task;
 
@@ -45,10 +47,33 @@ pub fn find(
     let each: Vec<Detections> = (0..pictures)
         .into_par_iter()
         .map(|index| {
-            let picture = source.draw(seed ^ ((index as u64) << 20));
-            judge(&detect(network, size, &picture, &ALL), &picture, size)
+            let picture = numbered_picture(source, seed, index);
+            judge(&detect(network, size, &picture, &ALL), &picture)
         })
         .collect();
+    together(each)
+}
+
+/// Searches `pictures` pictures with any detector, as the program calls it.
+///
+/// # Errors
+/// When the engine fails.
+pub fn find_with(
+    stage: &mut DetectorStage,
+    source: &impl PictureSource,
+    pictures: usize,
+    seed: u64,
+    mut done: impl FnMut(),
+) -> Result<Detections, NetworkError> {
+    let mut each = Vec::with_capacity(pictures);
+    for (_, picture) in numbered_pictures(source, seed, pictures) {
+        each.push(judge(&stage.detect(&picture.image, &ALL)?, &picture));
+        done();
+    }
+    Ok(together(each))
+}
+
+fn together(each: Vec<Detections>) -> Detections {
     each.into_iter().fold(Detections::default(), |mut all, one| {
         all.pictures += one.pictures;
         all.truths += one.truths;
@@ -73,8 +98,10 @@ pub fn detect(
     decode_center_heatmap(&heatmap, &boxes, &offset, STRIDE_PX, &letterbox, image_size, settings)
 }
 
-fn judge(found: &[Detection], picture: &LabelledPicture, size: &MultiScaleSize) -> Detections {
-    let letterbox = Crop::letterbox(picture.image.dimensions(), size.picture(), Placement::Centre);
+fn judge(found: &[Detection], picture: &LabelledPicture) -> Detections {
+    // Whoever is too small for this project's own detector is left out for every other one too.
+    let own = MultiScaleSize::person().picture();
+    let letterbox = Crop::letterbox(picture.image.dimensions(), own, Placement::Centre);
     let (wanted, others): (Vec<_>, Vec<_>) =
         picture.people.iter().partition(|person| person_task::is_wanted(person, &letterbox));
     let mut is_found = vec![false; wanted.len()];

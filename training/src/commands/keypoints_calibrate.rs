@@ -10,7 +10,7 @@ use stridepose::model::{KeypointsContract, ModelTask};
 use stridepose::stages::people::KeypointStage;
 use stridepose_train::bvh_clip::BvhSettings;
 use stridepose_train::export_model;
-use stridepose_train::keypoint_score::{self, FoundPerson, TOLERANCE};
+use stridepose_train::keypoint_score::{self, Counted, FoundPerson, TOLERANCE};
 use stridepose_train::mocap::{self, Split};
 use stridepose_train::pictures::PictureSampler;
 use stridepose_train::score_calibration::ScoreCalibration;
@@ -62,9 +62,10 @@ pub fn keypoints_calibrate(arguments: &KeypointsCalibrateArguments) -> anyhow::R
     bar.finish_and_clear();
     let found = ScoreCalibration::of(&keypoint_score::hits(&others), &keypoint_score::hits(&people))?;
     stridepose_train::say!(
-        "{} pictures of rendered people, {} people: PCK@{TOLERANCE} {:.3} of the visible joints of {}",
+        "{} pictures of rendered people, {} people: OKS-AP {:.3}, PCK@{TOLERANCE} {:.3} of the visible joints of {}",
         arguments.pictures,
         people.len(),
+        keypoint_score::oks_ap(&people, Counted::Visible, layout),
         keypoint_score::pck(&people, layout),
         layout.name()
     );

@@ -49,13 +49,18 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
         contact_sheet(&pictures, 4).save(path)?;
     }
     let people = keypoint_score::find(&network, size, &source, arguments.pictures, MEASURED);
-    let ap = |counted| keypoint_score::oks_ap(&people, counted);
+    let ap = |counted| keypoint_score::oks_ap(&people, counted, KeypointLayout::H36m17);
     let (visible, in_picture, pck) =
         (ap(Counted::Visible), ap(Counted::InPicture), keypoint_score::pck(&people, KeypointLayout::H36m17));
     stridepose_train::say!(
         "{} pictures, {} people: OKS-AP {visible:.3} of visible joints, {in_picture:.3} with hidden ones, PCK@0.1 {pck:.3}",
         arguments.pictures,
         people.len()
+    );
+    stridepose_train::say!(
+        "of the joints that COCO has: OKS-AP {:.3} of visible ones, PCK@0.1 {:.3}",
+        keypoint_score::oks_ap(&people, Counted::Visible, KeypointLayout::Coco17),
+        keypoint_score::pck(&people, KeypointLayout::Coco17)
     );
     let Some((output, state)) = output else { return Ok(()) };
     let others = keypoint_score::find(&network, size, &source, arguments.pictures, CALIBRATED);
