@@ -101,7 +101,13 @@ impl Weights {
     /// Sizes of the network, whose pictures have this size.
     fn size(&self, picture: PictureSize) -> anyhow::Result<MultiScaleSize> {
         let has = |conv: &str| self.arrays.contains_key(&format!("{conv}_weight"));
-        let count = |has: &dyn Fn(usize) -> bool| (0..).take_while(|number| has(*number)).count();
+        let count = |has: &dyn Fn(usize) -> bool| {
+            let mut count = 0;
+            while has(count) {
+                count += 1;
+            }
+            count
+        };
         let block = |module, branch, index| has(&format!("module_{module}_branch_{branch}_block_{index}_inner"));
         let branches = count(&|branch| has(&format!("gather_{branch}")));
         let modules = count(&|module| block(module, 0, 0));
