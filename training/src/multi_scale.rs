@@ -87,7 +87,7 @@ impl MultiScaleSize {
 
     /// People in a whole picture, with the branches of [`Self::small`] and half of its blocks.
     pub fn person() -> Self {
-        Self { width_px: 256, height_px: 192, outputs: PERSON_MAPS, blocks: vec![1, 2, 2, 2], ..Self::small() }
+        Self { width_px: 384, height_px: 288, outputs: PERSON_MAPS, blocks: vec![1, 2, 2, 2], ..Self::small() }
     }
 
     /// Size of the picture.

@@ -37,7 +37,7 @@ const MOST_CELLS: f32 = 10.0;
 /// Where the target is lower, the box does not count.
 const BOX_FROM: f32 = 0.3;
 /// Boxes lower than this in the network's picture are neither wanted nor forbidden, px.
-pub const LEAST_HEIGHT_PX: f32 = 14.0;
+pub const LEAST_HEIGHT_PX: f32 = 21.0;
 /// People of whom less can be seen are neither wanted nor forbidden.
 pub const LEAST_JOINTS: usize = 3;
 /// Logit of a middle that a new network states everywhere: a probability of 0.02.
