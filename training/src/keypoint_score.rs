@@ -213,7 +213,7 @@ pub fn hits(people: &[FoundPerson]) -> Vec<Hit> {
 
 /// Share of visible joints, of those that the layout has, that were found within the tolerance.
 pub fn pck(people: &[FoundPerson], layout: KeypointLayout) -> f64 {
-    let counts = |statement: &Statement| statement.is_visible && layout.index_of(statement.joint).is_some();
+    let counts = |statement: &Statement| statement.is_visible && layout.has(statement.joint);
     let visible: Vec<Statement> = people.iter().flat_map(FoundPerson::statements).filter(counts).collect();
     visible.iter().filter(|statement| statement.is_hit).count() as f64 / visible.len().max(1) as f64
 }

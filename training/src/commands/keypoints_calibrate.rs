@@ -2,31 +2,23 @@
 
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use stridepose::adapters::model_store::ModelStore;
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
 use stridepose::config::Provider;
 use stridepose::model::{KeypointsContract, ModelTask};
 use stridepose::stages::people::KeypointStage;
-use stridepose_train::bvh_clip::BvhSettings;
 use stridepose_train::export_model;
 use stridepose_train::keypoint_score::{self, Counted, FoundPerson, TOLERANCE};
-use stridepose_train::mocap::{self, Split};
+use stridepose_train::mocap::Split;
 use stridepose_train::pictures::PictureSampler;
 use stridepose_train::score_calibration::ScoreCalibration;
 
 use super::keypoints_export::{CALIBRATED, MEASURED};
+use super::picture_measure::{AnyNetworkArguments, progress};
 
 #[derive(clap::Args)]
 pub struct KeypointsCalibrateArguments {
-    /// Name of the keypoint model: the folder of its contract.
-    model: String,
-    /// Folder with models: loose .onnx files, or folders with contracts of their own.
-    #[arg(long, value_name = "DIR")]
-    models: Vec<PathBuf>,
-    /// Folder with motion capture.
-    #[arg(long)]
-    mocap: PathBuf,
+    #[command(flatten)]
+    network: AnyNetworkArguments,
     /// Pictures of the calibration; it is measured on as many others.
     #[arg(long, default_value_t = 300)]
     pictures: usize,
@@ -37,24 +29,23 @@ pub struct KeypointsCalibrateArguments {
 
 /// Measures what a keypoint model's score is worth on rendered people, and says what its contract should state.
 pub fn keypoints_calibrate(arguments: &KeypointsCalibrateArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.mocap, &BvhSettings::default())?;
+    let clips = arguments.network.clips()?;
     let source = PictureSampler::new(&clips, Split::Validation)?;
-    let model = ModelStore::new(&arguments.models)?.load(&arguments.model)?;
+    let model = arguments.network.load()?;
+    let name = &arguments.network.model;
     let ModelTask::Keypoints(contract) = model.contract.task.clone() else {
-        anyhow::bail!("{} finds no keypoints: name a keypoint model", arguments.model)
+        anyhow::bail!("{name} finds no keypoints: name a keypoint model")
     };
     anyhow::ensure!(
         !contract.is_single_stage(),
-        "{} finds people and keypoints at once; only networks that take one person's crop are calibrated here",
-        arguments.model
+        "{name} finds people and keypoints at once; only networks that take one person's crop are calibrated here"
     );
     let layout = contract.layout;
     let settings = EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 8 };
     let network = OnnxNetwork::load(&model, &settings)?;
     // What the contract states now must not count.
     let mut stage = KeypointStage::new(KeypointsContract { confidence: None, ..contract }, Box::new(network));
-    let style = ProgressStyle::with_template("{elapsed_precise} [{wide_bar}] {pos}/{len} pictures, {eta} left")?;
-    let bar = ProgressBar::new(2 * arguments.pictures as u64).with_style(style);
+    let bar = progress(2 * arguments.pictures)?;
     let mut find = |seed: u64| -> anyhow::Result<Vec<FoundPerson>> {
         Ok(keypoint_score::find_with(&mut stage, &source, arguments.pictures, seed, || bar.inc(1))?)
     };

@@ -1,23 +1,17 @@
 //! `stridepose-train detector`, `export-detector` and `measure-detector`.
 
-use std::path::PathBuf;
-
-use indicatif::{ProgressBar, ProgressStyle};
-use stridepose::adapters::model_store::ModelStore;
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
 use stridepose::config::Provider;
 use stridepose::model::ModelTask;
 use stridepose::stages::people::DetectorStage;
-use stridepose_train::bvh_clip::BvhSettings;
-use stridepose_train::mocap::{self, Split};
-
+use stridepose_train::mocap::Split;
 use stridepose_train::multi_scale::MultiScaleSize;
 use stridepose_train::person_score::{self, Detections};
 use stridepose_train::person_task::PersonTask;
 use stridepose_train::pictures::PictureSampler;
 use stridepose_train::{export_model, picture_curves, picture_train};
 
-use super::picture_measure::{MeasuredNetwork, PictureMeasureArguments};
+use super::picture_measure::{AnyNetworkArguments, MeasuredNetwork, PictureMeasureArguments, progress};
 use super::picture_run::PictureRunArguments;
 
 #[derive(clap::Args)]
@@ -43,14 +37,8 @@ pub struct DetectorExportArguments {
 
 #[derive(clap::Args)]
 pub struct DetectorMeasureArguments {
-    /// Name of the detector: the folder of its contract.
-    model: String,
-    /// Folder with models: loose .onnx files, or folders with contracts of their own.
-    #[arg(long, value_name = "DIR")]
-    models: Vec<PathBuf>,
-    /// Folder with motion capture.
-    #[arg(long)]
-    mocap: PathBuf,
+    #[command(flatten)]
+    network: AnyNetworkArguments,
     /// Pictures of the measurement.
     #[arg(long, default_value_t = 1000)]
     pictures: usize,
@@ -80,8 +68,7 @@ pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()
     let clips = arguments.measure.clips()?;
     let source = arguments.measure.source(&clips)?;
     let found = person_score::find(&network, &size, &source, arguments.pictures, MEASURED);
-    let (_, recall) = found.recall_at(FALSE_PEOPLE);
-    say(&found);
+    let recall = say(&found);
     let Some((output, state)) = output else { return Ok(()) };
     let origin = format!(
         "stridepose-train detector, {} steps, {:.0} minutes, rendered people alone; recall {recall:.3} at 0.01 false people a picture",
@@ -94,23 +81,23 @@ pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()
 
 /// Measures anybody's detector on the pictures that this project's own is measured on.
 pub fn detector_measure(arguments: &DetectorMeasureArguments) -> anyhow::Result<()> {
-    let clips = mocap::load(&arguments.mocap, &BvhSettings::default())?;
+    let clips = arguments.network.clips()?;
     let source = PictureSampler::new(&clips, Split::Validation)?;
-    let model = ModelStore::new(&arguments.models)?.load(&arguments.model)?;
+    let model = arguments.network.load()?;
     let ModelTask::Detector(contract) = model.contract.task.clone() else {
-        anyhow::bail!("{} is no detector: name one that finds people", arguments.model)
+        anyhow::bail!("{} is no detector: name one that finds people", arguments.network.model)
     };
     let settings = EngineSettings { provider: Provider::Cpu, intra_threads: 1, most_people: 1 };
     let mut stage = DetectorStage::new(contract, Box::new(OnnxNetwork::load(&model, &settings)?));
-    let style = ProgressStyle::with_template("{elapsed_precise} [{wide_bar}] {pos}/{len} pictures, {eta} left")?;
-    let bar = ProgressBar::new(arguments.pictures as u64).with_style(style);
+    let bar = progress(arguments.pictures)?;
     let found = person_score::find_with(&mut stage, &source, arguments.pictures, MEASURED, || bar.inc(1))?;
     bar.finish_and_clear();
     say(&found);
     Ok(())
 }
 
-fn say(found: &Detections) {
+/// Says how good it is, and gives the recall at [`FALSE_PEOPLE`].
+fn say(found: &Detections) -> f64 {
     let (threshold, recall) = found.recall_at(FALSE_PEOPLE);
     stridepose_train::say!(
         "{} pictures, {} people: recall {recall:.3} at one false person per 100 pictures (score {threshold:.2}), AP50 {:.3}",
@@ -122,4 +109,5 @@ fn say(found: &Detections) {
         let (recall, wrong) = found.at(threshold);
         stridepose_train::say!("score {threshold}: recall {recall:.3}, {wrong:.3} false people a picture");
     }
+    recall
 }

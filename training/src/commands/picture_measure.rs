@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use indicatif::{ProgressBar, ProgressStyle};
+use stridepose::adapters::model_store::{Model, ModelStore};
+
 use stridepose_train::bvh_clip::BvhSettings;
 use stridepose_train::export::CONTRACT_FILE;
 use stridepose_train::mocap::{self, Clip, Split};
@@ -31,6 +34,37 @@ enum SplitChoice {
     Validation,
     /// Those that training saw, in other pictures.
     Train,
+}
+
+/// Anybody's network, and whose people it is measured on.
+#[derive(clap::Args)]
+pub struct AnyNetworkArguments {
+    /// Name of the model: the folder of its contract.
+    pub model: String,
+    /// Folder with models: loose .onnx files, or folders with contracts of their own.
+    #[arg(long, value_name = "DIR")]
+    models: Vec<PathBuf>,
+    /// Folder with motion capture.
+    #[arg(long)]
+    mocap: PathBuf,
+}
+
+impl AnyNetworkArguments {
+    /// The motion capture.
+    pub fn clips(&self) -> anyhow::Result<Vec<Clip>> {
+        Ok(mocap::load(&self.mocap, &BvhSettings::default())?)
+    }
+
+    /// The model, with the contract that it has.
+    pub fn load(&self) -> anyhow::Result<Model> {
+        Ok(ModelStore::new(&self.models)?.load(&self.model)?)
+    }
+}
+
+/// A bar for so many pictures.
+pub fn progress(pictures: usize) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{elapsed_precise} [{wide_bar}] {pos}/{len} pictures, {eta} left")?;
+    Ok(ProgressBar::new(pictures as u64).with_style(style))
 }
 
 /// What is measured.
