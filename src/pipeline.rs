@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::data::{Detection, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId};
 use crate::geometry::CameraModel;
 use crate::network::NetworkError;
+use crate::skeleton::JOINT_COUNT;
 use crate::stages::image::{EncodedImage, decode_into};
 use crate::stages::lift::{LiftError, Lifter, PersonWindow};
 use crate::stages::people::TwoDStages;
@@ -96,7 +97,7 @@ pub struct Estimates {
     /// Everybody in this image.
     pub now: PoseEstimate,
     /// Everybody in earlier images, with look-ahead, by ascending stamp: those that this image completes. One as a rule,
-    /// several after a pause, none for an image between two samples.
+    /// several after a pause or at more than the lifter's rate, none for an image between two of its samples.
     pub earlier: Vec<PoseEstimate>,
 }
 
@@ -325,6 +326,31 @@ impl Pipeline {
         self.estimate(stamp, camera, warnings, observer)
     }
 
+    /// When no more images come: what is still to be said of the last ones with look-ahead, by ascending stamp. They look ahead
+    /// as far as there are images, and take what would come after as hidden. Everybody is forgotten.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when the lifter fails.
+    pub fn finish(&mut self, camera: &CameraModel) -> Result<Vec<PoseEstimate>, PipelineError> {
+        let mut earlier = Vec::new();
+        let Some(last) = self.last_stamp.filter(|_| self.settings.is_refined_wanted) else { return Ok(earlier) };
+        let period_secs = 1.0 / window::MODEL_RATE_HZ;
+        // One sample more than the lifter looks ahead: for images between the last sample and the next.
+        let samples = (self.lookahead().as_secs_f64() / period_secs).round() as i64 + 1;
+        for sample in 1..=samples {
+            let after = (sample as f64 * period_secs * 1e9) as i64;
+            let stamp = Stamp::from_nanoseconds(last.nanoseconds() + after);
+            self.people.iter_mut().for_each(|person| person.window.see([None; JOINT_COUNT]));
+            self.stages.lifter.lift(stamp, &mut self.people)?;
+            for (tracked, person) in self.tracked.iter().zip(&mut self.people) {
+                person.look_back(&self.settings, f64::from(tracked.score), camera, &mut earlier, Vec::new);
+            }
+        }
+        earlier.retain(|estimate| estimate.stamp <= last);
+        self.reset();
+        Ok(earlier)
+    }
+
     /// Refuses a stamp that stands still, starts anew when time went back.
     fn advance(&mut self, stamp: Stamp) -> Result<Vec<Warning>, Warning> {
         if stamp == Stamp::default() {
@@ -370,8 +396,7 @@ impl Pipeline {
         let mut now = list_for(&mut self.spare, count);
         let mut earlier = std::mem::take(&mut self.spare_earlier);
         for ((tracked, lifted), person) in self.tracked.iter().zip(lifted).zip(&mut self.people) {
-            let Person { window, refiner, earlier_refiner, smoother, .. } = person;
-            let keypoints = window.keypoints();
+            let keypoints = person.window.keypoints();
             let Some(lifted) = lifted else {
                 if tracked.is_seen {
                     let message =
@@ -381,13 +406,13 @@ impl Pipeline {
                 continue;
             };
             let score = f64::from(tracked.score);
-            let refined = self.settings.refine(refiner, &lifted.now, keypoints, stamp);
+            let refined = self.settings.refine(&mut person.refiner, &lifted.now, keypoints, stamp);
             if let Some(refined) = refined {
                 let seen = Seen { keypoints: &tracked.keypoints, score, plausibility: lifted.plausibility };
                 let bbox = Some(tracked.bbox_in_image_px);
                 now.extend(person_estimate(tracked.id, &refined, &seen, bbox, camera));
                 if self.settings.smooths() {
-                    smoother.see(stamp, refined.positions());
+                    person.smoother.see(stamp, refined.positions());
                 }
             } else if tracked.is_seen {
                 let seen = keypoints.iter().flatten().count();
@@ -397,20 +422,7 @@ impl Pipeline {
                 );
                 warnings.push(Warning::new(WarningKind::PersonNotPlaced, message));
             }
-            let looked_back = if self.settings.is_refined_wanted { window.looked_back() } else { &[] };
-            for then in looked_back {
-                let refined = self.settings.refine(earlier_refiner, &then.pose, &then.keypoints, then.stamp);
-                let Some(mut refined) = refined else { continue };
-                if self.settings.smooths() {
-                    let sigma_secs = self.settings.lookahead_smoothing_secs;
-                    refined.place(smoother.smooth(then.stamp, refined.positions(), sigma_secs));
-                }
-                let in_image = window::in_image(&then.keypoints, camera);
-                let seen = Seen { keypoints: &in_image, score, plausibility: then.plausibility };
-                estimate_at(&mut earlier, then.stamp, || list_for(&mut self.spare, count))
-                    .people
-                    .extend(person_estimate(tracked.id, &refined, &seen, None, camera));
-            }
+            person.look_back(&self.settings, score, camera, &mut earlier, || list_for(&mut self.spare, count));
         }
         observer.end(Stage::Refine);
         Ok(Estimates { now: PoseEstimate { stamp, people: now, warnings }, earlier })
@@ -436,6 +448,30 @@ impl Person {
             refiner: PersonRefiner::default(),
             earlier_refiner: PersonRefiner::default(),
             smoother: Smoother::default(),
+        }
+    }
+
+    /// What this image told of the person in earlier ones goes to `earlier`, by ascending stamp.
+    fn look_back(
+        &mut self,
+        settings: &Settings,
+        score: f64,
+        camera: &CameraModel,
+        earlier: &mut Vec<PoseEstimate>,
+        mut new_list: impl FnMut() -> Vec<PersonEstimate>,
+    ) {
+        let looked_back = if settings.is_refined_wanted { self.window.looked_back() } else { &[] };
+        for then in looked_back {
+            let refined = settings.refine(&mut self.earlier_refiner, &then.pose, &then.keypoints, then.stamp);
+            let Some(mut refined) = refined else { continue };
+            if settings.smooths() {
+                let sigma_secs = settings.lookahead_smoothing_secs;
+                refined.place(self.smoother.smooth(then.stamp, refined.positions(), sigma_secs));
+            }
+            let in_image = window::in_image(&then.keypoints, camera);
+            let seen = Seen { keypoints: &in_image, score, plausibility: then.plausibility };
+            let person = person_estimate(self.id, &refined, &seen, None, camera);
+            estimate_at(earlier, then.stamp, &mut new_list).people.extend(person);
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct ResultWriter {
     camera_info: TopicId,
     last_camera: Option<CameraInfo>,
     lookahead: Duration,
+    /// Of the last image that was written.
+    last_stamp: Stamp,
 }
 
 impl ResultWriter {
@@ -57,7 +59,18 @@ impl ResultWriter {
             config.markers.then(|| writer.add_topic::<MarkerArray<'_>>(MARKERS_TOPIC, Qos::Stream)).transpose()?;
         let overlay =
             config.overlay.then(|| writer.add_topic::<CompressedImage<'_>>(OVERLAY_TOPIC, Qos::Stream)).transpose()?;
-        Ok(Self { writer, skeletons, refined, markers, overlay, joint_set, camera_info, last_camera: None, lookahead })
+        Ok(Self {
+            writer,
+            skeletons,
+            refined,
+            markers,
+            overlay,
+            joint_set,
+            camera_info,
+            last_camera: None,
+            lookahead,
+            last_stamp: Stamp::default(),
+        })
     }
 
     /// Writes the camera of the image at `stamp`, if it is not the last one's: what learns from the skeletons' keypoints
@@ -94,6 +107,7 @@ impl ResultWriter {
                 self.write_skeletons(topic, stamp, earlier, frame_id, self.lookahead)?;
             }
         }
+        self.last_stamp = stamp;
         if let Some(topic) = self.markers {
             self.writer.write(topic, stamp, &markers::markers(&estimates.now, frame_id))?;
         }
@@ -121,6 +135,19 @@ impl ResultWriter {
         let Some(data) = overlay::jpeg(picture, overlay::JPEG_QUALITY) else { return Ok(()) };
         let header = Header { stamp, frame_id };
         self.writer.write(topic, stamp, &CompressedImage { header, format: "jpeg", data: &data })
+    }
+
+    /// Writes what the pipeline said last of earlier images ([`crate::pipeline::Pipeline::finish`]).
+    ///
+    /// # Errors
+    /// [`BagError`] when the disk does not take it.
+    pub fn write_last(&mut self, earlier: &[PoseEstimate], frame_id: &str) -> Result<(), BagError> {
+        let (Some(topic), last) = (self.refined, self.last_stamp) else { return Ok(()) };
+        for estimate in earlier {
+            let ahead = Duration::from_secs_f64(last.seconds_since(estimate.stamp).max(0.0));
+            self.write_skeletons(topic, last, estimate, frame_id, ahead.min(self.lookahead))?;
+        }
+        Ok(())
     }
 
     /// Closes the bag.

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::detect_ahead::{DetectAhead, NextDetection};
 use self::input::{Content, Input, Picture, Source};
-use self::output::{Answer, Output};
+use self::output::{Answer, Message, Output};
 pub use self::progress::Progress;
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
 use crate::adapters::bag::writer::{PARTIAL_METADATA_FILE, is_our_file};
@@ -140,12 +140,10 @@ pub fn replay(
         run_in_threads(&mut run, ahead, written, &source, &mut bag, spare_pictures)?
     } else {
         let completeness = source.read(&mut bag, &spare_pictures, &mut |input| {
-            match run.take(input)? {
-                Some(answer) => written.write(answer)?,
-                None => written.skip(),
-            }
+            written.write(run.take(input)?)?;
             Ok(ControlFlow::Continue(()))
         })?;
+        written.write(run.last()?)?;
         written.finish()?;
         completeness
     };
@@ -176,7 +174,7 @@ fn run_in_threads(
     spare: Receiver<RgbImage>,
 ) -> anyhow::Result<Completeness> {
     let (send_input, inputs) = mpsc::sync_channel(WAITING_IN);
-    let (send_answer, answers) = mpsc::sync_channel::<Option<Answer>>(WAITING_OUT);
+    let (send_message, messages) = mpsc::sync_channel::<Message>(WAITING_OUT);
     thread::scope(|scope| {
         let reader = scope.spawn(move || {
             source.read(bag, &spare, &mut |mut input| {
@@ -192,20 +190,14 @@ fn run_in_threads(
             })
         });
         let writer = scope.spawn(move || {
-            for answer in answers {
-                match answer {
-                    Some(answer) => written.write(answer)?,
-                    None => written.skip(),
-                }
-            }
+            messages.into_iter().try_for_each(|message| written.write(message))?;
             written.finish()
         });
         // A reader or writer that fails closes its channel: the loop ends, and its error is what is told.
-        let worked = inputs.into_iter().try_for_each(|input| match run.take(input) {
-            Ok(answer) => send_answer.send(answer).map_err(|_| None),
-            Err(error) => Err(Some(error)),
-        });
-        drop(send_answer);
+        let send = |message: anyhow::Result<Message>| send_message.send(message.map_err(Some)?).map_err(|_| None);
+        let worked = inputs.into_iter().try_for_each(|input| send(run.take(input)));
+        let worked = worked.and_then(|()| send(run.last()));
+        drop(send_message);
         let (read, wrote) = (join(reader), join(writer));
         match worked {
             Err(Some(error)) => Err(error),
@@ -227,6 +219,8 @@ struct Run<'a> {
     progress: &'a Progress,
     began: Instant,
     spare: Receiver<Estimates>,
+    /// Frame of the last image.
+    frame_id: String,
     /// Messages so far.
     messages: u64,
     next_detection: NextDetection,
@@ -261,28 +255,38 @@ impl<'a> Run<'a> {
             progress,
             began: Instant::now(),
             spare,
+            frame_id: String::new(),
             messages: 0,
             next_detection: NextDetection::default(),
         })
     }
 
-    /// One message of the bag; `None` for one that could not be read.
-    fn take(&mut self, input: Result<Input, Warning>) -> anyhow::Result<Option<Answer>> {
+    /// One message of the bag.
+    fn take(&mut self, input: Result<Input, Warning>) -> anyhow::Result<Message> {
         while let Ok(estimates) = self.spare.try_recv() {
             self.engine.pipeline.recycle(estimates);
         }
         self.progress.image();
         self.messages += 1;
-        let answer = match input {
-            Ok(input) => Some(self.estimate(input)?),
+        let message = match input {
+            Ok(input) => Message::Answer(self.estimate(input)?),
             Err(warning) => {
                 self.summary.images += 1;
                 self.warn(&warning);
-                None
+                Message::Unread
             }
         };
         self.next_detection.set(self.messages + u64::from(self.engine.pipeline.images_to_detector()));
-        Ok(answer)
+        Ok(message)
+    }
+
+    /// After the last message of the bag: what is still to be said of earlier ones.
+    fn last(&mut self) -> anyhow::Result<Message> {
+        let earlier = match self.camera.last() {
+            Some(camera) => self.engine.pipeline.finish(camera)?,
+            None => Vec::new(),
+        };
+        Ok(Message::Last(earlier, std::mem::take(&mut self.frame_id)))
     }
 
     /// One image or one set of keypoints, good as far as the message goes.
@@ -324,6 +328,7 @@ impl<'a> Run<'a> {
         for warning in &estimates.now.warnings {
             self.warn(warning);
         }
+        self.frame_id.clone_from(&frame_id);
         Ok(Answer { estimates, frame_id, camera_info, camera, picture })
     }
 

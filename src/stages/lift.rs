@@ -164,10 +164,14 @@ pub struct PersonWindow {
     keypoints: KeypointsOnPlane,
     /// Answers of the first head and of the one that looks ahead furthest; absent without a discriminator.
     movements: Option<[Movement; 2]>,
+    /// Images that were no samples and are not told of yet, by ascending stamp.
+    between: VecDeque<(Stamp, KeypointsOnPlane)>,
+    /// The second answer that was given last.
+    last_told: Option<(Stamp, LiftedPose)>,
     /// What the last image told of earlier ones, by ascending stamp.
     looked_back: Vec<EarlierPose>,
-    /// Whether the last of these came with the image's own sample.
-    is_own_last: bool,
+    /// How many of these, the last ones, came with the image's own sample.
+    own_told: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -225,10 +229,24 @@ impl PersonWindow {
         &self.keypoints
     }
 
-    /// With look-ahead: what the last image told of earlier ones, by ascending stamp. Each image that was kept as a sample is
-    /// told of once. After a pause an image tells of several.
+    /// With look-ahead: what the last image told of earlier ones, by ascending stamp. Each image is told of once; one that was
+    /// no sample of the lifter with the pose between those of its neighbours. After a pause an image tells of several.
     pub fn looked_back(&self) -> &[EarlierPose] {
         &self.looked_back
+    }
+
+    /// Takes the second answer for a sample, and with it the answers for the images between the sample before and this one;
+    /// before the first one, its own.
+    fn tell(&mut self, earlier: EarlierPose) {
+        let from = self.last_told.replace((earlier.stamp, earlier.pose));
+        while let Some((stamp, keypoints)) = self.between.pop_front_if(|(stamp, _)| *stamp < earlier.stamp) {
+            let pose = from.map_or(earlier.pose, |(from, pose)| {
+                let fraction = stamp.seconds_since(from) / earlier.stamp.seconds_since(from);
+                pose.toward(&earlier.pose, fraction)
+            });
+            self.looked_back.push(EarlierPose { stamp, keypoints, pose, plausibility: None });
+        }
+        self.looked_back.push(earlier);
     }
 }
 
@@ -353,7 +371,7 @@ impl Lifter {
         for person in people.iter_mut() {
             let window = person.as_mut();
             window.looked_back.clear();
-            window.is_own_last = false;
+            window.own_told = 0;
             let (clock, samples) = (&mut window.clock, &mut window.samples);
             samples.clear();
             clock.image(stamp, &window.keypoints, is_kept, |sample| samples.push(sample));
@@ -383,7 +401,7 @@ impl Lifter {
         let movements = people.iter_mut().zip(answers.iter()).flat_map(|(person, answer)| {
             let window = person.as_mut();
             let [now, earlier] = window.movements.as_ref().map_or([None, None], |[now, earlier]| {
-                [answer.map(|_| now), answer.filter(|_| window.is_own_last).map(|_| earlier)]
+                [answer.map(|_| now), answer.filter(|_| window.own_told > 0).map(|_| earlier)]
             });
             [now, earlier].into_iter().flatten()
         });
@@ -392,8 +410,10 @@ impl Lifter {
             let Some(answer) = answer else { continue };
             answer.plausibility = judged.next().copied().flatten();
             let window = person.as_mut();
-            if let Some(earlier) = window.looked_back.last_mut().filter(|_| window.is_own_last) {
-                earlier.plausibility = judged.next().copied().flatten();
+            if window.own_told > 0 {
+                let plausibility = judged.next().copied().flatten();
+                let own = window.looked_back.iter_mut().rev().take(window.own_told);
+                own.for_each(|earlier| earlier.plausibility = plausibility);
             }
         }
         Ok(())
@@ -466,9 +486,12 @@ impl Lifter {
                 let image = is_image.then_some((stamp, row.sample.keypoints));
                 window.kept.push_back(KeptSample { image, camera: row.camera });
                 if let Some(earlier) = facts.earlier(window, answer) {
-                    window.looked_back.push(earlier);
-                    window.is_own_last = is_image;
+                    let before = window.looked_back.len();
+                    window.tell(earlier);
+                    window.own_told = if is_image { window.looked_back.len() - before } else { 0 };
                 }
+            } else if facts.longest_lookahead() > 0 {
+                window.between.push_back((stamp, row.sample.keypoints));
             }
             if is_image {
                 answers[row.person] = Some(Lifted { now: facts.pose(0, answer, &row.camera), plausibility: None });
@@ -513,8 +536,10 @@ fn new_person(facts: &LifterFacts, discriminator: Option<&Discriminator>) -> Per
         samples: Vec::new(),
         keypoints: [None; JOINT_COUNT],
         movements: discriminator.map(|judge| [judge.new_movement(), judge.new_movement()]),
+        between: VecDeque::new(),
+        last_told: None,
         looked_back: Vec::new(),
-        is_own_last: false,
+        own_told: 0,
     }
 }
 

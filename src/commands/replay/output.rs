@@ -13,6 +13,7 @@ use crate::adapters::bag::{BagError, Refusal};
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::result_writer::ResultWriter;
 use crate::config::OutputConfig;
+use crate::data::PoseEstimate;
 use crate::geometry::CameraModel;
 use crate::pipeline::{Estimates, Pipeline};
 use crate::report::overlay;
@@ -21,6 +22,17 @@ use crate::report::overlay;
 const SHEET_PICTURES: u64 = 12;
 const SHEET_COLUMNS: u32 = 4;
 const SHEET_PICTURE_WIDTH_PX: u32 = 320;
+
+/// What is to be written.
+#[expect(clippy::large_enum_variant, reason = "nearly always the large one, few at a time")]
+pub(super) enum Message {
+    /// What became of one image.
+    Answer(Answer),
+    /// An image could not be read.
+    Unread,
+    /// What is said of earlier images at the end of the bag, in this frame.
+    Last(Vec<PoseEstimate>, String),
+}
 
 /// What became of one image.
 pub(super) struct Answer {
@@ -65,13 +77,18 @@ impl Output {
         })
     }
 
-    /// An image that could not be read has a number of its own too.
-    pub(super) const fn skip(&mut self) {
-        self.index += 1;
+    /// Writes one message.
+    pub(super) fn write(&mut self, message: Message) -> anyhow::Result<()> {
+        match message {
+            Message::Answer(answer) => self.write_answer(answer)?,
+            // It has a number of its own too.
+            Message::Unread => self.index += 1,
+            Message::Last(earlier, frame_id) => self.writer.write_last(&earlier, &frame_id)?,
+        }
+        Ok(())
     }
 
-    /// Writes one image's answer.
-    pub(super) fn write(&mut self, answer: Answer) -> anyhow::Result<()> {
+    fn write_answer(&mut self, answer: Answer) -> anyhow::Result<()> {
         let Answer { estimates, frame_id, camera_info, camera, mut picture } = answer;
         self.writer.write_camera(estimates.now.stamp, &camera_info)?;
         self.writer.write(&estimates, &frame_id)?;
