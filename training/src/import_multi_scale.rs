@@ -124,24 +124,31 @@ impl Weights {
         })
     }
 
-    /// `network` with these weights. Pictures may have another size. A network with more blocks in a branch is begun with those
-    /// there are: the others come last and, as new ones do, change nothing yet.
+    /// `network` with these weights. Pictures may have another size. A larger network begins as these weights' own, and answers
+    /// as it does: more blocks of a branch come last and, as new ones do, change nothing yet; more channels are drawn, and no
+    /// channel there was listens to them yet (Chen, Goodfellow and Shlens 2016, arXiv 1511.05641, have the idea).
     ///
     /// # Errors
-    /// When these are of a network with other channels or modules, or, for the same task, more blocks.
+    /// When these are of a network with other modules, more channels, or, for the same task, more blocks or other maps.
     pub fn put_into(
         mut self,
         mut network: MultiScaleNetwork,
         share: Share,
         device: &Device,
     ) -> anyhow::Result<MultiScaleNetwork> {
+        let ([outputs, _], maps) = (network.head.weight.dims(), self.outputs()?);
+        anyhow::ensure!(
+            share == Share::Features || outputs == maps,
+            "{}: it has {maps} maps, the network that is to start from it {outputs}",
+            self.path
+        );
         network.for_each_conv(&mut |name, conv| {
             if (share == Share::Features && name == "head") || self.lacks_block(name) {
                 return Ok(());
             }
             let shape = filter_shape(conv);
-            let weight = self.take(&format!("{name}_weight"), &shape)?;
-            let bias = self.take(&format!("{name}_bias"), &shape[..1])?;
+            let weight = self.take_into(&format!("{name}_weight"), floats(conv.weight.val()), &shape)?;
+            let bias = self.take_into(&format!("{name}_bias"), floats(conv.bias.val()), &shape[..1])?;
             conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weight, conv.weight.dims()), device));
             conv.bias = Param::from_tensor(Tensor::from_data(bias.as_slice(), device));
             Ok(())
@@ -154,10 +161,11 @@ impl Weights {
         }
         if share == Share::Everything {
             let [coarsest, outputs] = network.absent.weight.dims();
-            let weight = self.take("absent_weight", &[outputs, coarsest, 1, 1])?;
+            let weight = floats(network.absent.weight.val().transpose());
+            let weight = self.take_into("absent_weight", weight, &[outputs, coarsest, 1, 1])?;
             let weight = Tensor::<2>::from_data(TensorData::new(weight, [outputs, coarsest]), device);
             network.absent.weight = Param::from_tensor(weight.transpose());
-            let bias = self.take("absent_bias", &[outputs])?;
+            let bias = self.take_into("absent_bias", vec![0.0; outputs], &[outputs])?;
             network.absent.bias = Some(Param::from_tensor(Tensor::from_data(bias.as_slice(), device)));
         }
         Ok(network)
@@ -174,11 +182,32 @@ impl Weights {
         shape.as_slice().try_into().with_context(|| format!("{}: {name} has shape {shape:?}: no filters", self.path))
     }
 
-    /// Takes an array, which must have this shape.
-    fn take(&mut self, name: &str, shape: &[usize]) -> anyhow::Result<Vec<f32>> {
-        let values = self.array(name)?.checked(name, shape).with_context(|| self.path.clone())?;
+    /// Takes an array into `drawn` of the shape `[out, in, ...]`, which may have more of both: what is more of `out` stays as
+    /// drawn, what is more of `in` is 0 for the others.
+    fn take_into(&mut self, name: &str, mut drawn: Vec<f32>, shape: &[usize]) -> anyhow::Result<Vec<f32>> {
+        let found = self.array(name)?;
+        let is_smaller = found.shape.len() == shape.len()
+            && found.shape.iter().zip(shape).all(|(has, wanted)| has <= wanted)
+            && found.shape.iter().skip(2).eq(shape.iter().skip(2));
+        anyhow::ensure!(
+            is_smaller,
+            "{}: {name} has shape {:?}, the network that is to start from it has {shape:?}: less",
+            self.path,
+            found.shape
+        );
+        anyhow::ensure!(
+            found.values.iter().all(|value| value.is_finite()),
+            "{}: {name} has values that are not finite",
+            self.path
+        );
+        let width = |shape: &[usize]| shape[1..].iter().product::<usize>();
+        let (has, wanted) = (width(&found.shape), width(shape));
+        for (to, from) in drawn.chunks_exact_mut(wanted).zip(found.values.chunks_exact(has)) {
+            to[..has].copy_from_slice(from);
+            to[has..].fill(0.0);
+        }
         self.arrays.remove(name);
-        Ok(values)
+        Ok(drawn)
     }
 
     /// Whether a block is one that only the other network has.
@@ -315,16 +344,33 @@ mod tests {
     }
 
     #[test]
+    fn a_wider_network_begins_as_the_one_it_starts_from() {
+        let (folder, network) = exported(&size(17));
+        let wider = MultiScaleSize { stem: 7, channels: vec![6, 6, 13], blocks: vec![1, 2, 2], head: 8, ..size(17) };
+        let grown = started(folder.path(), &wider, Share::Everything).unwrap();
+        let ((maps, absent), (wanted_maps, wanted_absent)) = (answers(&grown, 96), answers(&network, 96));
+        for (found, wanted) in [(maps, wanted_maps), (absent, wanted_absent)] {
+            assert_eq!(found.len(), wanted.len());
+            assert!(found.iter().zip(&wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-4));
+        }
+        let stem = floats(grown.stem[0].weight.val());
+        assert!(stem[4 * 27..].iter().all(|value| *value != 0.0), "new channels are drawn");
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused_with_both_sides() {
         let (folder, _) = exported(&size(17));
         let refusal =
             |path: &Path, size: &MultiScaleSize| format!("{:#}", started(path, size, Share::Everything).err().unwrap());
-        let larger = MultiScaleSize { stem: 8, ..size(17) };
-        let text = refusal(folder.path(), &larger);
-        assert!(text.contains("stem_0_weight has shape [4, 3, 3, 3], [8, 3, 3, 3] is needed"), "{text}");
+        let narrower = MultiScaleSize { stem: 3, ..size(17) };
+        let text = refusal(folder.path(), &narrower);
+        assert!(text.contains("stem_0_weight has shape [4, 3, 3, 3], the network that is to start"), "{text}");
+        assert!(text.contains("has [3, 3, 3, 3]: less"), "{text}");
         let shallower = MultiScaleSize { blocks: vec![1, 1, 1], ..size(17) };
         let text = refusal(folder.path(), &shallower);
         assert!(text.contains("it has module_0_branch_1_block_1_inner_bias"), "{text}");
+        let text = refusal(folder.path(), &size(18));
+        assert!(text.contains("it has 17 maps, the network that is to start from it 18"), "{text}");
         let longer = MultiScaleSize { modules: vec![2, 3, 3, 3], ..size(17) };
         let text = refusal(folder.path(), &longer);
         assert!(text.contains("no module_2_from_2_to_0_weight"), "{text}");

@@ -71,18 +71,9 @@ impl MultiScaleSize {
         }
     }
 
-    /// Keypoints where there is more to compute with.
+    /// Keypoints where there is more to compute with: wider than [`Self::small`], so that it can begin as it is.
     pub fn base() -> Self {
-        Self {
-            width_px: 192,
-            height_px: 256,
-            stem: 32,
-            channels: vec![32, 64, 128, 192],
-            modules: vec![3, 4, 4, 4],
-            blocks: vec![1, 2, 2, 2],
-            head: 96,
-            outputs: JOINT_COUNT,
-        }
+        Self { stem: 32, channels: vec![32, 64, 128, 192], head: 96, ..Self::small() }
     }
 
     /// People in a whole picture, with the branches of [`Self::small`] and half of its blocks.
