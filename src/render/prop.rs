@@ -364,6 +364,40 @@ impl Prop {
         Self { parts: made.parts }
     }
 
+    /// Sheets, prints, mats, packets and sticks that lie about on the floor within `reach` of `middle`, m.
+    pub fn litter(middle: Point3<f64>, reach: f64, rng: &mut impl Rng) -> Vec<Self> {
+        let largest = 10.0_f64.powf(rng.random_range(-0.9..0.0));
+        (0..rng.random_range(3..24))
+            .map(|_| {
+                let aside = Vector3::new(rng.random_range(-reach..reach), rng.random_range(-reach..reach), 0.0);
+                let turn = Rotation3::from_axis_angle(&Vector3::z_axis(), rng.random_range(0.0..std::f64::consts::TAU));
+                let mut made = Assembly { foot: middle + aside, turn, parts: Vec::new() };
+                let (x, y) = (largest * rng.random_range(0.3..1.0), largest * rng.random_range(0.2..1.0));
+                match rng.random_range(0..8) {
+                    // A print with a border.
+                    0..=2 => {
+                        let paper = Cloth::plain(from_hsv(0.1, 0.05, rng.random_range(0.7..1.0)));
+                        made.cuboid([0.0, 0.0, 0.004], [0.5 * x, 0.5 * y, 0.004], paper);
+                        let inner = rng.random_range(0.3..0.48);
+                        made.cuboid([0.0, 0.0, 0.008], [inner * x, inner * y, 0.004], draw_print(x.min(y), rng));
+                    }
+                    // A sheet or a mat.
+                    3 | 4 => made.cuboid([0.0, 0.0, 0.005], [0.5 * x, 0.5 * y, 0.005], draw_print(x.min(y), rng)),
+                    5 | 6 => {
+                        let z = 0.5 * x.min(y) * rng.random_range(0.05..0.6);
+                        let cloth = if rng.random_bool(0.5) { draw_card(rng) } else { draw_print(x.min(y), rng) };
+                        made.cuboid([0.0, 0.0, z], [0.5 * x, 0.5 * y, z], cloth);
+                    }
+                    _ => {
+                        let radius = rng.random_range(0.004..0.03);
+                        made.rod([0.0, 0.0, radius], [x, 0.0, radius], (radius, radius), draw_cloth(rng, 0.8));
+                    }
+                }
+                Self { parts: made.parts }
+            })
+            .collect()
+    }
+
     /// A flat picture, window or door: `half` sizes across and up, at `center`, facing along `yaw`.
     pub(super) fn panel(center: Point3<f64>, half: (f64, f64), yaw: f64, cloth: Cloth, glow: f32) -> Self {
         let turn = Rotation3::from_axis_angle(&Vector3::z_axis(), yaw);
@@ -436,6 +470,23 @@ fn draw_card(rng: &mut impl Rng) -> Cloth {
     let tone = srgb(170, 130, 90) * rng.random_range(0.7..1.2);
     let pattern = Pattern::Stripes { period: 0.3, share: 0.15 };
     Cloth::draw(rng, pattern, [tone, tone * 1.2, tone], false)
+}
+
+/// What is printed on a sheet that is `size` wide, m.
+fn draw_print(size: f64, rng: &mut impl Rng) -> Cloth {
+    let dark = from_hsv(rng.random(), rng.random_range(0.0..0.3), rng.random_range(0.02..0.3));
+    let light = from_hsv(rng.random(), rng.random_range(0.0..0.2), rng.random_range(0.6..1.0));
+    let size = size as f32;
+    let pattern = match rng.random_range(0..7) {
+        0 => Pattern::Checks { period: size * rng.random_range(0.15..0.6) },
+        1 => Pattern::Stripes { period: size * rng.random_range(0.05..0.3), share: rng.random_range(0.2..0.8) },
+        2 => Pattern::Plain,
+        3 | 4 => Pattern::Patches { period: size * rng.random_range(0.1..0.6) },
+        5 => Pattern::Mottled { period: size * rng.random_range(0.1..0.6), contrast: 0.8 },
+        _ => return draw_poster(rng),
+    };
+    let colours = if rng.random_bool(0.6) { [dark, light, light * 0.5] } else { [light, dark, draw_colour(rng)] };
+    Cloth::draw(rng, pattern, colours, true)
 }
 
 pub(super) fn draw_green(rng: &mut impl Rng) -> Cloth {

@@ -151,6 +151,22 @@ fn nobody_is_seen_behind_a_box_and_half_is_behind_half_a_one() {
 }
 
 #[test]
+fn what_lies_on_the_floor_changes_the_picture_and_hides_nothing_above_it() {
+    let person = [standing(4.0, 0.0, FACING)];
+    let clean = picture(&person, Vec::new(), 1);
+    for seed in 0..5 {
+        let litter = Prop::litter(Point3::new(3.0, 0.0, 0.0), 1.5, &mut ChaCha8Rng::seed_from_u64(seed));
+        let littered = picture(&person, litter, 1);
+        let changed = clean.image.pixels().zip(littered.image.pixels()).filter(|(a, b)| a != b).count();
+        assert!(changed > 50, "seed {seed}: {changed} pixels");
+        for joint in [Joint::Head, Joint::LWrist, Joint::RWrist, Joint::Pelvis] {
+            let seen = |picture: &RenderedPicture| picture.people[0].is_visible[joint.index()];
+            assert_eq!(seen(&littered), seen(&clean), "seed {seed}: {}", joint.name());
+        }
+    }
+}
+
+#[test]
 fn the_nearer_person_hides_the_farther_in_any_order() {
     let (near, far) = (standing(2.5, 0.0, FACING), standing(4.0, 0.0, FACING));
     let one = picture(&[near, far], Vec::new(), 1);

@@ -26,8 +26,12 @@ pub const LEAST_JOINTS: usize = 4;
 pub const LEAST_HEIGHT_PX: f32 = 28.0;
 /// Most crops of one picture in a batch.
 const MOST_OF_A_PICTURE: usize = 6;
-/// Crops of one person in a batch.
+/// Crops of one person in a batch: upright people are many, people who are wider than high are few and hard.
 const CROPS_OF_A_PERSON: usize = 2;
+/// See [`CROPS_OF_A_PERSON`].
+const CROPS_OF_A_WIDE_PERSON: usize = 5;
+/// How often the crop of a wide person is turned upon its side, which shows the person larger and less of who stands there.
+const TURNED_SHARE: f64 = 0.5;
 /// Weight of a joint that is in the picture but hidden, and of one that is not in it; a visible one has 1.
 const HIDDEN_WEIGHT: f32 = 0.5;
 const ABSENT_WEIGHT: f32 = 0.3;
@@ -81,7 +85,10 @@ impl CropSettings {
         while batch.count < count {
             let picture = source.draw(rng.random());
             let people = picture.people.iter().filter(|person| is_useful(person));
-            let crops = people.flat_map(|person| std::iter::repeat_n(person, CROPS_OF_A_PERSON));
+            let crops = people.flat_map(|person| {
+                let is_wide = person.bbox_in_image_px.width() > person.bbox_in_image_px.height();
+                std::iter::repeat_n(person, if is_wide { CROPS_OF_A_WIDE_PERSON } else { CROPS_OF_A_PERSON })
+            });
             for person in crops.take(MOST_OF_A_PICTURE.min(count - batch.count)) {
                 let crop = jittered(person, self.picture, &mut rng);
                 self.put(&mut batch, &picture, person, &crop);
@@ -163,12 +170,18 @@ fn jittered(person: &LabelledPerson, output: PictureSize, rng: &mut impl Rng) ->
     };
     let detected = person.bbox_in_image_px;
     let bbox = if rng.random_bool(0.4) { from_joints().unwrap_or(detected) } else { detected };
-    let mut crop = Crop::around(&bbox, BOX_PADDING * (0.15 * normal(rng)).clamp(-0.35, 0.4).exp(), output);
+    let padding = BOX_PADDING * (0.15 * normal(rng)).clamp(-0.35, 0.4).exp();
+    let mut crop = if bbox.width() > bbox.height() && rng.random_bool(TURNED_SHARE) {
+        let clockwise = rng.random_bool(0.5);
+        Crop::around_turned(&bbox, padding, output, clockwise)
+    } else {
+        Crop::around(&bbox, padding, output)
+    };
     let shift = 0.05 * crop.scale * output.height_px as f64;
     crop.center_in_image_px.x += shift * normal(rng).clamp(-2.0, 2.0);
     crop.center_in_image_px.y += shift * normal(rng).clamp(-2.0, 2.0);
     if rng.random_bool(0.3) {
-        crop.angle = (0.25 * normal(rng)).clamp(-0.7, 0.7);
+        crop.angle += (0.25 * normal(rng)).clamp(-0.7, 0.7);
     }
     crop
 }

@@ -26,6 +26,10 @@ const PEOPLE_SHARES: [f64; 6] = [0.07, 0.35, 0.27, 0.18, 0.08, 0.05];
 const STANDING_SHARE: f64 = 0.2;
 /// Share of pictures with something in front of somebody.
 const OCCLUDED_SHARE: f64 = 0.45;
+/// Share of pictures with things lying about on the floor, with people and without anybody.
+const LITTERED_SHARES: [f64; 2] = [0.25, 0.7];
+/// Mixed into the seed of what lies on the floor, so that everything else of a picture does not depend on it.
+const LITTER_SEED: u64 = 0x11_77E2;
 /// Mixed into the seed of validation pictures.
 const VALIDATION_SEED: u64 = 0x5EED_0F7A_11DA_7104;
 
@@ -116,7 +120,7 @@ impl<'a> PictureSampler<'a> {
         let family = families.choose(rng).copied().unwrap_or(families[0]);
         let scene = RenderScene {
             background: Background::draw(family, &keep, rng),
-            occluders: draw_occluders(&view, rng),
+            occluders: draw_occluders(&view, rng).into_iter().chain(draw_litter(&view, seed ^ salt)).collect(),
             light: Light::draw(rng),
             camera_from_world: view.camera_from_world,
             people,
@@ -161,6 +165,18 @@ fn draw_count(rng: &mut impl Rng) -> usize {
         }
     }
     1
+}
+
+/// Things on the floor where the camera looks.
+fn draw_litter(view: &View, seed: u64) -> Vec<Prop> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ LITTER_SEED);
+    let share = LITTERED_SHARES[usize::from(view.places.is_empty())];
+    if !rng.random_bool(share) {
+        return Vec::new();
+    }
+    let middle = view.floor_in_sight();
+    let reach = rng.random_range(0.3..1.0) * (middle - view.eye).norm();
+    Prop::litter(middle, reach, &mut rng)
 }
 
 /// Things between the camera and some of the people.

@@ -3,8 +3,12 @@
 
 use std::collections::HashSet;
 
+use nalgebra::Vector3;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use stridepose::skeleton::Joint;
 
+use super::view::View;
 use super::{NoClips, PictureSampler};
 use crate::mocap::{Clip, Split};
 use crate::test_people;
@@ -63,6 +67,27 @@ fn the_truth_fits_the_picture() {
     assert!(counts.len() >= 4, "pictures have {counts:?} people");
     let share = f64::from(visible) / f64::from(joints);
     assert!((0.4..0.95).contains(&share), "{share} of the joints are visible");
+}
+
+#[test]
+fn where_nobody_is_cameras_look_at_anything_and_things_lie_in_sight() {
+    let (mut steepest, mut most_level) = (0.0_f64, f64::INFINITY);
+    for seed in 0..60 {
+        let view = View::draw(0, &mut ChaCha8Rng::seed_from_u64(seed));
+        let axis = view.camera_from_world.inverse() * Vector3::z();
+        let down = (-axis.z).asin();
+        (steepest, most_level) = (steepest.max(down), most_level.min(down));
+        let floor = view.floor_in_sight();
+        assert!(floor.z == 0.0 && floor.coords.norm() < 6.5, "seed {seed}: {floor}");
+        if down > 0.7 {
+            let seen = view.camera_from_world * floor;
+            assert!(
+                seen.x.hypot(seen.y) < 1e-6 && seen.z > 0.0,
+                "seed {seed}: {seen} is not in the middle of the picture"
+            );
+        }
+    }
+    assert!(steepest > 1.0 && most_level < 0.0, "{most_level} to {steepest} rad");
 }
 
 /// Six persons with the joints of a standing body, each in another posture.

@@ -11,6 +11,10 @@ const HEIGHT_PX: (f64, f64) = (60.0, 450.0);
 /// Stature that distances are computed with, m.
 const STATURE: f64 = 1.65;
 const DISTANCE: (f64, f64) = (1.0, 16.0);
+/// Most that a camera looks down where nobody is, rad.
+const DOWN: f64 = 1.3;
+/// Farthest floor that counts as looked at, m.
+const FLOOR_IN_SIGHT: f64 = 6.0;
 /// Sizes of pictures and how often.
 const SIZES: [((u32, u32), f64); 4] = [((640, 480), 0.6), ((480, 640), 0.1), ((640, 360), 0.2), ((512, 512), 0.1)];
 
@@ -67,7 +71,12 @@ impl View {
         let target_distance = places.first().map_or(4.0, |place| place.x);
         // Level with people's middle more or less; the closer, the more of them may be cut off.
         let target = rng.random_range(0.55..1.25);
-        let pitch = ((eye_height - target) / target_distance).atan() + rng.random_range(-0.06..0.06);
+        // Where nobody is, it may look at anything.
+        let pitch = if count == 0 {
+            rng.random_range(-0.2..DOWN)
+        } else {
+            ((eye_height - target) / target_distance).atan() + rng.random_range(-0.06..0.06)
+        };
         let roll = if rng.random_bool(0.1) { rng.random_range(-0.4..0.4) } else { rng.random_range(-0.06..0.06) };
         let level = Matrix3::new(0.0, -1.0, 0.0, 0.0, 0.0, -1.0, 1.0, 0.0, 0.0);
         let rotation = Rotation3::from_axis_angle(&Vector3::z_axis(), roll)
@@ -77,6 +86,14 @@ impl View {
             Isometry3::from_parts(Translation3::identity(), UnitQuaternion::from_rotation_matrix(&rotation))
                 * Translation3::from(-eye.coords);
         Self { camera: CameraModel::pinhole(width, height, focal_px), camera_from_world, eye, places }
+    }
+
+    /// The floor on the optical axis, or under it where that is too far away.
+    pub(super) fn floor_in_sight(&self) -> Point3<f64> {
+        let axis = self.camera_from_world.inverse() * Vector3::z();
+        let far = if axis.z < -1e-3 { -self.eye.z / axis.z } else { f64::INFINITY };
+        let at = self.eye + axis * far.min(FLOOR_IN_SIGHT);
+        Point3::new(at.x, at.y, 0.0)
     }
 }
 
