@@ -58,15 +58,6 @@ impl Crop {
         }
     }
 
-    /// [`Self::around`], turned by a quarter: what is left in the image is up in the picture, or right where `clockwise`.
-    pub fn around_turned(bbox: &BoundingBox, padding: f64, output: PictureSize, clockwise: bool) -> Self {
-        let across = f64::from(bbox.height()).max(1.0) / output.width_px as f64;
-        let down = f64::from(bbox.width()).max(1.0) / output.height_px as f64;
-        let quarter = std::f64::consts::FRAC_PI_2;
-        let angle = if clockwise { quarter } else { -quarter };
-        Self { scale: across.max(down) * padding, angle, ..Self::around(bbox, padding, output) }
-    }
-
     /// A square of the image as a square picture.
     pub fn square(center_in_image_px: Point2<f64>, side_in_image_px: f64, angle: f64, output_side_px: usize) -> Self {
         let output = PictureSize::square(output_side_px);
@@ -261,18 +252,6 @@ mod tests {
             let mut planes = vec![f32::NAN; 3 * 192 * 256];
             Crop { angle, ..crop }.sample_f32(&ramp(), &input(ImageLayout::Nchw, Colour::Rgb), &mut planes);
             assert!(planes.iter().all(|value| value.is_finite()), "every pixel is written");
-        }
-    }
-
-    #[test]
-    fn a_turned_crop_shows_somebody_who_lies_along_the_picture() {
-        let output = PictureSize { width_px: 128, height_px: 192 };
-        let lying = BoundingBox { x_min: 0.0, y_min: 100.0, x_max: 192.0, y_max: 140.0 };
-        for (clockwise, up) in [(true, 192.0), (false, 0.0)] {
-            let crop = Crop::around_turned(&lying, 1.0, output, clockwise);
-            assert!((crop.scale - 1.0).abs() < 1e-9, "as large as if standing");
-            let end = crop.crop_from_image(Point2::new(up, 120.0));
-            assert!((end - Point2::new(63.5, -0.5)).norm() < 1e-9, "{end} is not the middle of the upper edge");
         }
     }
 

@@ -30,8 +30,6 @@ const MOST_OF_A_PICTURE: usize = 6;
 const CROPS_OF_A_PERSON: usize = 2;
 /// See [`CROPS_OF_A_PERSON`].
 const CROPS_OF_A_WIDE_PERSON: usize = 5;
-/// How often the crop of a wide person is turned upon its side, which shows the person larger and less of who stands there.
-const TURNED_SHARE: f64 = 0.5;
 /// Weight of a joint that is in the picture but hidden, and of one that is not in it; a visible one has 1.
 const HIDDEN_WEIGHT: f32 = 0.5;
 const ABSENT_WEIGHT: f32 = 0.3;
@@ -170,18 +168,12 @@ fn jittered(person: &LabelledPerson, output: PictureSize, rng: &mut impl Rng) ->
     };
     let detected = person.bbox_in_image_px;
     let bbox = if rng.random_bool(0.4) { from_joints().unwrap_or(detected) } else { detected };
-    let padding = BOX_PADDING * (0.15 * normal(rng)).clamp(-0.35, 0.4).exp();
-    let mut crop = if bbox.width() > bbox.height() && rng.random_bool(TURNED_SHARE) {
-        let clockwise = rng.random_bool(0.5);
-        Crop::around_turned(&bbox, padding, output, clockwise)
-    } else {
-        Crop::around(&bbox, padding, output)
-    };
+    let mut crop = Crop::around(&bbox, BOX_PADDING * (0.15 * normal(rng)).clamp(-0.35, 0.4).exp(), output);
     let shift = 0.05 * crop.scale * output.height_px as f64;
     crop.center_in_image_px.x += shift * normal(rng).clamp(-2.0, 2.0);
     crop.center_in_image_px.y += shift * normal(rng).clamp(-2.0, 2.0);
     if rng.random_bool(0.3) {
-        crop.angle += (0.25 * normal(rng)).clamp(-0.7, 0.7);
+        crop.angle = (0.25 * normal(rng)).clamp(-0.7, 0.7);
     }
     crop
 }
