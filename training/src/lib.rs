@@ -39,6 +39,7 @@
 //! export_int8  the streaming graph in 8 bits; runtime  exported graphs as the program runs them
 //! onnx_reader constants back out of a graph; import  a lifter out of its model folder
 //! import_multi_scale  weights that a 2D network starts from
+//! mix        the mean of the weights of two networks
 //! ```
 
 pub mod ablate;
@@ -77,6 +78,7 @@ pub mod labelled_picture;
 pub mod log;
 pub mod look_ahead;
 pub mod loss;
+pub mod mix;
 pub mod mocap;
 pub mod multi_scale;
 pub mod network;

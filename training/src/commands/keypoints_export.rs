@@ -72,10 +72,10 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
         calibrated.expected_error
     );
     let origin = format!(
-        "stridepose-train keypoints, {} steps, {:.0} minutes, {}; OKS-AP {visible:.3}, PCK@0.1 {pck:.3} on rendered people",
+        "stridepose-train keypoints, {} steps, {:.0} minutes{}, rendered people alone; OKS-AP {visible:.3}, PCK@0.1 {pck:.3} on rendered people",
         state.step,
         state.secs / 60.0,
-        "rendered people alone"
+        arguments.measure.mix_in_words()
     );
     export_model::keypoints(&output, &network, size, &confidence, &origin)?;
     picture_curves::write(&arguments.measure.run, &output)?;

@@ -71,9 +71,10 @@ pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()
     let recall = say(&found);
     let Some((output, state)) = output else { return Ok(()) };
     let origin = format!(
-        "stridepose-train detector, {} steps, {:.0} minutes, rendered people alone; recall {recall:.3} at 0.01 false people a picture",
+        "stridepose-train detector, {} steps, {:.0} minutes{}, rendered people alone; recall {recall:.3} at 0.01 false people a picture",
         state.step,
-        state.secs / 60.0
+        state.secs / 60.0,
+        arguments.measure.mix_in_words()
     );
     export_model::person(&output, &network, &size, &origin)?;
     picture_curves::write(&arguments.measure.run, &output)

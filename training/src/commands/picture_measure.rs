@@ -11,7 +11,7 @@ use stridepose_train::mocap::{self, Clip, Split};
 use stridepose_train::multi_scale::{MultiScaleNetwork, MultiScaleSize};
 use stridepose_train::picture_trainer::{self, PictureRunState};
 use stridepose_train::pictures::{NoClips, PictureSampler};
-use stridepose_train::{export_multi_scale, import_multi_scale};
+use stridepose_train::{export_multi_scale, import_multi_scale, mix};
 
 #[derive(clap::Args)]
 pub struct PictureMeasureArguments {
@@ -26,6 +26,12 @@ pub struct PictureMeasureArguments {
     /// Model folder to write; nothing is written without one.
     #[arg(long, short)]
     output: Option<PathBuf>,
+    /// Model folder whose weights are mixed in, as those that the run started from: the mean of both is often better.
+    #[arg(long, value_name = "FOLDER")]
+    mix: Option<PathBuf>,
+    /// What these count in the mean, 0 to 1.
+    #[arg(long, default_value_t = 0.3, requires = "mix")]
+    mix_share: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -108,12 +114,28 @@ impl PictureMeasureArguments {
                 self.run.display()
             );
             let (network, size) = import_multi_scale::model(&self.run)?;
+            let network = self.mixed(network, &size)?;
             return Ok(MeasuredNetwork { network, size, output: None });
         }
         let (network, state) = picture_trainer::load(&self.run)?;
         stridepose_train::say!("step {}, {:.0} s", state.step, state.secs);
         let size = state.size.clone();
-        let network = export_multi_scale::rounded(&network);
+        let network = self.mixed(network, &size)?;
         Ok(MeasuredNetwork { network, size, output: self.output.clone().map(|folder| (folder, state)) })
+    }
+    /// The weights that are measured, as a model folder holds them.
+    fn mixed(&self, network: MultiScaleNetwork, size: &MultiScaleSize) -> anyhow::Result<MultiScaleNetwork> {
+        let network = match &self.mix {
+            Some(other) => mix::mixed(network, size, other, self.mix_share)?,
+            None => network,
+        };
+        Ok(export_multi_scale::rounded(&network))
+    }
+
+    /// What the origin of a written model says of this.
+    pub fn mix_in_words(&self) -> String {
+        let Some(other) = &self.mix else { return String::new() };
+        let name = other.file_name().map_or_else(String::new, |name| name.display().to_string());
+        format!(", mixed with {} of {name}", self.mix_share)
     }
 }

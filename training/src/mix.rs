@@ -1,0 +1,98 @@
+//! The mean of the weights of two networks.
+//!
+//! Two runs from the same weights end on two sides of one valley; what lies between them is often better than either end
+//! (Wortsman et al. 2022, arXiv 2203.05482), and costs nothing in use.
+
+use std::path::Path;
+
+use burn::module::Param;
+use burn::prelude::*;
+
+use crate::import_multi_scale;
+use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize};
+
+/// `network` with `share` of the weights of the network in the model folder `other`, 0 to 1.
+///
+/// # Errors
+/// When the share is none, or the folder holds no 2D network of these sizes, whatever its pictures' size.
+pub fn mixed(
+    mut network: MultiScaleNetwork,
+    size: &MultiScaleSize,
+    other: &Path,
+    share: f64,
+) -> anyhow::Result<MultiScaleNetwork> {
+    anyhow::ensure!((0.0..=1.0).contains(&share), "a share of {share}: it must be 0 to 1");
+    let (mut from, found) = import_multi_scale::model(other)?;
+    let found = MultiScaleSize { width_px: size.width_px, height_px: size.height_px, ..found };
+    anyhow::ensure!(
+        found == *size,
+        "{} has another size and cannot be mixed in: it is {found:?}, wanted is {size:?}",
+        other.display()
+    );
+    let mut filters = Vec::new();
+    from.for_each_conv(&mut |_, conv| {
+        filters.push((conv.weight.val(), conv.bias.val()));
+        Ok(())
+    })?;
+    let mut filters = filters.into_iter();
+    network.for_each_conv(&mut |_, conv| {
+        if let Some((weight, bias)) = filters.next() {
+            conv.weight = mean(&conv.weight, weight, share);
+            conv.bias = mean(&conv.bias, bias, share);
+        }
+        Ok(())
+    })?;
+    network.absent.weight = mean(&network.absent.weight, from.absent.weight.val(), share);
+    if let (Some(own), Some(bias)) = (&mut network.absent.bias, from.absent.bias) {
+        *own = mean(own, bias.val(), share);
+    }
+    Ok(network)
+}
+
+fn mean<const D: usize>(own: &Param<Tensor<D>>, other: Tensor<D>, share: f64) -> Param<Tensor<D>> {
+    Param::from_tensor(own.val() + (other - own.val()).mul_scalar(share))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::export::floats;
+    use crate::export_model;
+    use stridepose::model::SCORE_KNOTS;
+
+    fn size() -> MultiScaleSize {
+        MultiScaleSize {
+            width_px: 64,
+            height_px: 64,
+            stem: 4,
+            channels: vec![4, 6],
+            modules: vec![2, 2],
+            blocks: vec![1, 2],
+            head: 5,
+            outputs: 17,
+        }
+    }
+
+    #[test]
+    fn weights_lie_between_those_of_both() {
+        let device = Device::flex();
+        let (own, other) = (MultiScaleNetwork::new(&size(), &device), MultiScaleNetwork::new(&size(), &device));
+        let folder = tempfile::tempdir().unwrap();
+        export_model::keypoints(folder.path(), &other, &size(), &[0.5; SCORE_KNOTS], "a test").unwrap();
+        let stem = |network: &MultiScaleNetwork| floats(network.stem[1].weight.val());
+        let mixed_in = |share: f64| stem(&mixed(own.clone(), &size(), folder.path(), share).unwrap());
+        assert_eq!(mixed_in(0.0), stem(&own));
+        for ((mean, own), other) in mixed_in(0.25).iter().zip(stem(&own)).zip(stem(&other)) {
+            // The folder has half precision.
+            assert!((mean - (0.75 * own + 0.25 * other)).abs() < 1e-3, "{mean} of {own} and {other}");
+        }
+        let refusal = |size: &MultiScaleSize, share: f64| {
+            let network = MultiScaleNetwork::new(size, &device);
+            format!("{:#}", mixed(network, size, folder.path(), share).unwrap_err())
+        };
+        assert!(refusal(&size(), 1.5).contains("a share of 1.5: it must be 0 to 1"));
+        let wider = MultiScaleSize { stem: 6, ..size() };
+        assert!(refusal(&wider, 0.5).contains("cannot be mixed in"), "{}", refusal(&wider, 0.5));
+    }
+}
