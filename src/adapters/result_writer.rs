@@ -39,8 +39,8 @@ pub struct ResultWriter {
     camera_info: TopicId,
     last_camera: Option<CameraInfo>,
     lookahead: Duration,
-    /// Of the last image that was written.
-    last_stamp: Stamp,
+    /// Stamp and frame of the last image that was written.
+    last_image: (Stamp, String),
 }
 
 impl ResultWriter {
@@ -69,7 +69,7 @@ impl ResultWriter {
             camera_info,
             last_camera: None,
             lookahead,
-            last_stamp: Stamp::default(),
+            last_image: (Stamp::default(), String::new()),
         })
     }
 
@@ -107,7 +107,8 @@ impl ResultWriter {
                 self.write_skeletons(topic, stamp, earlier, frame_id, self.lookahead)?;
             }
         }
-        self.last_stamp = stamp;
+        self.last_image.0 = stamp;
+        frame_id.clone_into(&mut self.last_image.1);
         if let Some(topic) = self.markers {
             self.writer.write(topic, stamp, &markers::markers(&estimates.now, frame_id))?;
         }
@@ -141,11 +142,12 @@ impl ResultWriter {
     ///
     /// # Errors
     /// [`BagError`] when the disk does not take it.
-    pub fn write_last(&mut self, earlier: &[PoseEstimate], frame_id: &str) -> Result<(), BagError> {
-        let (Some(topic), last) = (self.refined, self.last_stamp) else { return Ok(()) };
+    pub fn write_last(&mut self, earlier: &[PoseEstimate]) -> Result<(), BagError> {
+        let Some(topic) = self.refined else { return Ok(()) };
+        let (last, frame_id) = std::mem::take(&mut self.last_image);
         for estimate in earlier {
             let ahead = Duration::from_secs_f64(last.seconds_since(estimate.stamp).max(0.0));
-            self.write_skeletons(topic, last, estimate, frame_id, ahead.min(self.lookahead))?;
+            self.write_skeletons(topic, last, estimate, &frame_id, ahead.min(self.lookahead))?;
         }
         Ok(())
     }

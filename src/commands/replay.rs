@@ -219,8 +219,6 @@ struct Run<'a> {
     progress: &'a Progress,
     began: Instant,
     spare: Receiver<Estimates>,
-    /// Frame of the last image.
-    frame_id: String,
     /// Messages so far.
     messages: u64,
     next_detection: NextDetection,
@@ -255,7 +253,6 @@ impl<'a> Run<'a> {
             progress,
             began: Instant::now(),
             spare,
-            frame_id: String::new(),
             messages: 0,
             next_detection: NextDetection::default(),
         })
@@ -286,7 +283,7 @@ impl<'a> Run<'a> {
             Some(camera) => self.engine.pipeline.finish(camera)?,
             None => Vec::new(),
         };
-        Ok(Message::Last(earlier, std::mem::take(&mut self.frame_id)))
+        Ok(Message::Last(earlier))
     }
 
     /// One image or one set of keypoints, good as far as the message goes.
@@ -328,7 +325,6 @@ impl<'a> Run<'a> {
         for warning in &estimates.now.warnings {
             self.warn(warning);
         }
-        self.frame_id.clone_from(&frame_id);
         Ok(Answer { estimates, frame_id, camera_info, camera, picture })
     }
 

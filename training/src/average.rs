@@ -4,7 +4,7 @@
 //! `average <- d average + (1 - d) weights` after every step, with `d = min(decay, (1 + n) / (10 + n))` after `n`
 //! updates, so that the start of a run is forgotten soon.
 
-use burn::module::{ModuleMapper, ModuleVisitor, Param};
+use burn::module::{ModuleMapper, ModuleVisitor, Param, ParamId, list_param_ids};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 
@@ -39,6 +39,28 @@ impl<M: Module> WeightAverage<M> {
     /// Updates taken.
     pub fn updates(&self) -> u64 {
         self.updates
+    }
+}
+
+/// `network` with `share` of the weights of `other`, which has the same sizes.
+pub fn blended<M: Module>(network: M, other: &M, share: f32) -> M {
+    let ids = list_param_ids(&network).into_iter();
+    let mut weights = WeightsUnder { ids, weights: GradientsParams::new() };
+    other.visit(&mut weights);
+    network.map(&mut Blend { towards: weights.weights, share })
+}
+
+/// Tensors under the parameter ids of another network of the same kind.
+struct WeightsUnder {
+    ids: std::vec::IntoIter<ParamId>,
+    weights: GradientsParams,
+}
+
+impl ModuleVisitor for WeightsUnder {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(id) = self.ids.next() {
+            self.weights.register(id, param.val());
+        }
     }
 }
 

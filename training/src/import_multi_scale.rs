@@ -195,14 +195,10 @@ impl Weights {
             self.path,
             found.shape
         );
-        anyhow::ensure!(
-            found.values.iter().all(|value| value.is_finite()),
-            "{}: {name} has values that are not finite",
-            self.path
-        );
+        let values = found.finite(name).with_context(|| self.path.clone())?;
         let width = |shape: &[usize]| shape[1..].iter().product::<usize>();
         let (has, wanted) = (width(&found.shape), width(shape));
-        for (to, from) in drawn.chunks_exact_mut(wanted).zip(found.values.chunks_exact(has)) {
+        for (to, from) in drawn.chunks_exact_mut(wanted).zip(values.chunks_exact(has)) {
             to[..has].copy_from_slice(from);
             to[has..].fill(0.0);
         }

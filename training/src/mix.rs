@@ -5,9 +5,7 @@
 
 use std::path::Path;
 
-use burn::module::Param;
-use burn::prelude::*;
-
+use crate::average;
 use crate::import_multi_scale;
 use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize};
 
@@ -16,47 +14,28 @@ use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize};
 /// # Errors
 /// When the share is none, or the folder holds no 2D network of these sizes, whatever its pictures' size.
 pub fn mixed(
-    mut network: MultiScaleNetwork,
+    network: MultiScaleNetwork,
     size: &MultiScaleSize,
     other: &Path,
     share: f64,
 ) -> anyhow::Result<MultiScaleNetwork> {
     anyhow::ensure!((0.0..=1.0).contains(&share), "a share of {share}: it must be 0 to 1");
-    let (mut from, found) = import_multi_scale::model(other)?;
+    let (from, found) = import_multi_scale::model(other)?;
     let found = MultiScaleSize { width_px: size.width_px, height_px: size.height_px, ..found };
     anyhow::ensure!(
         found == *size,
         "{} has another size and cannot be mixed in: it is {found:?}, wanted is {size:?}",
         other.display()
     );
-    let mut filters = Vec::new();
-    from.for_each_conv(&mut |_, conv| {
-        filters.push((conv.weight.val(), conv.bias.val()));
-        Ok(())
-    })?;
-    let mut filters = filters.into_iter();
-    network.for_each_conv(&mut |_, conv| {
-        if let Some((weight, bias)) = filters.next() {
-            conv.weight = mean(&conv.weight, weight, share);
-            conv.bias = mean(&conv.bias, bias, share);
-        }
-        Ok(())
-    })?;
-    network.absent.weight = mean(&network.absent.weight, from.absent.weight.val(), share);
-    if let (Some(own), Some(bias)) = (&mut network.absent.bias, from.absent.bias) {
-        *own = mean(own, bias.val(), share);
-    }
-    Ok(network)
-}
-
-fn mean<const D: usize>(own: &Param<Tensor<D>>, other: Tensor<D>, share: f64) -> Param<Tensor<D>> {
-    Param::from_tensor(own.val() + (other - own.val()).mul_scalar(share))
+    Ok(average::blended(network, &from, share as f32))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use burn::prelude::*;
+
     use crate::export::floats;
     use crate::export_model;
     use stridepose::model::SCORE_KNOTS;

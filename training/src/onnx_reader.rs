@@ -37,8 +37,16 @@ impl Constant {
     /// When the shape is not `wanted`, or a value is not finite.
     pub fn checked(&self, name: &str, wanted: &[usize]) -> anyhow::Result<Vec<f32>> {
         anyhow::ensure!(self.shape == wanted, "{name} has shape {:?}, {wanted:?} is needed", self.shape);
+        Ok(self.finite(name)?.to_vec())
+    }
+
+    /// The values.
+    ///
+    /// # Errors
+    /// When one is not finite.
+    pub fn finite(&self, name: &str) -> anyhow::Result<&[f32]> {
         anyhow::ensure!(self.values.iter().all(|value| value.is_finite()), "{name} has values that are not finite");
-        Ok(self.values.clone())
+        Ok(&self.values)
     }
 }
 

@@ -30,8 +30,8 @@ pub(super) enum Message {
     Answer(Answer),
     /// An image could not be read.
     Unread,
-    /// What is said of earlier images at the end of the bag, in this frame.
-    Last(Vec<PoseEstimate>, String),
+    /// What is said of earlier images at the end of the bag.
+    Last(Vec<PoseEstimate>),
 }
 
 /// What became of one image.
@@ -83,7 +83,7 @@ impl Output {
             Message::Answer(answer) => self.write_answer(answer)?,
             // It has a number of its own too.
             Message::Unread => self.index += 1,
-            Message::Last(earlier, frame_id) => self.writer.write_last(&earlier, &frame_id)?,
+            Message::Last(earlier) => self.writer.write_last(&earlier)?,
         }
         Ok(())
     }

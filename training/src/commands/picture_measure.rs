@@ -107,29 +107,25 @@ impl PictureMeasureArguments {
             self.output.is_none() || self.split == SplitChoice::Validation,
             "-o: a model is written with the figures of people that training never saw; leave out --split train"
         );
-        if self.run.join(CONTRACT_FILE).is_file() {
+        let (network, size, state) = if self.run.join(CONTRACT_FILE).is_file() {
             anyhow::ensure!(
                 self.output.is_none(),
                 "-o: {} is a model folder already; name a run of the trainer to write one",
                 self.run.display()
             );
             let (network, size) = import_multi_scale::model(&self.run)?;
-            let network = self.mixed(network, &size)?;
-            return Ok(MeasuredNetwork { network, size, output: None });
-        }
-        let (network, state) = picture_trainer::load(&self.run)?;
-        stridepose_train::say!("step {}, {:.0} s", state.step, state.secs);
-        let size = state.size.clone();
-        let network = self.mixed(network, &size)?;
-        Ok(MeasuredNetwork { network, size, output: self.output.clone().map(|folder| (folder, state)) })
-    }
-    /// The weights that are measured, as a model folder holds them.
-    fn mixed(&self, network: MultiScaleNetwork, size: &MultiScaleSize) -> anyhow::Result<MultiScaleNetwork> {
+            (network, size, None)
+        } else {
+            let (network, state) = picture_trainer::load(&self.run)?;
+            stridepose_train::say!("step {}, {:.0} s", state.step, state.secs);
+            (network, state.size.clone(), Some(state))
+        };
         let network = match &self.mix {
-            Some(other) => mix::mixed(network, size, other, self.mix_share)?,
+            Some(other) => mix::mixed(network, &size, other, self.mix_share)?,
             None => network,
         };
-        Ok(export_multi_scale::rounded(&network))
+        let network = export_multi_scale::rounded(&network);
+        Ok(MeasuredNetwork { network, size, output: self.output.clone().zip(state) })
     }
 
     /// What the origin of a written model says of this.
