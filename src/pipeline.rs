@@ -136,6 +136,8 @@ pub struct Pipeline {
 /// What is remembered of one person.
 struct Person {
     id: TrackId,
+    /// Which of the tracker's bodies: what is remembered goes with it.
+    body: u32,
     window: PersonWindow,
     refiner: PersonRefiner,
     earlier_refiner: PersonRefiner,
@@ -277,7 +279,7 @@ impl Pipeline {
                 self.searches.extend(self.tracker.searches());
                 let findings = timed(observer, Stage::Keypoints, || keypoints.find(picture, &self.searches))?;
                 timed(observer, Stage::Track, || {
-                    self.tracker.update(&findings);
+                    self.tracker.update(&findings, Some(picture));
                     self.tracker.write_people(&mut self.tracked);
                 });
             }
@@ -285,7 +287,7 @@ impl Pipeline {
                 // 3. and 4. Everybody with their keypoints, then who is who.
                 let people = timed(observer, Stage::Keypoints, || network.find(picture, &self.settings.detect))?;
                 timed(observer, Stage::Track, || {
-                    self.tracker.associate(&people);
+                    self.tracker.associate(&people, Some(picture));
                     self.tracker.write_people(&mut self.tracked);
                 });
             }
@@ -320,7 +322,7 @@ impl Pipeline {
         let people = best.as_deref().unwrap_or(people);
         timed(observer, Stage::Track, || {
             self.tracker.begin(stamp);
-            self.tracker.associate(people);
+            self.tracker.associate(people, None);
             self.tracker.write_people(&mut self.tracked);
         });
         self.estimate(stamp, camera, warnings, observer)
@@ -333,7 +335,10 @@ impl Pipeline {
     /// [`PipelineError`] when the lifter fails.
     pub fn finish(&mut self, camera: &CameraModel) -> Result<Vec<PoseEstimate>, PipelineError> {
         let mut earlier = Vec::new();
-        let Some(last) = self.last_stamp.filter(|_| self.settings.is_refined_wanted) else { return Ok(earlier) };
+        let Some(last) = self.last_stamp.filter(|_| self.settings.is_refined_wanted) else {
+            self.reset();
+            return Ok(earlier);
+        };
         let period_secs = 1.0 / window::MODEL_RATE_HZ;
         // One sample more than the lifter looks ahead: for images between the last sample and the next.
         let samples = (self.lookahead().as_secs_f64() / period_secs).round() as i64 + 1;
@@ -431,19 +436,23 @@ impl Pipeline {
     /// Forgets whoever the tracker forgot, and starts whoever is new.
     fn remember_tracked(&mut self) {
         let Self { people, tracked, stages, .. } = self;
-        people.retain(|person| tracked.iter().any(|tracked| tracked.id == person.id));
+        people.retain(|person| tracked.iter().any(|tracked| tracked.body == person.body));
         for tracked in tracked {
-            if let Err(place) = people.binary_search_by_key(&tracked.id, |person| person.id) {
-                people.insert(place, Person::new(tracked.id, &stages.lifter));
+            match people.iter_mut().find(|person| person.body == tracked.body) {
+                // The tracker may have found out who it is.
+                Some(person) => person.id = tracked.id,
+                None => people.push(Person::new(tracked, &stages.lifter)),
             }
         }
+        people.sort_unstable_by_key(|person| person.id);
     }
 }
 
 impl Person {
-    fn new(id: TrackId, lifter: &Lifter) -> Self {
+    fn new(tracked: &TrackedPerson, lifter: &Lifter) -> Self {
         Self {
-            id,
+            id: tracked.id,
+            body: tracked.body,
             window: lifter.new_person(),
             refiner: PersonRefiner::default(),
             earlier_refiner: PersonRefiner::default(),

@@ -41,6 +41,7 @@ fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPer
     };
     let mut tracker = Tracker::new(TrackSettings {
         max_age_secs: config.track.max_age_secs,
+        recognise_secs: config.track.recognise_secs,
         min_hits: config.track.min_hits,
         keypoint_score_threshold: config.keypoints.score_threshold as f32,
         person_score_threshold: 0.3,
@@ -58,7 +59,7 @@ fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPer
                 tracker.add_detections(&detector.detect(&rgb, &detect).unwrap());
             }
             let searches: Vec<_> = tracker.searches().collect();
-            tracker.update(&keypoints.find(&rgb, &searches).unwrap());
+            tracker.update(&keypoints.find(&rgb, &searches).unwrap(), Some(&rgb));
             let mut people = Vec::new();
             tracker.write_people(&mut people);
             images.push(people);

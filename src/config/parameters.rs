@@ -98,8 +98,10 @@ parameters! {
 
     /// Which person is which
     track: TrackConfig {
-        /// A person not seen for longer is forgotten
+        /// A person not seen for longer is no longer published and searched for
         max_age_secs: f64 in 0.0..=10.0, default 1.0, unit "s", Live;
+        /// A person who comes back within this time gets the same identity, if the clothes say who it is; 0 for never
+        recognise_secs: f64 in 0.0..=3600.0, default 30.0, unit "s", Live;
         /// Images on which a person must be seen before it is published
         min_hits: u32 in 1..=20, default 2, unit "images", Live;
     }

@@ -70,6 +70,7 @@ pub fn detect_settings(config: &Config) -> DetectSettings {
 pub(super) fn track_settings(config: &Config) -> TrackSettings {
     TrackSettings {
         max_age_secs: config.track.max_age_secs,
+        recognise_secs: config.track.recognise_secs,
         min_hits: config.track.min_hits,
         keypoint_score_threshold: config.keypoints.score_threshold as f32,
         person_score_threshold: PERSON_SCORE_THRESHOLD,

@@ -12,25 +12,37 @@
 //! * a finding that fits another known person much better than the one it was searched for is no finding;
 //! * of searches that end on the same person only the one that fits its own past best keeps the finding.
 //!
+//! Where there is a picture, the colours of the clothes tell people apart as well (`recognition.rs`): a finding that looks
+//! like a stranger is no finding of somebody who was lost or has jumped.
+//!
 //! Whoever is left without a finding coasts, is searched for on, calls for a detector run and comes back with the
-//! detection nearest to where it should be. Not seen for `max_age_secs`, it is forgotten. Identities ascend from 1 and
-//! are never used again. Pairs are made greedily, best first, ties by order: the same input gives the same identities.
+//! detection nearest to where it should be. Not seen for `max_age_secs`, it is no longer searched for; who comes back within
+//! `recognise_secs` is recognised by the looks. Identities ascend from 1 and are never given to somebody else. Pairs are made
+//! greedily, best first, ties by order: the same input gives the same identities.
 
+mod appearance;
 mod closeness;
 mod person;
+mod recognition;
 #[cfg(test)]
 mod tests;
 
+use image::RgbImage;
+
+use self::appearance::Appearance;
 use self::closeness::{box_around, center_distance, count, distance, size};
 use self::person::Track;
+use self::recognition::{ALIKE, Gone, MOST_GONE, STRANGER};
 use crate::data::{BoundingBox, Detection, KeypointsInImage, PersonKeypoints, Stamp, TrackId};
 use crate::stages::crop::Crop;
 
 /// When people are born, kept and forgotten.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrackSettings {
-    /// A person not seen for longer is forgotten, s.
+    /// A person not seen for longer is no longer searched for, s.
     pub max_age_secs: f64,
+    /// A person who comes back within this time is recognised by the looks, s.
+    pub recognise_secs: f64,
     /// Images on which a person must be seen before it gets an identity.
     pub min_hits: u32,
     /// Keypoints with a lower score count as not seen.
@@ -86,6 +98,8 @@ pub struct Finding {
 pub struct TrackedPerson {
     /// Identity.
     pub id: TrackId,
+    /// Which of the bodies that are followed: stays the same when identities that were mixed up are put right.
+    pub body: u32,
     /// Keypoints above the threshold; all `None` while the person coasts.
     pub keypoints: KeypointsInImage,
     /// Rectangle around the person, image px; predicted while it coasts.
@@ -101,8 +115,13 @@ pub struct TrackedPerson {
 pub struct Tracker {
     settings: TrackSettings,
     tracks: Vec<Track>,
+    /// Who left, the first first.
+    gone: Vec<Gone>,
     next_id: u32,
+    next_body: u32,
     stamp: Stamp,
+    /// Since the image before, s.
+    elapsed_secs: f32,
     images_since_detector: Option<u32>,
     buffers: Buffers,
 }
@@ -122,6 +141,22 @@ struct Candidate {
     visible: KeypointsInImage,
     bbox: BoundingBox,
     jump: f32,
+    looks: Option<Appearance>,
+    /// How unlike that is what is known of the person.
+    unlike: f32,
+}
+
+impl Candidate {
+    /// How badly it fits its person's past: looks in doubt weigh as much as a jump by a fifth of the person.
+    fn misfit(&self) -> f32 {
+        self.jump + 0.2 * (self.unlike / ALIKE).min(4.0)
+    }
+
+    /// Whether it is somebody else than the person it was searched for: it looks other, and that person was lost or would have
+    /// jumped.
+    fn is_stranger_to(&self, track: &Track) -> bool {
+        self.unlike > STRANGER && (track.misses > 0 || self.jump > SAME_FINDING)
+    }
 }
 
 impl Tracker {
@@ -130,8 +165,11 @@ impl Tracker {
         Self {
             settings,
             tracks: Vec::new(),
+            gone: Vec::with_capacity(MOST_GONE),
             next_id: 1,
+            next_body: 0,
             stamp: Stamp::from_nanoseconds(0),
+            elapsed_secs: 0.0,
             images_since_detector: None,
             buffers: Buffers::default(),
         }
@@ -145,17 +183,19 @@ impl Tracker {
     /// Forgets everybody; identities go on ascending.
     pub fn reset(&mut self) {
         self.tracks.clear();
+        self.gone.clear();
         self.images_since_detector = None;
     }
 
     /// Starts the image at `stamp`: forgets who was away too long, moves the others to where they should be.
     pub fn begin(&mut self, stamp: Stamp) {
         let elapsed = stamp.seconds_since(self.stamp).clamp(0.0, 1.0) as f32;
-        self.stamp = stamp;
+        (self.stamp, self.elapsed_secs) = (stamp, elapsed);
         let max_age_secs = self.settings.max_age_secs;
-        self.tracks.retain(|track| {
-            stamp.seconds_since(track.last_seen) <= max_age_secs && track.unconfirmed_runs < MAX_UNCONFIRMED_RUNS
-        });
+        let is_away = |track: &Track| stamp.seconds_since(track.last_seen) > max_age_secs;
+        let is_confirmed = |track: &Track| track.unconfirmed_runs < MAX_UNCONFIRMED_RUNS;
+        self.remember_leavers(|track| is_away(track) || !is_confirmed(track));
+        self.tracks.retain(|track| !is_away(track) && is_confirmed(track));
         for track in &mut self.tracks {
             track.predict(elapsed);
         }
@@ -204,7 +244,8 @@ impl Tracker {
             }
         }
         for (detection, _) in detections.iter().zip(&pairing.is_row_taken).filter(|(_, is_taken)| !**is_taken) {
-            self.tracks.push(Track::candidate(detection.bbox_in_image_px, detection.score, self.stamp));
+            let candidate = self.new_candidate(detection.bbox_in_image_px, detection.score);
+            self.tracks.push(candidate);
         }
         self.buffers.pairing = pairing;
     }
@@ -218,52 +259,73 @@ impl Tracker {
         })
     }
 
-    /// Takes in what the keypoint network found.
-    pub fn update(&mut self, findings: &[Finding]) {
+    /// Takes in what the keypoint network found in `picture`.
+    pub fn update(&mut self, findings: &[Finding], picture: Option<&RgbImage>) {
         let mut candidates = std::mem::take(&mut self.buffers.candidates);
         candidates.clear();
-        candidates.extend(findings.iter().filter_map(|finding| self.candidate(finding)));
+        candidates.extend(findings.iter().filter_map(|finding| self.candidate(finding, picture)));
         // Of findings on the same person the identity's that fits its own past best stays.
         candidates.sort_unstable_by(|a, b| {
-            let is_unnamed = |candidate: &Candidate| self.tracks[candidate.finding.slot].id.is_none();
-            is_unnamed(a).cmp(&is_unnamed(b)).then(a.jump.total_cmp(&b.jump)).then(a.finding.slot.cmp(&b.finding.slot))
+            let is_unnamed = |candidate: &Candidate| {
+                let track = &self.tracks[candidate.finding.slot];
+                track.id.is_none() || candidate.is_stranger_to(track)
+            };
+            let order = is_unnamed(a).cmp(&is_unnamed(b)).then(a.misfit().total_cmp(&b.misfit()));
+            order.then(a.finding.slot.cmp(&b.finding.slot))
         });
         // The first `kept` are those that stay.
         let mut kept = 0;
         for at in 0..candidates.len() {
-            let Candidate { finding, visible, bbox, .. } = candidates[at];
+            let candidate = candidates[at];
+            let Candidate { finding, visible, bbox, looks, .. } = candidate;
             let is_double =
                 candidates[..kept].iter().any(|other| is_same_finding(&visible, &bbox, &other.visible, &other.bbox));
             if !is_double {
                 candidates.swap(kept, at);
                 kept += 1;
-                self.tracks[finding.slot].see(visible, &finding, self.stamp);
+                let mut slot = finding.slot;
+                if candidate.is_stranger_to(&self.tracks[slot]) {
+                    // Somebody else stands where the person was searched for.
+                    let newcomer = self.new_candidate(bbox, finding.person.score);
+                    slot = self.tracks.len();
+                    self.tracks.push(newcomer);
+                }
+                self.tracks[slot].see(visible, &finding, self.stamp);
+                self.tracks[slot].seen_looks = looks;
             }
         }
         self.buffers.candidates = candidates;
         // A candidate that doubles a person, or that nothing was found for, never was.
         self.tracks.retain(|track| track.id.is_some() || track.is_seen_now);
+        self.follow_looks();
         self.name_newcomers();
     }
 
-    /// Takes in everybody that another node sees in this image.
-    pub fn associate(&mut self, people: &[PersonKeypoints]) {
+    /// Takes in everybody that a network or another node sees in this image, with the picture where there is one.
+    pub fn associate(&mut self, people: &[PersonKeypoints], picture: Option<&RgbImage>) {
         let Buffers { mut pairing, visible: mut seen, candidates } = std::mem::take(&mut self.buffers);
         seen.clear();
         seen.extend(people.iter().map(|person| self.visible(&person.keypoints)));
+        let finding = |slot: usize, at: usize| Finding { slot, person: people[at], next_crop: None };
         pairing.begin(people.len(), self.tracks.len());
         for (at, visible) in seen.iter().enumerate().filter(|(_, visible)| count(visible) >= MIN_VISIBLE) {
             let Some(bbox) = box_around(visible) else { continue };
+            let looks = picture.map(|picture| Appearance::of(picture, visible));
             for (slot, track) in self.tracks.iter().enumerate() {
                 let apart = distance(visible, &track.keypoints, size(&track.bbox).max(size(&bbox)));
-                if let Some(apart) = apart.filter(|apart| *apart < 2.0 * self.reach(track)) {
-                    pairing.add(apart, at, slot);
+                if let Some(jump) = apart.filter(|apart| *apart < 2.0 * self.reach(track)) {
+                    let candidate = self.compared(finding(slot, at), *visible, bbox, jump, looks);
+                    if !candidate.is_stranger_to(track) {
+                        pairing.add(candidate.misfit(), at, slot);
+                    }
                 }
             }
         }
-        let finding = |slot: usize, at: usize| Finding { slot, person: people[at], next_crop: None };
         let stamp = self.stamp;
-        pairing.match_greedily(|at, slot| self.tracks[slot].see(seen[at], &finding(slot, at), stamp));
+        pairing.match_greedily(|at, slot| {
+            self.tracks[slot].see(seen[at], &finding(slot, at), stamp);
+            self.tracks[slot].seen_looks = picture.map(|picture| Appearance::of(picture, &seen[at]));
+        });
         for at in (0..people.len()).filter(|&at| !pairing.is_row_taken[at] && count(&seen[at]) >= MIN_VISIBLE) {
             let Some(bbox) = box_around(&seen[at]) else { continue };
             let is_double = self
@@ -271,13 +333,15 @@ impl Tracker {
                 .iter()
                 .any(|track| track.is_seen_now && is_same_finding(&seen[at], &bbox, &track.keypoints, &track.bbox));
             if !is_double {
-                let mut track = Track::candidate(bbox, people[at].score, stamp);
+                let mut track = self.new_candidate(bbox, people[at].score);
                 track.see(seen[at], &finding(self.tracks.len(), at), stamp);
+                track.seen_looks = picture.map(|picture| Appearance::of(picture, &seen[at]));
                 self.tracks.push(track);
             }
         }
         self.buffers = Buffers { pairing, visible: seen, candidates };
         self.tracks.retain(|track| track.id.is_some() || track.is_seen_now);
+        self.follow_looks();
         self.name_newcomers();
     }
 
@@ -289,7 +353,7 @@ impl Tracker {
     }
 
     /// Whether a finding may be the person it was searched for.
-    fn candidate(&self, finding: &Finding) -> Option<Candidate> {
+    fn candidate(&self, finding: &Finding, picture: Option<&RgbImage>) -> Option<Candidate> {
         let track = self.tracks.get(finding.slot)?;
         let visible = self.visible(&finding.person.keypoints);
         let bbox = box_around(&visible)?;
@@ -298,9 +362,10 @@ impl Tracker {
         if !is_person || count(&visible) < MIN_VISIBLE {
             return None;
         }
+        let looks = picture.map(|picture| Appearance::of(picture, &visible));
         let jump_from = |track: &Track| distance(&visible, &track.keypoints, size(&track.bbox));
         if track.hits == 0 || track.is_fresh_detection {
-            return Some(Candidate { finding: *finding, visible, bbox, jump: 0.0 });
+            return Some(self.compared(*finding, visible, bbox, 0.0, looks));
         }
         let jump = jump_from(track).unwrap_or(0.0);
         let is_stolen = self.tracks.iter().enumerate().any(|(slot, other)| {
@@ -309,7 +374,22 @@ impl Tracker {
                 && other.misses == 0
                 && jump_from(other).is_some_and(|others| others < THEFT * jump && others < SAME_FINDING)
         });
-        (jump <= self.reach(track) && !is_stolen).then_some(Candidate { finding: *finding, visible, bbox, jump })
+        let candidate = self.compared(*finding, visible, bbox, jump, looks);
+        (jump <= self.reach(track) && !is_stolen && !candidate.is_stranger_to(track)).then_some(candidate)
+    }
+
+    /// A finding held against what is known of the person.
+    fn compared(
+        &self,
+        finding: Finding,
+        visible: KeypointsInImage,
+        bbox: BoundingBox,
+        jump: f32,
+        looks: Option<Appearance>,
+    ) -> Candidate {
+        let known = self.tracks[finding.slot].looks;
+        let unlike = looks.and_then(|looks| known.unlike(&looks)).unwrap_or(0.0);
+        Candidate { finding, visible, bbox, jump, looks, unlike }
     }
 
     /// How far from where it should be a person may be found, person sizes.
@@ -326,6 +406,11 @@ impl Tracker {
                     && keypoint.y.is_finite()
             })
         })
+    }
+
+    fn new_candidate(&mut self, bbox: BoundingBox, score: f32) -> Track {
+        self.next_body = self.next_body.wrapping_add(1);
+        Track::candidate(self.next_body, bbox, score, self.stamp)
     }
 
     fn name_newcomers(&mut self) {

@@ -18,6 +18,7 @@ use crate::keypoint_sequence::KeypointSequence;
 
 const TRACKING: TrackSettings = TrackSettings {
     max_age_secs: 0.5,
+    recognise_secs: 0.0,
     min_hits: 2,
     keypoint_score_threshold: 0.05,
     person_score_threshold: 0.05,
@@ -112,7 +113,7 @@ impl People {
         let camera = CameraModel::from_calibration(&message.camera_info.calibration())
             .with_context(|| format!("camera of message {}", message.index))?;
         self.tracker.begin(message.stamp);
-        self.tracker.associate(&message.people);
+        self.tracker.associate(&message.people, None);
         let mut tracked = Vec::new();
         self.tracker.write_people(&mut tracked);
         let gone: Vec<u32> =

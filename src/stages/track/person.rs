@@ -4,6 +4,7 @@
 //! keypoint's; it fades while the person is not seen. The region to search grows at once with what is found and shrinks
 //! slowly, so that a finding that lost the feet does not make the next crop lose them too.
 
+use super::appearance::Appearance;
 use super::closeness::{box_around, median_shift, size};
 use super::{Finding, TrackedPerson};
 use crate::data::{BoundingBox, KeypointsInImage, Stamp, TrackId};
@@ -18,16 +19,24 @@ const FADE_SECS: f32 = 0.2;
 const FASTEST: f32 = 4.0;
 /// Time constant with which the region to search shrinks, s.
 const SHRINK_SECS: f32 = 0.4;
+/// Time constant with which what a person looks like is learnt, s.
+const LEARN_SECS: f32 = 1.0;
+/// Who was watched for less is not known by the looks, s.
+const ACQUAINTED_SECS: f32 = 0.2;
 
 /// A known person, or a candidate.
 #[derive(Clone, Debug)]
 pub(super) struct Track {
     /// Identity; `None` for a candidate.
     pub id: Option<TrackId>,
+    /// Which track this is.
+    pub body: u32,
     /// Images it was seen on.
     pub hits: u32,
     /// Images in a row it was not seen on, before this one.
     pub misses: u32,
+    /// When it was detected first.
+    pub first_seen: Stamp,
     /// When it was seen last, or when it was detected first.
     pub last_seen: Stamp,
     /// Detector runs in a row that did not find it.
@@ -48,15 +57,51 @@ pub(super) struct Track {
     pub is_seen_now: bool,
     /// Whether `region` is a detection of this very image.
     pub is_fresh_detection: bool,
+    /// What goes with the identity.
+    pub looks: Looks,
+    /// What is seen of it in this image, where there is a picture.
+    pub seen_looks: Option<Appearance>,
+    /// Images in a row on which it looked like another known person.
+    pub strange_images: u32,
+    /// Whether it was known before it was detected.
+    pub is_recognised: bool,
+}
+
+/// What a person looks like.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Looks {
+    appearance: Appearance,
+    /// For how long that was watched, s.
+    watched_secs: f32,
+}
+
+impl Looks {
+    /// How unlike that is what is seen; `None` where nothing can be said yet.
+    pub(super) fn unlike(&self, seen: &Appearance) -> Option<f32> {
+        if self.are_known() { self.appearance.distance(seen) } else { None }
+    }
+
+    /// Whether something can be said.
+    pub(super) fn are_known(&self) -> bool {
+        self.watched_secs >= ACQUAINTED_SECS
+    }
+
+    /// Learns what was seen for `elapsed` s.
+    pub(super) fn learn(&mut self, seen: &Appearance, elapsed: f32) {
+        self.watched_secs += elapsed;
+        self.appearance.approach(seen, (elapsed / self.watched_secs.clamp(1e-6, LEARN_SECS)).min(1.0));
+    }
 }
 
 impl Track {
     /// A candidate at a detection.
-    pub(super) const fn candidate(bbox: BoundingBox, score: f32, stamp: Stamp) -> Self {
+    pub(super) fn candidate(body: u32, bbox: BoundingBox, score: f32, stamp: Stamp) -> Self {
         Self {
             id: None,
+            body,
             hits: 0,
             misses: 0,
+            first_seen: stamp,
             last_seen: stamp,
             unconfirmed_runs: 0,
             keypoints: [None; JOINT_COUNT],
@@ -67,6 +112,10 @@ impl Track {
             score,
             is_seen_now: false,
             is_fresh_detection: true,
+            looks: Looks::default(),
+            seen_looks: None,
+            strange_images: 0,
+            is_recognised: false,
         }
     }
 
@@ -80,6 +129,7 @@ impl Track {
         self.shift(self.velocity.0 * elapsed, self.velocity.1 * elapsed);
         self.is_seen_now = false;
         self.is_fresh_detection = false;
+        self.seen_looks = None;
     }
 
     /// The detector sees it here. Somebody who was lost is searched there anew.
@@ -125,10 +175,18 @@ impl Track {
         self.is_seen_now = true;
     }
 
+    /// It is somebody who was known before.
+    pub(super) const fn become_known(&mut self, id: TrackId, looks: Looks) {
+        (self.id, self.looks) = (Some(id), looks);
+        self.strange_images = 0;
+        self.is_recognised = true;
+    }
+
     /// What leaves the tracker; `None` for a candidate.
     pub(super) fn to_person(&self) -> Option<TrackedPerson> {
         Some(TrackedPerson {
             id: self.id?,
+            body: self.body,
             keypoints: if self.is_seen_now { self.keypoints } else { [None; JOINT_COUNT] },
             bbox_in_image_px: self.bbox,
             score: self.score,

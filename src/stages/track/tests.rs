@@ -3,9 +3,11 @@
 
 use super::*;
 use crate::data::Keypoint;
+use crate::skeleton::Joint;
 
 const SETTINGS: TrackSettings = TrackSettings {
     max_age_secs: 1.0,
+    recognise_secs: 10.0,
     min_hits: 2,
     keypoint_score_threshold: 0.3,
     person_score_threshold: 0.3,
@@ -32,7 +34,7 @@ fn tracked(tracker: &Tracker) -> Vec<TrackedPerson> {
 
 fn see(tracker: &mut Tracker, image: i64, people: &[PersonKeypoints]) -> Vec<(u32, bool, f32)> {
     tracker.begin(at(image));
-    tracker.associate(people);
+    tracker.associate(people, None);
     tracked(tracker).iter().map(|person| (person.id.0, person.is_seen, person.bbox_in_image_px.center().0)).collect()
 }
 
@@ -92,7 +94,7 @@ fn two_searches_that_end_on_one_person_leave_one() {
         .map(|search| Finding { slot: search.slot, person: person(101.0), next_crop: None })
         .collect();
     assert_eq!(findings.len(), 2);
-    tracker.update(&findings);
+    tracker.update(&findings, None);
     let seen: Vec<bool> = tracked(&tracker).iter().map(|person| person.is_seen).collect();
     assert_eq!(seen, [true, false], "the one it belongs to keeps it, the other coasts");
 }
@@ -112,7 +114,140 @@ fn poor_findings_are_nobody() {
         }
         let findings: Vec<Finding> =
             tracker.searches().map(|search| Finding { slot: search.slot, person: poor, next_crop: None }).collect();
-        tracker.update(&findings);
+        tracker.update(&findings, None);
         assert!(tracked(&tracker).is_empty());
     }
+}
+
+/// What somebody wears.
+#[derive(Clone, Copy, PartialEq)]
+enum Clothes {
+    Red,
+    Green,
+    White,
+}
+
+/// Somebody who stands around column `x`.
+fn standing(x: f32) -> PersonKeypoints {
+    let mut keypoints = [None; 17];
+    for (joint, dx, y) in [
+        (Joint::Pelvis, 0.0, 60.0),
+        (Joint::LShoulder, 12.0, 20.0),
+        (Joint::RShoulder, -12.0, 20.0),
+        (Joint::LHip, 7.0, 60.0),
+        (Joint::RHip, -7.0, 60.0),
+        (Joint::LKnee, 7.0, 100.0),
+        (Joint::RKnee, -7.0, 100.0),
+        (Joint::LAnkle, 7.0, 140.0),
+        (Joint::RAnkle, -7.0, 140.0),
+    ] {
+        keypoints[joint.index()] = Some(Keypoint { x: x + dx, y, score: 0.9, spread: None });
+    }
+    PersonKeypoints { keypoints, score: 0.9 }
+}
+
+/// A grey wall with people, the first in front.
+fn painted(people: &[(f32, Clothes)]) -> RgbImage {
+    RgbImage::from_fn(640, 160, |x, y| {
+        let here = people.iter().find(|(at, _)| (x as f32 - at).abs() < 16.0 && y > 10);
+        image::Rgb(match (here.map(|(_, clothes)| clothes), y < 60) {
+            (Some(Clothes::Red), true) => [180, 40, 40],
+            (Some(Clothes::Green), true) => [40, 120, 50],
+            (Some(Clothes::White), true) => [220, 220, 215],
+            (Some(Clothes::White), false) => [120, 90, 60],
+            (Some(_), false) => [40, 45, 80],
+            (None, _) => [128; 3],
+        })
+    })
+}
+
+/// Identity and place of each person who is seen, with or without a look at the picture.
+fn look(tracker: &mut Tracker, image: i64, people: &[(f32, Clothes)], looks: bool) -> Vec<(u32, f32)> {
+    tracker.begin(at(image));
+    let found: Vec<PersonKeypoints> = people.iter().map(|(x, _)| standing(*x)).collect();
+    tracker.associate(&found, looks.then(|| painted(people)).as_ref());
+    let people = tracked(tracker);
+    let seen = people.iter().filter(|person| person.is_seen);
+    seen.map(|person| (person.id.0, person.bbox_in_image_px.center().0)).collect()
+}
+
+#[test]
+fn who_meets_behind_somebody_is_told_by_the_clothes() {
+    // They walk towards each other; while they are near, one is hidden for nearly a second. Then each goes on, or turns round.
+    let mut blind_errors = 0;
+    for turns in [false, true] {
+        let on_the_left = |looks: bool| {
+            let mut tracker = Tracker::new(SETTINGS);
+            let mut last = Vec::new();
+            for image in 0..70_i64 {
+                let way = 6.0 * (image - 35) as f32;
+                let way = if turns { -way.abs() } else { way };
+                let people = [(310.0 + way, Clothes::Red), (310.0 - way, Clothes::Green)];
+                let shown = if way.abs() < 84.0 { &people[..1] } else { &people[..] };
+                last = look(&mut tracker, image, shown, looks);
+            }
+            last.iter().find(|person| person.1 < 310.0).map(|person| person.0)
+        };
+        let (red, green) = (Some(1), Some(2));
+        let expected = if turns { red } else { green };
+        assert_eq!(on_the_left(true), expected, "turns {turns}");
+        blind_errors += u32::from(on_the_left(false) != expected);
+    }
+    assert!(blind_errors > 0, "places and movements alone tell them apart: this shows nothing");
+}
+
+#[test]
+fn who_comes_back_in_the_same_clothes_is_the_same_person() {
+    let cases = [
+        (true, Clothes::Red, 10.0, 1),
+        (true, Clothes::White, 10.0, 2),
+        (true, Clothes::Red, 1.0, 2),
+        (true, Clothes::Red, 0.0, 2),
+        (false, Clothes::Red, 10.0, 2),
+    ];
+    for (looks, clothes, recognise_secs, expected) in cases {
+        let mut tracker = Tracker::new(TrackSettings { recognise_secs, ..SETTINGS });
+        (0..20).for_each(|image| drop(look(&mut tracker, image, &[(100.0, Clothes::Red)], looks)));
+        (20..110).for_each(|image| drop(look(&mut tracker, image, &[], looks)));
+        look(&mut tracker, 110, &[(500.0, clothes)], looks);
+        let back = look(&mut tracker, 111, &[(500.0, clothes)], looks);
+        assert_eq!(back[0].0, expected, "with a picture {looks}, remembered for {recognise_secs} s");
+    }
+}
+
+#[test]
+fn of_two_in_equal_clothes_neither_is_recognised() {
+    let mut tracker = Tracker::new(SETTINGS);
+    (0..20).for_each(|image| drop(look(&mut tracker, image, &[(100.0, Clothes::Red), (400.0, Clothes::Red)], true)));
+    (20..110).for_each(|image| drop(look(&mut tracker, image, &[], true)));
+    look(&mut tracker, 110, &[(250.0, Clothes::Red)], true);
+    assert_eq!(look(&mut tracker, 111, &[(250.0, Clothes::Red)], true)[0].0, 3);
+}
+
+#[test]
+fn a_stranger_where_somebody_was_lost_is_somebody_new() {
+    for (looks, expected) in [(true, 2), (false, 1)] {
+        let mut tracker = Tracker::new(SETTINGS);
+        (0..20).for_each(|image| drop(look(&mut tracker, image, &[(100.0, Clothes::Red)], looks)));
+        (20..24).for_each(|image| drop(look(&mut tracker, image, &[], looks)));
+        look(&mut tracker, 24, &[(104.0, Clothes::White)], looks);
+        assert_eq!(look(&mut tracker, 25, &[(104.0, Clothes::White)], looks)[0].0, expected);
+    }
+}
+
+#[test]
+fn whoever_was_taken_for_somebody_who_left_gets_the_own_identity_again() {
+    // Green leaves, white stands there, and then white's search ends on green.
+    let mut tracker = Tracker::new(TrackSettings { max_age_secs: 0.2, ..SETTINGS });
+    (0..20).for_each(|image| drop(look(&mut tracker, image, &[(100.0, Clothes::Green)], true)));
+    (20..40).for_each(|image| drop(look(&mut tracker, image, &[], true)));
+    (40..60).for_each(|image| drop(look(&mut tracker, image, &[(100.0, Clothes::White)], true)));
+    // Step by step, as where a search slides from one person onto another.
+    let mut last = Vec::new();
+    for image in 60..70 {
+        last = look(&mut tracker, image, &[(101.0, Clothes::Green)], true);
+    }
+    assert_eq!(last[0].0, 1, "{last:?}");
+    assert_eq!(look(&mut tracker, 70, &[(101.0, Clothes::Green), (300.0, Clothes::White)], true).len(), 1);
+    assert_eq!(look(&mut tracker, 71, &[(101.0, Clothes::Green), (300.0, Clothes::White)], true)[1].0, 2);
 }
