@@ -139,6 +139,24 @@ impl Appearance {
             gloves: rng.random_bool(0.06).then(|| draw_cloth(rng, 0.9)),
         }
     }
+
+    /// The same person without a shirt; somebody with breasts keeps it.
+    #[must_use]
+    pub fn without_shirt(self) -> Self {
+        if self.breasts > 0.0 {
+            return self;
+        }
+        let top = Top {
+            cloth: self.skin,
+            sleeve_cloth: self.skin,
+            print: None,
+            sleeve: 0.0,
+            loose: 0.0,
+            hem: -0.1,
+            collar: None,
+        };
+        Self { top, scarf: None, ..self }
+    }
 }
 
 fn draw_skin(rng: &mut impl Rng) -> Colour {

@@ -5,6 +5,7 @@ use nalgebra::{Isometry3, Matrix3, Point3, Rotation3, Translation3, UnitQuaterni
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::appearance::Top;
 use super::{
     Appearance, Background, BackgroundFamily, Body3d, CameraEffects, Light, Prop, RenderScene, RenderedPicture, render,
 };
@@ -215,6 +216,41 @@ fn empty_and_impossible_scenes_are_pictures_all_the_same() {
         assert_eq!((person.visible_pixels, person.visible_bbox_in_image_px), (0, None));
         assert_eq!(person.whole_bbox_in_image_px, None);
     }
+}
+
+#[test]
+fn without_a_shirt_the_trunk_shows_skin_unless_there_are_breasts() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let mut undressed = 0;
+    for looks in (0..20).map(|_| Appearance::draw(&mut rng)) {
+        let bare = looks.clone().without_shirt();
+        if looks.breasts > 0.0 {
+            assert_eq!(bare, looks);
+            continue;
+        }
+        undressed += 1;
+        let mut scene = scene(&[standing(3.0, 0.0, FACING)], Vec::new(), 1);
+        let mut show = |appearance: &Appearance| {
+            // Nothing on the back or in front of the trunk.
+            scene.people[0].appearance = Appearance { backpack: None, scarf: None, ..appearance.clone() };
+            render(&scene, &camera())
+        };
+        let (dressed, bare_picture) = (show(&looks), show(&bare));
+        let at = bare_picture.people[0].joints_in_image_px[Joint::Spine.index()].unwrap();
+        let at = |picture: &RenderedPicture| *picture.image.get_pixel(at.x.round() as u32, at.y.round() as u32);
+        let cloth = Top { cloth: bare.skin, print: None, ..looks.top.clone() };
+        let in_skin_cloth = show(&Appearance { top: cloth, ..looks.clone() });
+        // Its hue: a loose shirt bends away from the light.
+        let hue = |pixel: image::Rgb<u8>| {
+            let sum: f32 = pixel.0.iter().map(|value| f32::from(*value)).sum();
+            pixel.0.map(|value| f32::from(value) / sum)
+        };
+        for (bare, cloth) in hue(at(&bare_picture)).into_iter().zip(hue(at(&in_skin_cloth))) {
+            assert!((bare - cloth).abs() < 0.02, "{:?}, cloth of skin {:?}", at(&bare_picture), at(&in_skin_cloth));
+        }
+        assert_ne!(bare_picture.image, dressed.image);
+    }
+    assert!(undressed > 4, "{undressed} of 20");
 }
 
 #[test]

@@ -30,6 +30,10 @@ const OCCLUDED_SHARE: f64 = 0.45;
 const LITTERED_SHARES: [f64; 2] = [0.25, 0.7];
 /// Mixed into the seed of what lies on the floor, so that everything else of a picture does not depend on it.
 const LITTER_SEED: u64 = 0x11_77E2;
+/// Share of people without a shirt, of those who may be.
+const SHIRTLESS_SHARE: f64 = 0.2;
+/// Mixed into the seed of who has none, for the same reason.
+const SHIRT_SEED: u64 = 0x5417;
 /// Mixed into the seed of validation pictures.
 const VALIDATION_SEED: u64 = 0x5EED_0F7A_11DA_7104;
 
@@ -100,13 +104,17 @@ impl<'a> PictureSampler<'a> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ salt);
         let rng = &mut rng;
         let view = View::draw(draw_count(rng), rng);
+        let mut shirt_rng = ChaCha8Rng::seed_from_u64(seed ^ salt ^ SHIRT_SEED);
+        let mut dress = |looks: Appearance| {
+            if shirt_rng.random_bool(SHIRTLESS_SHARE) { looks.without_shirt() } else { looks }
+        };
         let people: Vec<Body3d> = view
             .places
             .iter()
             .map(|place| {
                 let joints = self.performer(rng).draw(rng);
                 let joints_in_camera = joints.map(|joint| view.camera_from_world * (joint + place.coords));
-                Body3d { joints_in_camera, appearance: Appearance::draw(rng) }
+                Body3d { joints_in_camera, appearance: dress(Appearance::draw(rng)) }
             })
             // Who reaches up to the camera itself cannot be seen as a person.
             .filter(|person| person.joints_in_camera.iter().all(|joint| joint.z > 0.3))
