@@ -367,7 +367,7 @@ fn varied(base: &TrainSettings, variant: &str) -> anyhow::Result<(TrainSettings,
         "loss-normalised" => settings.learn.loss.normalised = 0.5,
         "loss-bones" => settings.learn.loss.bones = 0.2,
         "hindsight-off" => settings.learn.size.hindsight = 0,
-        "occlusion-off" => settings.batch.occlude = false,
+        "occlusion-off" => settings.batch.occluded_share = 0.0,
         "semi-off" | "semi" => {}
         _ => anyhow::bail!("no variant \"{variant}\""),
     }

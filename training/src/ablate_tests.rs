@@ -22,11 +22,18 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
         scene,
         noise,
         standing_share: 0.0,
-        occlude: true,
+        occluded_share: 0.75,
         semi_supervised: false,
     };
     let learn = LearnSettings {
-        size: LifterSize { image_strides: vec![1, 2, 4, 8], encoder: 8, branch: 8, fuse: 8, hindsight: 8 },
+        size: LifterSize {
+            image_strides: vec![1, 2, 4, 8],
+            encoder: 8,
+            branch: 8,
+            fuse: 8,
+            fuse_residuals: 2,
+            hindsight: 8,
+        },
         loss: LossWeights::default(),
         is_orthogonalised: true,
         average_decay: 0.9,

@@ -30,7 +30,7 @@ fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
         scene,
         noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
         standing_share: 0.0,
-        occlude: true,
+        occluded_share: 0.75,
         semi_supervised: false,
     };
     AdaptSettings {
@@ -46,7 +46,8 @@ fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
 }
 
 fn write_lifter(folder: &Path) {
-    let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, hindsight: 8 };
+    let size =
+        LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 8 };
     let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
     let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
     let network = LifterNetwork::new(&size, &Device::flex());
@@ -106,7 +107,7 @@ fn without_validation_persons_nothing_begins() {
 /// A network that always answers the same pose: its bones are constant, and as long as their halves say.
 #[test]
 fn recordings_are_measured_in_mm() {
-    let size = LifterSize { image_strides: vec![1], encoder: 8, branch: 8, fuse: 8, hindsight: 8 };
+    let size = LifterSize { image_strides: vec![1], encoder: 8, branch: 8, fuse: 8, fuse_residuals: 2, hindsight: 8 };
     let mut network = LifterNetwork::new(&size, &Device::flex());
     let mut bias = vec![0.0_f32; LOOKAHEADS.len() * crate::network::HEAD_VALUES];
     // Every joint at its own height, the left wrist 16 mm out to the side.

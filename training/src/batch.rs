@@ -70,8 +70,8 @@ pub struct BatchSettings {
     pub noise: NoiseSettings,
     /// Share of clips of people who mostly stand (`reactidle`).
     pub standing_share: f64,
-    /// Whether keypoints are hidden (explicit occlusion training). Joints that a layout lacks are always hidden.
-    pub occlude: bool,
+    /// Share of clips in which keypoints are hidden (explicit occlusion training). Joints that a layout lacks are always hidden.
+    pub occluded_share: f64,
     /// Whether half of the clips are drawn from persons without labels, where there are any.
     pub semi_supervised: bool,
 }
@@ -145,7 +145,7 @@ pub(crate) fn draw_part(draw: &Draw<'_>, of_batch: Range<usize>) -> Batch {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (of_clip << 48));
         let hide = |detected: &[KeypointsOnPlane], rng: &mut ChaCha8Rng| {
             let mut seen = detected.to_vec();
-            if settings.occlude {
+            if rng.random_bool(settings.occluded_share) {
                 occlusion::occlude(&mut seen, severity, rng);
             }
             seen

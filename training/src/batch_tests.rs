@@ -38,7 +38,15 @@ fn settings(semi_supervised: bool) -> BatchSettings {
     let scene =
         SceneSettings { speed: (0.5, 2.0), retarget_share: 0.5, stamp_jitter: 0.3, posture_share: 0.5, mirror: true };
     let noise = NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 };
-    BatchSettings { samples: 120, lengths: vec![24], scene, noise, standing_share: 0.0, occlude: true, semi_supervised }
+    BatchSettings {
+        samples: 120,
+        lengths: vec![24],
+        scene,
+        noise,
+        standing_share: 0.0,
+        occluded_share: 0.75,
+        semi_supervised,
+    }
 }
 
 #[test]
@@ -141,7 +149,9 @@ fn the_truth_projects_onto_the_keypoints() {
         let drawn = unlabelled.clips.draw(0.0, &mut rng);
         let scene = scene::draw(drawn, batch.length, &unlabelled_scene(&settings.scene), &mut rng);
         let mut seen = detect(&scene, &noise(), &settings, &mut rng);
-        occlusion::occlude(&mut seen, 0.0, &mut rng);
+        if rng.random_bool(settings.occluded_share) {
+            occlusion::occlude(&mut seen, 0.0, &mut rng);
+        }
         write_targets(&mut untouched, clip, &observe(&scene, &seen));
     }
     let rows = batch.weights.len() / LOOKAHEADS.len();

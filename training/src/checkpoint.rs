@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     fn size() -> LifterSize {
-        LifterSize { image_strides: vec![1, 2], encoder: 8, branch: 4, fuse: 8, hindsight: 8 }
+        LifterSize { image_strides: vec![1, 2], encoder: 8, branch: 4, fuse: 8, fuse_residuals: 2, hindsight: 8 }
     }
 
     fn encoder_weights(network: &LifterNetwork) -> Vec<f32> {

@@ -219,7 +219,8 @@ mod tests {
     use stridepose::stages::window::FEATURE_COUNT;
 
     fn write_lifter(folder: &Path) {
-        let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, hindsight: 8 };
+        let size =
+            LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 8 };
         let head = |lookahead| HeadCalibration { lookahead, lateral: 1.1, depth: 1.0, coverage: Vec::new() };
         let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
         let network = LifterNetwork::new(&size, &Device::flex());

@@ -98,6 +98,9 @@ fn network(constants: &Constants, facts: &LifterFacts, device: &Device) -> anyho
         encoder: columns(constants, "encode")?,
         branch: image_strides.first().map_or(Ok(0), |stride| columns(constants, &format!("project_{stride}")))?,
         fuse: columns(constants, "join")?,
+        fuse_residuals: (0..constants.len())
+            .take_while(|index| constants.contains_key(&format!("fuse_{index}_inner_weight")))
+            .count(),
         hindsight: if facts.recall.is_some() { columns(constants, "hindsight_inner")? } else { 0 },
     };
     // Sizes are taken from shapes whose values are there: nothing larger than the file is made.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use stridepose::stages::window::FEATURE_COUNT;
 
 fn size() -> LifterSize {
-    LifterSize { image_strides: vec![1, 3], encoder: 24, branch: 8, fuse: 16, hindsight: 12 }
+    LifterSize { image_strides: vec![1, 3], encoder: 24, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 12 }
 }
 
 fn calibration() -> Vec<HeadCalibration> {

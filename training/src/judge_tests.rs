@@ -56,7 +56,8 @@ fn a_short_training_tells_broken_movements_from_whole_ones() {
     std::fs::write(&path, text).unwrap();
     let noise = DetectorNoise::load(&path).unwrap();
     let clips = clips();
-    let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, hindsight: 8 };
+    let size =
+        LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 8 };
     let lifter = LifterNetwork::new(&size, &Device::flex());
     let scene =
         SceneSettings { speed: (0.8, 1.2), retarget_share: 0.0, stamp_jitter: 0.0, posture_share: 0.0, mirror: true };
@@ -66,7 +67,7 @@ fn a_short_training_tells_broken_movements_from_whole_ones() {
         scene,
         noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
         standing_share: 0.0,
-        occlude: false,
+        occluded_share: 0.0,
         semi_supervised: false,
     };
     let settings = JudgeSettings {

@@ -141,7 +141,8 @@ mod tests {
     fn the_same_samples_are_scored_and_smoothing_calms() {
         let folder = tempfile::tempdir().unwrap();
         let (clips, noise) = (clips(160), noise(folder.path()));
-        let size = LifterSize { image_strides: vec![1], encoder: 16, branch: 8, fuse: 16, hindsight: 8 };
+        let size =
+            LifterSize { image_strides: vec![1], encoder: 16, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 8 };
         Device::flex().seed(4);
         let mut network = LifterNetwork::new(&size, &Device::flex());
         // A network that has learnt nothing answers nothing; one with any weights trembles with its input.

@@ -42,7 +42,6 @@ pub const HEAD_VALUES: usize = JOINT_COUNT * 5;
 pub const KERNEL: usize = 3;
 /// Dilations of the levels of a branch, in samples of the branch.
 pub const DILATIONS: [usize; 3] = [1, 3, 9];
-const FUSE_RESIDUALS: usize = 2;
 /// Scale that the network states before it has learnt anything, ln m.
 const INITIAL_LOG_SCALE: f32 = -3.0;
 
@@ -58,14 +57,22 @@ pub struct LifterSize {
     pub branch: usize,
     /// Width after the branches are fused.
     pub fuse: usize,
+    /// Residuals after that.
+    #[serde(default = "fuse_residuals_before")]
+    pub fuse_residuals: usize,
     /// Width of the hindsight; 0 for a look-ahead that the head gives alone.
     #[serde(default)]
     pub hindsight: usize,
 }
 
+/// What checkpoints mean that do not say it.
+fn fuse_residuals_before() -> usize {
+    2
+}
+
 impl Default for LifterSize {
     fn default() -> Self {
-        Self { image_strides: vec![1, 2, 4, 8], encoder: 256, branch: 96, fuse: 384, hindsight: 192 }
+        Self { image_strides: vec![1, 2, 4, 8], encoder: 256, branch: 96, fuse: 384, fuse_residuals: 6, hindsight: 192 }
     }
 }
 
@@ -79,7 +86,7 @@ impl LifterSize {
             + 2 * linear(self.encoder, self.encoder)
             + branches
             + linear(self.joined(), self.fuse)
-            + FUSE_RESIDUALS * 2 * linear(self.fuse, self.fuse)
+            + self.fuse_residuals * 2 * linear(self.fuse, self.fuse)
             + linear(self.fuse, LOOKAHEADS.len() * HEAD_VALUES)
             + if self.hindsight > 0 {
                 linear(2 * self.fuse, self.hindsight) + linear(self.hindsight, HEAD_VALUES)
@@ -290,7 +297,7 @@ impl TemporalNetwork for LifterNetwork {
                 })
                 .collect(),
             join: linear(size.joined(), size.fuse, device),
-            fuse: (0..FUSE_RESIDUALS).map(|_| Residual::new(size.fuse, size.fuse, size.fuse, device)).collect(),
+            fuse: (0..size.fuse_residuals).map(|_| fuse_residual(size, device)).collect(),
             head: new_head(size, device),
             hindsight: new_hindsight(size, device),
         }
@@ -323,16 +330,15 @@ impl TemporalNetwork for LifterNetwork {
 
     fn of_model(folder: &Path, size: &LifterSize, device: &Device) -> anyhow::Result<(Self, String)> {
         let imported = import::lifter(folder, device)?;
-        // Weights of an earlier version have no hindsight: they begin to.
+        // Weights without hindsight begin to have it, those with fewer residuals get more.
         let begins = imported.size.hindsight == 0;
         let hindsight = if begins { size.hindsight } else { imported.size.hindsight };
-        let imported_size = LifterSize { hindsight, ..imported.size };
-        anyhow::ensure!(
-            imported_size == *size,
-            "the lifter in {} has sizes {imported_size:?}, trained are {size:?}",
-            folder.display(),
-        );
-        let network = if begins && hindsight > 0 { imported.network.with_hindsight(size) } else { imported.network };
+        let fuse_residuals = imported.size.fuse_residuals.max(size.fuse_residuals);
+        let grown = LifterSize { fuse_residuals, hindsight, ..imported.size };
+        anyhow::ensure!(grown == *size, "the lifter in {} has sizes {grown:?}, trained are {size:?}", folder.display());
+        let mut network =
+            if begins && hindsight > 0 { imported.network.with_hindsight(size) } else { imported.network };
+        network.fuse.resize_with(fuse_residuals, || fuse_residual(size, device));
         Ok((network, imported.sha256))
     }
 }
@@ -384,6 +390,11 @@ fn zero_linear(input: usize, output: usize, device: &Device) -> Linear {
     LinearConfig::new(input, output).with_initializer(Initializer::Zeros).init(device)
 }
 
+/// Changes nothing at the start.
+fn fuse_residual(size: &LifterSize, device: &Device) -> Residual {
+    Residual::new(size.fuse, size.fuse, size.fuse, device)
+}
+
 /// What turns fused values into answers: the same for everybody at the start.
 fn new_head(size: &LifterSize, device: &Device) -> Linear {
     // The furthest look-ahead begins from what was answered before.
@@ -417,7 +428,8 @@ mod tests {
     }
 
     fn random_network(device: &Device) -> (LifterNetwork, LifterSize) {
-        let size = LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, hindsight: 8 };
+        let size =
+            LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 8 };
         let mut network = LifterNetwork::new(&size, device);
         let noise = |linear: Linear| {
             let shape = linear.weight.dims();
@@ -440,7 +452,7 @@ mod tests {
     fn parameters_are_counted() {
         for size in [
             LifterSize::default(),
-            LifterSize { image_strides: vec![3], encoder: 24, branch: 20, fuse: 12, hindsight: 0 },
+            LifterSize { image_strides: vec![3], encoder: 24, branch: 20, fuse: 12, fuse_residuals: 2, hindsight: 0 },
         ] {
             assert_eq!(size.parameters(), LifterNetwork::new(&size, &Device::flex()).num_params());
         }

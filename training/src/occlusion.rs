@@ -51,9 +51,6 @@ pub fn mask_run(rows: &mut [KeypointsOnPlane], run: std::ops::Range<usize>) {
 
 /// Draws occlusions for one clip. `severity` in [0, 1] ramps up over training.
 pub fn occlude(rows: &mut [KeypointsOnPlane], severity: f64, rng: &mut impl Rng) {
-    if rng.random_bool(0.25) {
-        return;
-    }
     if rng.random_bool(0.5) {
         let probability = rng.random_range(0.0..0.5) * severity;
         mask_points(rows, probability, rng);

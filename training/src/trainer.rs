@@ -293,7 +293,7 @@ mod tests {
     type Resumed = Trainer;
 
     fn size() -> LifterSize {
-        LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, hindsight: 8 }
+        LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 8 }
     }
 
     fn settings(average_decay: f64) -> LearnSettings {
@@ -508,6 +508,35 @@ mod tests {
         trainer.step(&PARTS, |clips| batch(9, clips), 1e-2, 0.5).unwrap();
         let hindsight = trainer.network.hindsight.clone().unwrap();
         assert!(hindsight.outer.weight.val().abs().max().into_scalar::<f32>() > 0.0, "it learns");
+    }
+
+    #[test]
+    fn weights_with_fewer_residuals_answer_as_before_and_get_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, run) = (folder.path().join("model"), folder.path().join("run"));
+        let mut trainer = Resumed::resume(&run, &settings(0.0), 1, &Hardware::cpu(1)).unwrap();
+        for step in 0..3 {
+            trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
+        }
+        let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
+        let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
+        let features = vec![0.5; FEATURE_COUNT];
+        crate::export::export(&trainer.network(), &size(), &calibration, "test", &features, &model).unwrap();
+
+        let with = |fuse_residuals: usize| LearnSettings {
+            size: LifterSize { fuse_residuals, ..size() },
+            start_from: Some(model.clone()),
+            ..settings(0.0)
+        };
+        let mut grown = Resumed::resume(&run, &with(4), 7, &Hardware::cpu(1)).unwrap();
+        assert_eq!(grown.network.fuse.len(), 4);
+        assert_eq!(answers(&grown.network()), answers(&trainer.network()), "bit by bit");
+        grown.step(&PARTS, |clips| batch(9, clips), 1e-2, 0.5).unwrap();
+        for new in &grown.network.fuse[2..] {
+            assert!(new.outer.weight.val().abs().max().into_scalar::<f32>() > 0.0, "it learns");
+        }
+        let error = format!("{:#}", Resumed::resume(&run, &with(1), 7, &Hardware::cpu(1)).err().unwrap());
+        assert!(error.contains("fuse_residuals: 2") && error.contains("fuse_residuals: 1"), "{error}");
     }
 
     #[test]

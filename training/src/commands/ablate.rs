@@ -58,7 +58,8 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
     anyhow::ensure!(arguments.steps > 0 && !arguments.seeds.is_empty(), "--steps and --seeds must not be empty");
     let (clips, noise) = arguments.data.load()?;
     let learn = LearnSettings {
-        size: LifterSize::default(),
+        // Two residuals, as the tables have it: what is deeper needs longer runs to show what it is worth.
+        size: LifterSize { fuse_residuals: 2, ..LifterSize::default() },
         loss: LossWeights::default(),
         is_orthogonalised: true,
         average_decay: 0.999,

@@ -10,6 +10,7 @@ use stridepose_train::discriminator::DiscriminatorKind;
 use stridepose_train::loss::LossWeights;
 use stridepose_train::mocap;
 use stridepose_train::network::{LifterNetwork, LifterSize};
+use stridepose_train::scene::SceneSettings;
 use stridepose_train::train::{self, TrainData, TrainSettings};
 use stridepose_train::trainer::LearnSettings;
 
@@ -37,6 +38,9 @@ pub struct LifterArguments {
     /// Peak learning rate.
     #[arg(long, default_value_t = 2e-3)]
     learning_rate: f64,
+    /// Residuals after the branches are fused, each 0.3 M parameters; weights to start from may have fewer.
+    #[arg(long, default_value_t = LifterSize::default().fuse_residuals)]
+    fuse_residuals: usize,
     /// Seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -49,6 +53,15 @@ pub struct LifterArguments {
     /// Decay of the exponential moving average of the weights; 0 turns it off.
     #[arg(long, default_value_t = 0.999)]
     ema_decay: f64,
+    /// Share of clips of people who mostly stand, where there are any.
+    #[arg(long, default_value_t = training_draw().standing_share)]
+    standing_share: f64,
+    /// Share of clips whose postures are changed beyond what was recorded.
+    #[arg(long, default_value_t = training_draw().scene.posture_share)]
+    posture_share: f64,
+    /// Share of clips in which keypoints are hidden.
+    #[arg(long, default_value_t = training_draw().occluded_share)]
+    occluded_share: f64,
     /// Discriminator to train beside the lifter.
     #[arg(long, value_enum, default_value_t = DiscriminatorChoice::None)]
     discriminator: DiscriminatorChoice,
@@ -122,6 +135,13 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
     {
         anyhow::ensure!(weight >= 0.0 && weight.is_finite(), "{name} {weight}: must be at least 0");
     }
+    for (name, share) in [
+        ("--standing-share", arguments.standing_share),
+        ("--posture-share", arguments.posture_share),
+        ("--occluded-share", arguments.occluded_share),
+    ] {
+        anyhow::ensure!((0.0..=1.0).contains(&share), "{name} {share}: must be from 0 to 1");
+    }
     let share = arguments.label_share;
     anyhow::ensure!(share > 0.0 && share <= 1.0, "--label-share {share}: must be above 0 and at most 1");
     anyhow::ensure!(
@@ -132,7 +152,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
     let settings = TrainSettings {
         folder: arguments.output.clone(),
         learn: LearnSettings {
-            size: LifterSize::default(),
+            size: LifterSize { fuse_residuals: arguments.fuse_residuals, ..LifterSize::default() },
             loss: LossWeights {
                 normalised: arguments.normalised_weight,
                 bones: arguments.bone_weight,
@@ -148,6 +168,9 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
             samples: arguments.samples,
             lengths: arguments.lengths.clone(),
             semi_supervised: arguments.semi_supervised || !arguments.unlabelled.is_empty(),
+            standing_share: arguments.standing_share,
+            scene: SceneSettings { posture_share: arguments.posture_share, ..training_draw().scene },
+            occluded_share: arguments.occluded_share,
             ..training_draw()
         },
         steps: arguments.steps,
