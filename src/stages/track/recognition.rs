@@ -129,7 +129,9 @@ impl Tracker {
         let seen = track.seen_looks.filter(|_| track.id.is_some())?;
         let own = track.looks.unlike(&seen).filter(|own| *own > ALIKE)?;
         let (other, unlike) = self.others(slot, seen).min_by(|a, b| a.1.total_cmp(&b.1))?;
-        (unlike < ALIKE && unlike + CLEARLY < own).then_some(other)
+        // Who left may have come back anywhere: that needs more.
+        let is_likely = matches!(other, Known::Here(_)) || unlike < ALIKE;
+        (is_likely && unlike + CLEARLY < own).then_some(other)
     }
 
     /// Whether a person may have come to where that of `slot` is.
