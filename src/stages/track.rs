@@ -131,7 +131,7 @@ pub struct Tracker {
 struct Buffers {
     pairing: Pairing,
     candidates: Vec<Candidate>,
-    visible: Vec<KeypointsInImage>,
+    seen: Vec<(KeypointsInImage, Option<Appearance>)>,
 }
 
 /// A finding that may be kept.
@@ -140,21 +140,32 @@ struct Candidate {
     finding: Finding,
     visible: KeypointsInImage,
     bbox: BoundingBox,
-    jump: f32,
     looks: Option<Appearance>,
-    /// How unlike that is what is known of the person.
+    fit: Fit,
+}
+
+/// How what was found fits what is known of the person.
+#[derive(Clone, Copy, Debug)]
+struct Fit {
+    /// How far from where it should be, person sizes.
+    jump: f32,
+    /// How unlike the looks; 0 where nothing can be said.
     unlike: f32,
 }
 
-impl Candidate {
+impl Fit {
+    fn new(track: &Track, jump: f32, looks: Option<&Appearance>) -> Self {
+        Self { jump, unlike: looks.and_then(|looks| track.looks.unlike(looks)).unwrap_or(0.0) }
+    }
+
     /// How badly it fits its person's past: looks in doubt weigh as much as a jump by a fifth of the person.
-    fn misfit(&self) -> f32 {
+    fn misfit(self) -> f32 {
         self.jump + 0.2 * (self.unlike / ALIKE).min(4.0)
     }
 
     /// Whether it is somebody else than the person it was searched for: it looks other, and that person was lost or would have
     /// jumped.
-    fn is_stranger_to(&self, track: &Track) -> bool {
+    fn is_stranger_to(self, track: &Track) -> bool {
         self.unlike > STRANGER && (track.misses > 0 || self.jump > SAME_FINDING)
     }
 }
@@ -192,10 +203,11 @@ impl Tracker {
         let elapsed = stamp.seconds_since(self.stamp).clamp(0.0, 1.0) as f32;
         (self.stamp, self.elapsed_secs) = (stamp, elapsed);
         let max_age_secs = self.settings.max_age_secs;
-        let is_away = |track: &Track| stamp.seconds_since(track.last_seen) > max_age_secs;
-        let is_confirmed = |track: &Track| track.unconfirmed_runs < MAX_UNCONFIRMED_RUNS;
-        self.remember_leavers(|track| is_away(track) || !is_confirmed(track));
-        self.tracks.retain(|track| !is_away(track) && is_confirmed(track));
+        let is_leaving = |track: &Track| {
+            stamp.seconds_since(track.last_seen) > max_age_secs || track.unconfirmed_runs >= MAX_UNCONFIRMED_RUNS
+        };
+        self.remember_leavers(is_leaving);
+        self.tracks.retain(|track| !is_leaving(track));
         for track in &mut self.tracks {
             track.predict(elapsed);
         }
@@ -268,30 +280,28 @@ impl Tracker {
         candidates.sort_unstable_by(|a, b| {
             let is_unnamed = |candidate: &Candidate| {
                 let track = &self.tracks[candidate.finding.slot];
-                track.id.is_none() || candidate.is_stranger_to(track)
+                track.id.is_none() || candidate.fit.is_stranger_to(track)
             };
-            let order = is_unnamed(a).cmp(&is_unnamed(b)).then(a.misfit().total_cmp(&b.misfit()));
+            let order = is_unnamed(a).cmp(&is_unnamed(b)).then(a.fit.misfit().total_cmp(&b.fit.misfit()));
             order.then(a.finding.slot.cmp(&b.finding.slot))
         });
         // The first `kept` are those that stay.
         let mut kept = 0;
         for at in 0..candidates.len() {
-            let candidate = candidates[at];
-            let Candidate { finding, visible, bbox, looks, .. } = candidate;
+            let Candidate { finding, visible, bbox, looks, fit } = candidates[at];
             let is_double =
                 candidates[..kept].iter().any(|other| is_same_finding(&visible, &bbox, &other.visible, &other.bbox));
             if !is_double {
                 candidates.swap(kept, at);
                 kept += 1;
                 let mut slot = finding.slot;
-                if candidate.is_stranger_to(&self.tracks[slot]) {
+                if fit.is_stranger_to(&self.tracks[slot]) {
                     // Somebody else stands where the person was searched for.
                     let newcomer = self.new_candidate(bbox, finding.person.score);
                     slot = self.tracks.len();
                     self.tracks.push(newcomer);
                 }
-                self.tracks[slot].see(visible, &finding, self.stamp);
-                self.tracks[slot].seen_looks = looks;
+                self.tracks[slot].see(visible, looks, &finding, self.stamp);
             }
         }
         self.buffers.candidates = candidates;
@@ -303,43 +313,46 @@ impl Tracker {
 
     /// Takes in everybody that a network or another node sees in this image, with the picture where there is one.
     pub fn associate(&mut self, people: &[PersonKeypoints], picture: Option<&RgbImage>) {
-        let Buffers { mut pairing, visible: mut seen, candidates } = std::mem::take(&mut self.buffers);
+        let Buffers { mut pairing, mut seen, candidates } = std::mem::take(&mut self.buffers);
         seen.clear();
-        seen.extend(people.iter().map(|person| self.visible(&person.keypoints)));
+        seen.extend(people.iter().map(|person| {
+            let visible = self.visible(&person.keypoints);
+            (visible, picture.map(|picture| Appearance::of(picture, &visible)))
+        }));
         let finding = |slot: usize, at: usize| Finding { slot, person: people[at], next_crop: None };
         pairing.begin(people.len(), self.tracks.len());
-        for (at, visible) in seen.iter().enumerate().filter(|(_, visible)| count(visible) >= MIN_VISIBLE) {
+        for (at, (visible, looks)) in seen.iter().enumerate().filter(|(_, (visible, _))| count(visible) >= MIN_VISIBLE)
+        {
             let Some(bbox) = box_around(visible) else { continue };
-            let looks = picture.map(|picture| Appearance::of(picture, visible));
             for (slot, track) in self.tracks.iter().enumerate() {
                 let apart = distance(visible, &track.keypoints, size(&track.bbox).max(size(&bbox)));
                 if let Some(jump) = apart.filter(|apart| *apart < 2.0 * self.reach(track)) {
-                    let candidate = self.compared(finding(slot, at), *visible, bbox, jump, looks);
-                    if !candidate.is_stranger_to(track) {
-                        pairing.add(candidate.misfit(), at, slot);
+                    let fit = Fit::new(track, jump, looks.as_ref());
+                    if !fit.is_stranger_to(track) {
+                        pairing.add(fit.misfit(), at, slot);
                     }
                 }
             }
         }
         let stamp = self.stamp;
         pairing.match_greedily(|at, slot| {
-            self.tracks[slot].see(seen[at], &finding(slot, at), stamp);
-            self.tracks[slot].seen_looks = picture.map(|picture| Appearance::of(picture, &seen[at]));
+            let (visible, looks) = seen[at];
+            self.tracks[slot].see(visible, looks, &finding(slot, at), stamp);
         });
-        for at in (0..people.len()).filter(|&at| !pairing.is_row_taken[at] && count(&seen[at]) >= MIN_VISIBLE) {
-            let Some(bbox) = box_around(&seen[at]) else { continue };
+        for at in (0..people.len()).filter(|&at| !pairing.is_row_taken[at]) {
+            let (visible, looks) = seen[at];
+            let Some(bbox) = box_around(&visible).filter(|_| count(&visible) >= MIN_VISIBLE) else { continue };
             let is_double = self
                 .tracks
                 .iter()
-                .any(|track| track.is_seen_now && is_same_finding(&seen[at], &bbox, &track.keypoints, &track.bbox));
+                .any(|track| track.is_seen_now && is_same_finding(&visible, &bbox, &track.keypoints, &track.bbox));
             if !is_double {
                 let mut track = self.new_candidate(bbox, people[at].score);
-                track.see(seen[at], &finding(self.tracks.len(), at), stamp);
-                track.seen_looks = picture.map(|picture| Appearance::of(picture, &seen[at]));
+                track.see(visible, looks, &finding(self.tracks.len(), at), stamp);
                 self.tracks.push(track);
             }
         }
-        self.buffers = Buffers { pairing, visible: seen, candidates };
+        self.buffers = Buffers { pairing, candidates, seen };
         self.tracks.retain(|track| track.id.is_some() || track.is_seen_now);
         self.follow_looks();
         self.name_newcomers();
@@ -365,7 +378,8 @@ impl Tracker {
         let looks = picture.map(|picture| Appearance::of(picture, &visible));
         let jump_from = |track: &Track| distance(&visible, &track.keypoints, size(&track.bbox));
         if track.hits == 0 || track.is_fresh_detection {
-            return Some(self.compared(*finding, visible, bbox, 0.0, looks));
+            let fit = Fit::new(track, 0.0, looks.as_ref());
+            return Some(Candidate { finding: *finding, visible, bbox, looks, fit });
         }
         let jump = jump_from(track).unwrap_or(0.0);
         let is_stolen = self.tracks.iter().enumerate().any(|(slot, other)| {
@@ -374,22 +388,9 @@ impl Tracker {
                 && other.misses == 0
                 && jump_from(other).is_some_and(|others| others < THEFT * jump && others < SAME_FINDING)
         });
-        let candidate = self.compared(*finding, visible, bbox, jump, looks);
-        (jump <= self.reach(track) && !is_stolen && !candidate.is_stranger_to(track)).then_some(candidate)
-    }
-
-    /// A finding held against what is known of the person.
-    fn compared(
-        &self,
-        finding: Finding,
-        visible: KeypointsInImage,
-        bbox: BoundingBox,
-        jump: f32,
-        looks: Option<Appearance>,
-    ) -> Candidate {
-        let known = self.tracks[finding.slot].looks;
-        let unlike = looks.and_then(|looks| known.unlike(&looks)).unwrap_or(0.0);
-        Candidate { finding, visible, bbox, jump, looks, unlike }
+        let fit = Fit::new(track, jump, looks.as_ref());
+        let is_own = jump <= self.reach(track) && !is_stolen && !fit.is_stranger_to(track);
+        is_own.then_some(Candidate { finding: *finding, visible, bbox, looks, fit })
     }
 
     /// How far from where it should be a person may be found, person sizes.

@@ -180,24 +180,10 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::skeleton::JOINT_COUNT;
 
-    /// Somebody who stands with the trunk from row 20 to 60 and the legs down to 140, around column `x`.
+    /// See [`super::super::tests::standing`].
     fn standing(x: f32) -> KeypointsInImage {
-        let mut keypoints = [None; JOINT_COUNT];
-        for (joint, dx, y) in [
-            (Joint::LShoulder, 12.0, 20.0),
-            (Joint::RShoulder, -12.0, 20.0),
-            (Joint::LHip, 7.0, 60.0),
-            (Joint::RHip, -7.0, 60.0),
-            (Joint::LKnee, 7.0, 100.0),
-            (Joint::RKnee, -7.0, 100.0),
-            (Joint::LAnkle, 7.0, 140.0),
-            (Joint::RAnkle, -7.0, 140.0),
-        ] {
-            keypoints[joint.index()] = Some(Keypoint { x: x + dx, y, score: 1.0, spread: None });
-        }
-        keypoints
+        super::super::tests::standing(x).keypoints
     }
 
     fn dressed(top: [u8; 3], bottom: [u8; 3]) -> RgbImage {

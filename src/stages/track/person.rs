@@ -144,8 +144,14 @@ impl Track {
         }
     }
 
-    /// It was found.
-    pub(super) fn see(&mut self, visible: KeypointsInImage, finding: &Finding, stamp: Stamp) {
+    /// It was found, and looks like this where there is a picture.
+    pub(super) fn see(
+        &mut self,
+        visible: KeypointsInImage,
+        looks: Option<Appearance>,
+        finding: &Finding,
+        stamp: Stamp,
+    ) {
         let Some(bbox) = box_around(&visible) else { return };
         let elapsed = stamp.seconds_since(self.last_seen) as f32;
         let is_moving_on = self.hits > 0 && self.misses == 0 && elapsed > 1e-3;
@@ -173,6 +179,7 @@ impl Track {
         self.misses = 0;
         self.last_seen = stamp;
         self.is_seen_now = true;
+        self.seen_looks = looks;
     }
 
     /// It is somebody who was known before.

@@ -127,8 +127,8 @@ enum Clothes {
     White,
 }
 
-/// Somebody who stands around column `x`.
-fn standing(x: f32) -> PersonKeypoints {
+/// Somebody who stands around column `x`, with the trunk from row 20 to 60 and the legs down to 140.
+pub(super) fn standing(x: f32) -> PersonKeypoints {
     let mut keypoints = [None; 17];
     for (joint, dx, y) in [
         (Joint::Pelvis, 0.0, 60.0),
