@@ -20,7 +20,7 @@ use crate::network::TensorSpec;
 use crate::skeleton::{Joint, KeypointLayout};
 use crate::stages::lift::{LifterFacts, Recall};
 use crate::stages::plausibility::DiscriminatorFacts;
-use crate::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
+use crate::stages::window::{FEATURE_COUNTS, MODEL_RATE_HZ};
 
 /// A discriminator that looks back further than this, in samples, is refused.
 const OLDEST_WINDOW_AGE: usize = 300;
@@ -222,9 +222,11 @@ fn lifter(section: LifterSection) -> Result<LifterFacts, String> {
     if section.joint_set != Joint::SET_NAME {
         return Err(format!("joint_set \"{}\" of the weights, {} of this program", section.joint_set, Joint::SET_NAME));
     }
-    if section.feature_count != FEATURE_COUNT || (section.rate_hz - MODEL_RATE_HZ).abs() > 1e-9 {
+    if !FEATURE_COUNTS.contains(&section.feature_count) || (section.rate_hz - MODEL_RATE_HZ).abs() > 1e-9 {
+        let [without_gravity, with_it] = FEATURE_COUNTS;
         return Err(format!(
-            "the weights take {} features at {} Hz, this program gives {FEATURE_COUNT} at {MODEL_RATE_HZ} Hz",
+            "the weights take {} features at {} Hz, this program gives {with_it}, or {without_gravity} without gravity, at \
+             {MODEL_RATE_HZ} Hz",
             section.feature_count, section.rate_hz
         ));
     }
@@ -238,6 +240,7 @@ fn lifter(section: LifterSection) -> Result<LifterFacts, String> {
     }
     let discriminator = section.discriminator.map(discriminator).transpose()?;
     Ok(LifterFacts {
+        feature_count: section.feature_count,
         discriminator,
         image_strides: section.image_strides,
         dilations: section.dilations,
@@ -288,7 +291,7 @@ origin: test
 lifter:
   joint_set: h36m_17
   rate_hz: 30.0
-  feature_count: 106
+  feature_count: 109
   image_strides: [1, 2]
   dilations: [1, 3, 9]
   branch_channels: 8

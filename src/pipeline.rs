@@ -9,6 +9,7 @@ mod settings;
 use std::time::Duration;
 
 use image::RgbImage;
+use nalgebra::UnitVector3;
 
 use self::person::{Seen, person_estimate};
 pub use self::settings::detect_settings;
@@ -124,6 +125,7 @@ pub struct Pipeline {
     /// Everybody the tracker knows by name, by ascending identity.
     people: Vec<Person>,
     last_stamp: Option<Stamp>,
+    gravity: Option<UnitVector3<f64>>,
     rgb: RgbImage,
     searches: Vec<Search>,
     tracked: Vec<TrackedPerson>,
@@ -163,6 +165,7 @@ impl Pipeline {
             tracker: Tracker::new(track_settings(config)),
             people: Vec::new(),
             last_stamp: None,
+            gravity: None,
             rgb: RgbImage::new(0, 0),
             searches: Vec::new(),
             tracked: Vec::new(),
@@ -176,6 +179,12 @@ impl Pipeline {
         self.settings = Settings::from(config);
         self.stages.lifter.set_judged(config.lifter.plausibility);
         self.tracker.set_settings(track_settings(config));
+    }
+
+    /// From the next image on, the direction of gravity in the camera optical frame; `None` where nobody knows it. With it the
+    /// lifter knows how the camera is tilted.
+    pub const fn set_gravity(&mut self, gravity: Option<UnitVector3<f64>>) {
+        self.gravity = gravity;
     }
 
     /// Forgets everybody and the time.
@@ -346,7 +355,7 @@ impl Pipeline {
             let after = (sample as f64 * period_secs * 1e9) as i64;
             let stamp = Stamp::from_nanoseconds(last.nanoseconds() + after);
             self.people.iter_mut().for_each(|person| person.window.see([None; JOINT_COUNT]));
-            self.stages.lifter.lift(stamp, &mut self.people)?;
+            self.stages.lifter.lift(stamp, self.gravity, &mut self.people)?;
             for (tracked, person) in self.tracked.iter().zip(&mut self.people) {
                 person.look_back(&self.settings, f64::from(tracked.score), camera, &mut earlier, Vec::new);
             }
@@ -394,7 +403,7 @@ impl Pipeline {
             for (tracked, person) in self.tracked.iter().zip(&mut self.people) {
                 person.window.see(window::on_plane(&tracked.keypoints, camera));
             }
-            self.stages.lifter.lift(stamp, &mut self.people)
+            self.stages.lifter.lift(stamp, self.gravity, &mut self.people)
         })?;
         observer.begin(Stage::Refine);
         let count = self.people.len();

@@ -19,6 +19,11 @@ impl Warning {
     pub fn new(kind: WarningKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
+
+    /// The frame that says where down is was not found for `reason`.
+    pub fn gravity_unknown(reason: impl fmt::Display) -> Self {
+        Self::new(WarningKind::GravityUnknown, format!("lifted without knowing where down is: {reason}"))
+    }
 }
 
 impl fmt::Display for Warning {
@@ -48,6 +53,8 @@ pub enum WarningKind {
     NetworkOutputRefused,
     /// A person who is seen could not be placed in space: too few keypoints, or the lifter's answer was no body.
     PersonNotPlaced,
+    /// TF does not know the frame that says where down is: lifted without knowing.
+    GravityUnknown,
     /// Another node found more people than are wanted: those with the lowest scores were left out.
     TooManyPeople,
 }
@@ -65,6 +72,7 @@ impl WarningKind {
             Self::BagDamaged => "bag_damaged",
             Self::NetworkOutputRefused => "network_output_refused",
             Self::PersonNotPlaced => "person_not_placed",
+            Self::GravityUnknown => "gravity_unknown",
             Self::TooManyPeople => "too_many_people",
         }
     }

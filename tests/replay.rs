@@ -13,7 +13,7 @@ use serde_json::Value;
 use stridepose::adapters::messages::stridepose::Keypoint;
 use stridepose::adapters::model_store::ModelStore;
 use stridepose::adapters::result_bag::read_result_bag;
-use stridepose::adapters::scene_bag::write_scene_pictures;
+use stridepose::adapters::scene_bag::{write_scene_bag, write_scene_pictures};
 use stridepose::commands::ConsoleArgs;
 use stridepose::commands::replay::{Overlap, Progress};
 use stridepose::config::Config;
@@ -254,6 +254,32 @@ fn the_demo_finds_the_people_it_made() {
         assert!(recall > least_recall, "{input}: {recall}");
         assert!(folder.path().join("result/overlay.png").is_file());
     }
+}
+
+#[test]
+fn a_frame_that_stands_upright_tells_the_lifter_where_down_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = folder.path().join("scene");
+    let settings = SceneSettings { people: 1, duration_secs: 2.0, pillar: None, ..SceneSettings::default() };
+    write_scene_bag(&settings, &scene).unwrap();
+    let run = |name: &str, asked: &[&str]| {
+        let output = folder.path().join(name);
+        let asked: Vec<&str> = asked.iter().flat_map(|asked| ["-p", asked]).collect();
+        let (code, summary) = replay(&scene, &output, folder.path(), &asked);
+        (code, summary, read_result_bag(&output, None).unwrap().sequence)
+    };
+    let (without, plain, untold) = run("without", &[]);
+    let (with, known, told) = run("odom", &["input.gravity:=tf", "input.gravity_frame:=odom"]);
+    let (unknown, warned, refused) = run("map", &["input.gravity:=tf", "input.gravity_frame:=map"]);
+    let (_, _, fixed) = run("fixed", &["input.gravity:=fixed", "input.tilt_deg:=30.0"]);
+    assert_eq!((without, with, unknown), (0, 0, 0), "nothing is lost");
+    assert!(plain["warnings"].as_object().unwrap().is_empty() && known["warnings"].as_object().unwrap().is_empty());
+    let warned = &warned["warnings"]["gravity_unknown"];
+    assert_eq!(warned["count"], 60, "{warned}");
+    assert!(warned["first"].as_str().unwrap().contains("\"map\" is not known"), "{warned}");
+    assert_eq!(refused, untold, "what is not known changes nothing");
+    assert_ne!(told, untold);
+    assert!(fixed != untold && fixed != told);
 }
 
 /// Decoding and the detector ahead, writing behind: the bytes are those of one thread that does one thing after the other.

@@ -3,6 +3,7 @@
 
 pub mod cdr;
 pub mod gpu;
+pub mod gravity;
 pub mod known_camera;
 pub mod messages;
 pub mod ros;

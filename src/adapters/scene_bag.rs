@@ -7,9 +7,11 @@ use nalgebra::Matrix3;
 
 use crate::adapters::bag::BagError;
 use crate::adapters::bag::writer::{BagWriter, Qos};
+use crate::adapters::messages::geometry_msgs::{Point, Quaternion, TransformStamped};
 use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, RegionOfInterestMessage};
 use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::stridepose::{Keypoint, KeypointArray, PersonKeypoints, SkeletonArray};
+use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::data::{BoundingBox, JointEstimate, JointState, KeypointsInImage, PersonEstimate, PoseEstimate, TrackId};
 use crate::geometry::CameraModel;
 use crate::render::encode_jpeg;
@@ -22,6 +24,9 @@ pub const TRUTH_TOPIC: &str = "/truth/skeletons";
 pub const PICTURE_TOPIC: &str = "/camera/image_raw/compressed";
 const KEYPOINTS_TOPIC: &str = "/camera/keypoints";
 const CAMERA_INFO_TOPIC: &str = "/camera/camera_info";
+const TF_TOPIC: &str = "/tf";
+/// Frame of the scene's world, z up: where the robot began to drive.
+pub const WORLD_FRAME: &str = "odom";
 const FRAME_ID: &str = "camera_optical_frame";
 /// The detector's layout: as most real ones, it has no pelvis, spine, thorax and head top.
 const LAYOUT: KeypointLayout = KeypointLayout::Coco17;
@@ -43,7 +48,9 @@ pub fn write_scene_bag(settings: &SceneSettings, output: &Path) -> Result<usize,
     let keypoints = writer.add_topic::<KeypointArray<'_>>(KEYPOINTS_TOPIC, Qos::Stream)?;
     let camera_info = writer.add_topic::<CameraInfo>(CAMERA_INFO_TOPIC, Qos::Stream)?;
     let truth = writer.add_topic::<SkeletonArray<'_>>(TRUTH_TOPIC, Qos::Stream)?;
+    let frames = writer.add_topic::<TfMessage<'_>>(TF_TOPIC, Qos::Stream)?;
     for image in &images {
+        writer.write(frames, image.stamp, &camera_frame(image))?;
         writer.write(camera_info, image.stamp, &info(&camera, image))?;
         writer.write(keypoints, image.stamp, &detected(image))?;
         let estimate = truth_of(image, &camera);
@@ -70,6 +77,7 @@ pub fn write_scene_pictures(
     let pictures = writer.add_topic::<CompressedImage<'_>>(PICTURE_TOPIC, Qos::Stream)?;
     let camera_info = writer.add_topic::<CameraInfo>(CAMERA_INFO_TOPIC, Qos::Stream)?;
     let truth = writer.add_topic::<SkeletonArray<'_>>(TRUTH_TOPIC, Qos::Stream)?;
+    let frames = writer.add_topic::<TfMessage<'_>>(TF_TOPIC, Qos::Stream)?;
     for (index, image) in images.iter_mut().enumerate() {
         let (picture, people) = painter.paint(image, &camera);
         let data = encode_jpeg(&picture, JPEG_QUALITY).map_err(|error| {
@@ -79,6 +87,7 @@ pub fn write_scene_pictures(
         for (person, rendered) in image.people.iter_mut().zip(people) {
             person.is_visible = rendered.is_visible;
         }
+        writer.write(frames, image.stamp, &camera_frame(image))?;
         writer.write(camera_info, image.stamp, &info(&camera, image))?;
         let header = Header { stamp: image.stamp, frame_id: FRAME_ID };
         writer.write(pictures, image.stamp, &CompressedImage { header, format: "jpeg", data: &data })?;
@@ -94,6 +103,19 @@ pub fn write_scene_pictures(
 fn scene_camera(settings: &SceneSettings) -> CameraModel {
     let focal_length_px = FOCAL_LENGTH_PER_WIDTH * f64::from(settings.width);
     CameraModel::pinhole(settings.width, settings.height, focal_length_px)
+}
+
+/// Where the robot is, and its camera with it.
+fn camera_frame(image: &SceneImage) -> TfMessage<'static> {
+    let world_from_camera = image.camera_from_world.inverse();
+    let (at, rotation) = (world_from_camera.translation.vector, world_from_camera.rotation);
+    let transform = TransformStamped {
+        header: Header { stamp: image.stamp, frame_id: WORLD_FRAME },
+        child_frame_id: FRAME_ID.into(),
+        translation: Point { x: at.x, y: at.y, z: at.z },
+        rotation: Quaternion { x: rotation.i, y: rotation.j, z: rotation.k, w: rotation.w },
+    };
+    TfMessage { transforms: vec![transform] }
 }
 
 fn info(camera: &CameraModel, image: &SceneImage) -> CameraInfo {

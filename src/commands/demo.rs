@@ -8,7 +8,7 @@ use super::evaluate::{self, ComparisonArgs, EvaluateArgs};
 use super::replay::{self, Overlap, SHEET_FILE, SUMMARY_FILE};
 use super::truth::TruthArgs;
 use super::{ConsoleArgs, Outcome, SetupArgs, print, refuse_bag};
-use crate::adapters::scene_bag::{TRUTH_TOPIC, write_scene_bag, write_scene_pictures};
+use crate::adapters::scene_bag::{TRUTH_TOPIC, WORLD_FRAME, write_scene_bag, write_scene_pictures};
 use crate::scene::SceneSettings;
 
 const SCENE_FOLDER: &str = "scene";
@@ -77,13 +77,16 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
             let bar = console.progress_bar(Some(settings.image_count() as u64), style)?;
             write_scene_pictures(&settings, &scene, &mut |done| bar.set_position(done as u64)).map_err(refuse_bag)?;
             bar.finish_and_clear();
-            if setup.config.is_none() {
-                setup.parameters.splice(0..0, OWN_NETWORKS.map(str::to_owned));
-            }
         }
         DemoInput::Keypoints => {
             write_scene_bag(&settings, &scene).map_err(refuse_bag)?;
         }
+    }
+    if setup.config.is_none() {
+        let networks = if args.input == DemoInput::Images { &OWN_NETWORKS[..] } else { &[] };
+        let networks = networks.iter().map(|&network| network.to_owned());
+        let gravity = ["input.gravity:=tf".to_owned(), format!("input.gravity_frame:={WORLD_FRAME}")];
+        setup.parameters.splice(0..0, gravity.into_iter().chain(networks));
     }
     let (config, store) = (setup.config()?, setup.store()?);
     let progress = replay::Progress::of_one(console)?;

@@ -1,6 +1,7 @@
 //! `stridepose replay BAG -o DIR`: the pipeline over a recorded bag. Several bags: [`super::replay_many`].
 
 mod detect_ahead;
+mod gravity;
 mod input;
 mod output;
 mod progress;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::detect_ahead::{DetectAhead, NextDetection};
+use self::gravity::GravitySource;
 use self::input::{Content, Input, Picture, Source};
 use self::output::{Answer, Message, Output};
 pub use self::progress::Progress;
@@ -121,6 +123,7 @@ pub fn replay(
     let mut bag = Bag::open(bag_path).map_err(refuse_bag)?;
     let source = Source::choose(&bag, &config.input)?;
     let engine = engine::build(config, store, source.feed()).map_err(Refused::because)?;
+    let (gravity, problems) = GravitySource::choose(&mut bag, &config.input).map_err(refuse_bag)?;
     let (give_picture, spare_pictures) = mpsc::channel();
     let (give_estimates, spare_estimates) = mpsc::channel();
     let give_back = (give_picture, give_estimates);
@@ -128,7 +131,10 @@ pub fn replay(
     let count = source.topics().source_count.unwrap_or(0);
     let mut written = Output::create(output, &config.output, &engine.pipeline, count, give_back)?;
     progress.begin_bag(count);
-    let mut run = Run::new(config, engine, source.topics(), spare_estimates, progress)?;
+    let mut run = Run::new(config, engine, source.topics(), gravity, spare_estimates, progress)?;
+    for problem in &problems {
+        run.warn(problem);
+    }
     bag_path.clone_into(&mut run.summary.input);
     let completeness = if overlap == Overlap::WhereThereIsACore
         && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
@@ -222,6 +228,7 @@ struct Run<'a> {
     /// Messages so far.
     messages: u64,
     next_detection: NextDetection,
+    gravity: GravitySource,
 }
 
 impl<'a> Run<'a> {
@@ -229,6 +236,7 @@ impl<'a> Run<'a> {
         config: &Config,
         engine: Engine,
         topics: &CameraTopics,
+        gravity: GravitySource,
         spare: Receiver<Estimates>,
         progress: &'a Progress,
     ) -> anyhow::Result<Self> {
@@ -255,6 +263,7 @@ impl<'a> Run<'a> {
             spare,
             messages: 0,
             next_detection: NextDetection::default(),
+            gravity,
         })
     }
 
@@ -290,8 +299,10 @@ impl<'a> Run<'a> {
     fn estimate(&mut self, input: Input) -> anyhow::Result<Answer> {
         let Input { stamp, frame_id, camera_info, content } = input;
         let pipeline = &mut self.engine.pipeline;
+        let gravity = self.gravity.at(&frame_id, stamp);
+        pipeline.set_gravity(gravity.as_ref().ok().copied().flatten());
         let mut picture = None;
-        let estimates = match (self.camera.of(&camera_info), content) {
+        let mut estimates = match (self.camera.of(&camera_info), content) {
             (Err(reason), content) => {
                 if let Content::Picture(Ok(decoded)) = content {
                     picture = Some(decoded.pixels);
@@ -316,6 +327,7 @@ impl<'a> Run<'a> {
                 estimates
             }
         };
+        estimates.now.warnings.extend(gravity.err());
         let camera = self.camera.last().cloned();
         if let Some(camera) = &camera {
             self.summary.camera.get_or_insert_with(|| camera.intrinsics().into());

@@ -14,7 +14,7 @@ mod text;
 
 pub use error::{ConfigError, Origin, Problem};
 pub use parameters::{
-    Config, DetectorConfig, GROUPS, InferenceConfig, InputConfig, KeypointsConfig, LifterConfig, NodeConfig,
+    Config, DetectorConfig, GROUPS, Gravity, InferenceConfig, InputConfig, KeypointsConfig, LifterConfig, NodeConfig,
     OutputConfig, PARAMETERS, Provider, RefineConfig, RefineMode, Reliability, Source, TrackConfig, Transport,
 };
 pub use spec::{Change, Kind, ParameterSpec, Value};

@@ -34,6 +34,18 @@ choices! {
 }
 
 choices! {
+    /// Who says where down is in the camera.
+    Gravity {
+        /// Nobody.
+        Unknown = "unknown",
+        /// TF, by a frame whose z axis points up.
+        Tf = "tf",
+        /// Two angles: the camera does not move.
+        Fixed = "fixed",
+    }
+}
+
+choices! {
     /// What the live node processes.
     Source {
         /// Images of the camera.
@@ -72,6 +84,14 @@ parameters! {
         camera_info_topic: String in 0..=255, default "", unit "", ReadOnly;
         /// Topic of 2D keypoints from another node, read instead of images; empty: images are read
         keypoints_topic: String in 0..=255, default "", unit "", ReadOnly;
+        /// Who says how the camera is tilted, which makes poses more exact: nobody, TF, or the two angles of a camera that stays
+        gravity: Gravity, default Unknown, unit "", ReadOnly;
+        /// Frame of TF whose z axis points up, as that of base_link on level ground and of odom do
+        gravity_frame: String in 1..=255, default "base_link", unit "", ReadOnly;
+        /// How far a camera that stays looks down
+        tilt_deg: f64 in -90.0..=90.0, default 0.0, unit "deg", Live;
+        /// How far a camera that stays is turned clockwise about its line of sight, seen from behind: its right side is lower
+        roll_deg: f64 in -180.0..=180.0, default 0.0, unit "deg", Live;
     }
 
     /// Finding people in an image
@@ -164,7 +184,7 @@ parameters! {
         model_folders: String in 0..=4000, default "", unit "", ReadOnly;
         /// Frame the skeletons are published in; empty: the camera's
         target_frame: String in 0..=255, default "", unit "", ReadOnly;
-        /// How long an image waits for the transform into the target frame
+        /// How long an image waits for the transform into the target frame, and for that of the gravity frame
         tf_timeout_secs: f64 in 0.0..=1.0, default 0.05, unit "s", Live;
         /// Publish each person's joints as TF frames
         publish_tf: bool, default false, unit "", Live;

@@ -5,7 +5,7 @@
 //! reaches and takes back the new ones. Streaming and whole-sequence evaluation of the same weights agree to 1e-4
 //! (`tests/networks.rs`).
 //!
-//! Network: inputs `features` `[people, FEATURE_COUNT]`, `past` `[people, levels * 2 * channels + kept]` (for each level
+//! Network: inputs `features` `[people, feature_count]`, `past` `[people, levels * 2 * channels + kept]` (for each level
 //! the row `t - 2d`, then `t - d`; then what its contract says it recalls); outputs `answers`
 //! `[people, heads * 85]` (for each look-ahead 17 × 3 root-relative joints in m, 17 lateral and 17 depth Laplace
 //! log-scales, ln m, in the axes of the virtual camera of the answered sample) and `rows`
@@ -23,7 +23,7 @@ use crate::network::{Network, NetworkError, TensorView};
 use crate::skeleton::{JOINT_COUNT, JointArray};
 use crate::stages::plausibility::{Discriminator, DiscriminatorFacts, Movement};
 use crate::stages::window::{
-    self, BodyMemory, FEATURE_COUNT, KeypointsOnPlane, Sample, SampleClock, SampleGrid, SampleKind,
+    self, BodyMemory, KeypointsOnPlane, PersonInImage, Sample, SampleClock, SampleGrid, SampleKind,
 };
 
 /// Temporal kernel size of a level.
@@ -38,6 +38,8 @@ const LOG_SCALE_RANGE: (f32, f32) = (-6.0, 1.0);
 /// Facts about the lifter's weights, from its contract.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LifterFacts {
+    /// Values of the feature rows that it takes, one of [`window::FEATURE_COUNTS`].
+    pub feature_count: usize,
     /// Image strides of the branches.
     pub image_strides: Vec<usize>,
     /// Dilations of the levels of every branch, in samples of the branch.
@@ -309,7 +311,7 @@ impl Lifter {
             ));
         }
         let past_widths @ (read, added) = facts.past_widths();
-        let wanted_inputs = [("features", FEATURE_COUNT), ("past", read)];
+        let wanted_inputs = [("features", facts.feature_count), ("past", read)];
         let wanted_outputs = [("answers", facts.lookaheads.len() * HEAD_VALUES), ("rows", added)];
         for (side, specs, wanted) in
             [("input", network.inputs(), wanted_inputs), ("output", network.outputs(), wanted_outputs)]
@@ -352,7 +354,8 @@ impl Lifter {
         Duration::from_secs_f64(self.facts.longest_lookahead() as f64 / window::MODEL_RATE_HZ)
     }
 
-    /// Lifts everybody of the image at `stamp`, each with the keypoints it was last given ([`PersonWindow::see`]). The answer
+    /// Lifts everybody of the image at `stamp`, each with the keypoints it was last given ([`PersonWindow::see`]); `gravity` is
+    /// its direction in the camera optical frame, where known. The answer
     /// is `None` for a person of whom nothing was ever seen, whose stamp does not advance, or for whom the network gave
     /// values that are not finite. What is told of earlier images lies in each person's window
     /// ([`PersonWindow::looked_back`]). At more than the model rate everybody has samples of the same images.
@@ -362,6 +365,7 @@ impl Lifter {
     pub fn lift<P: AsMut<PersonWindow>>(
         &mut self,
         stamp: Stamp,
+        gravity: Option<UnitVector3<f64>>,
         people: &mut [P],
     ) -> Result<&[Option<Lifted>], LiftError> {
         self.buffers.answers.clear();
@@ -374,13 +378,15 @@ impl Lifter {
             window.own_told = 0;
             let (clock, samples) = (&mut window.clock, &mut window.samples);
             samples.clear();
-            clock.image(stamp, &window.keypoints, is_kept, |sample| samples.push(sample));
+            let image = PersonInImage { stamp, keypoints: &window.keypoints, gravity, is_kept };
+            clock.image(image, |sample| samples.push(sample));
             if samples.len() > LONGEST_FILL {
                 let last = samples.pop();
                 let keypoints = window.keypoints;
                 *window = self.new_person();
                 window.see(keypoints);
-                window.clock.image(stamp, &keypoints, true, |_| ());
+                let image = PersonInImage { stamp, keypoints: &keypoints, gravity, is_kept: true };
+                window.clock.image(image, |_| ());
                 window.samples.extend(last);
             }
             rounds = rounds.max(window.samples.len());
@@ -443,10 +449,11 @@ impl Lifter {
         if batch.is_empty() {
             return Ok(());
         }
-        features.resize(batch.len() * FEATURE_COUNT, 0.0);
+        let feature_count = facts.feature_count;
+        features.resize(batch.len() * feature_count, 0.0);
         past.resize(batch.len() * past_width, 0.0);
         for ((row, features), past) in
-            batch.iter().zip(features.chunks_exact_mut(FEATURE_COUNT)).zip(past.chunks_exact_mut(past_width))
+            batch.iter().zip(features.chunks_exact_mut(feature_count)).zip(past.chunks_exact_mut(past_width))
         {
             window::write_features(&row.memory, &row.camera, &row.sample, features);
             let mut left = past;
@@ -457,7 +464,7 @@ impl Lifter {
             }
         }
         let outputs =
-            network.run(&[rows_of(features, batch.len(), FEATURE_COUNT)?, rows_of(past, batch.len(), past_width)?])?;
+            network.run(&[rows_of(features, batch.len(), feature_count)?, rows_of(past, batch.len(), past_width)?])?;
         let answer_width = facts.lookaheads.len() * HEAD_VALUES;
         let (answer_rows, added_rows) = check_outputs(&outputs, [answer_width, added_width], batch.len())?;
         let rows = answer_rows.chunks_exact(answer_width).zip(added_rows.chunks_exact(added_width));

@@ -11,10 +11,10 @@
 //! * [`write_features`] puts one sample into the person's virtual camera and lays it out for the network.
 //!
 //! Feature layout, [`FEATURE_COUNT`] values: for each of the 17 joints x, y (person sizes in the virtual
-//! camera), score, spread, age, present; then log size, centre x, y on the z = 1 plane, and the time since
-//! the previous sample in model periods.
+//! camera), score, spread, age, present; then log size, centre x, y on the z = 1 plane, the time since
+//! the previous sample in model periods, and the direction of gravity in the virtual camera, zeros where nobody knows it.
 
-use nalgebra::{Point2, Vector2};
+use nalgebra::{Point2, UnitVector3, Vector2};
 
 use crate::data::{Keypoint, KeypointsInImage, Stamp};
 use crate::geometry::{CameraModel, VirtualCamera};
@@ -22,8 +22,12 @@ use crate::skeleton::{JOINT_COUNT, Joint, JointArray};
 
 /// Values per joint in the feature row.
 pub const FEATURES_PER_JOINT: usize = 6;
+/// Length of the feature row of a lifter that is not told where down is.
+pub const FEATURE_COUNT_WITHOUT_GRAVITY: usize = JOINT_COUNT * FEATURES_PER_JOINT + 4;
 /// Length of one feature row.
-pub const FEATURE_COUNT: usize = JOINT_COUNT * FEATURES_PER_JOINT + 4;
+pub const FEATURE_COUNT: usize = FEATURE_COUNT_WITHOUT_GRAVITY + 3;
+/// Lengths of the rows that a lifter may take.
+pub const FEATURE_COUNTS: [usize; 2] = [FEATURE_COUNT_WITHOUT_GRAVITY, FEATURE_COUNT];
 /// Rate of the lifter's samples.
 pub const MODEL_RATE_HZ: f64 = 30.0;
 /// Ages saturate here.
@@ -115,6 +119,8 @@ pub enum SampleKind {
 pub struct Sample {
     /// Keypoints at this sample's time.
     pub keypoints: KeypointsOnPlane,
+    /// Direction of gravity in the camera optical frame, where known.
+    pub gravity: Option<UnitVector3<f64>>,
     /// Time since the previous kept sample, s; the model period for the first.
     pub step_secs: f64,
     /// Keep or peek.
@@ -140,6 +146,19 @@ impl SampleGrid {
     }
 }
 
+/// One person in one image.
+#[derive(Clone, Copy, Debug)]
+pub struct PersonInImage<'a> {
+    /// When it was taken.
+    pub stamp: Stamp,
+    /// What is seen of the person.
+    pub keypoints: &'a KeypointsOnPlane,
+    /// Direction of gravity in the camera optical frame, where known.
+    pub gravity: Option<UnitVector3<f64>>,
+    /// What the [`SampleGrid`] says of the image.
+    pub is_kept: bool,
+}
+
 /// Turns images at any rate into samples near the model rate.
 #[derive(Clone, Debug, Default)]
 pub struct SampleClock {
@@ -148,13 +167,13 @@ pub struct SampleClock {
 }
 
 impl SampleClock {
-    /// Calls `emit` for each sample that an image at `stamp` gives: first those filled in between, then
-    /// the image's own, always last. Nothing is emitted for a stamp that does not lie after the previous. `is_kept` is what
-    /// the [`SampleGrid`] says of the image.
-    pub fn image(&mut self, stamp: Stamp, keypoints: &KeypointsOnPlane, is_kept: bool, mut emit: impl FnMut(Sample)) {
+    /// Calls `emit` for each sample that an image gives: first those filled in between, then
+    /// the image's own, always last. Nothing is emitted for a stamp that does not lie after the previous.
+    pub fn image(&mut self, image: PersonInImage<'_>, mut emit: impl FnMut(Sample)) {
+        let PersonInImage { stamp, keypoints, gravity, is_kept } = image;
         let Some(kept_stamp) = self.last_kept else {
             let kind = if is_kept { SampleKind::Keep } else { SampleKind::Peek };
-            emit(Sample { keypoints: *keypoints, step_secs: MODEL_PERIOD_SECS, kind });
+            emit(Sample { keypoints: *keypoints, gravity, step_secs: MODEL_PERIOD_SECS, kind });
             if is_kept {
                 self.keep(stamp, keypoints);
             }
@@ -165,7 +184,7 @@ impl SampleClock {
             return;
         }
         if !is_kept {
-            emit(Sample { keypoints: *keypoints, step_secs: since_kept_secs, kind: SampleKind::Peek });
+            emit(Sample { keypoints: *keypoints, gravity, step_secs: since_kept_secs, kind: SampleKind::Peek });
             self.last_image = Some((stamp, *keypoints));
             return;
         }
@@ -175,11 +194,12 @@ impl SampleClock {
             let at_secs = step as f64 * step_secs;
             emit(Sample {
                 keypoints: self.between(kept_stamp, at_secs, stamp, keypoints),
+                gravity,
                 step_secs,
                 kind: SampleKind::Keep,
             });
         }
-        emit(Sample { keypoints: *keypoints, step_secs, kind: SampleKind::Keep });
+        emit(Sample { keypoints: *keypoints, gravity, step_secs, kind: SampleKind::Keep });
         self.keep(stamp, keypoints);
     }
 
@@ -284,12 +304,12 @@ fn mean(points: impl Iterator<Item = Point2<f64>>) -> Option<Point2<f64>> {
     (count > 0).then(|| Point2::from(sum / f64::from(count)))
 }
 
-/// Writes one feature row of [`FEATURE_COUNT`] values, all finite and bounded.
+/// Writes one feature row of [`FEATURE_COUNT`] values, or of those without gravity, all finite and bounded.
 ///
 /// # Panics
-/// When `row` has another length than [`FEATURE_COUNT`].
+/// When `row` has another length than [`FEATURE_COUNT`] or [`FEATURE_COUNT_WITHOUT_GRAVITY`].
 pub fn write_features(memory: &BodyMemory, camera: &VirtualCamera, sample: &Sample, row: &mut [f32]) {
-    assert_eq!(row.len(), FEATURE_COUNT, "a feature row has {FEATURE_COUNT} values");
+    assert!(FEATURE_COUNTS.contains(&row.len()), "a feature row has {FEATURE_COUNT} values, found {}", row.len());
     let (joints, person) = row.split_at_mut(JOINT_COUNT * FEATURES_PER_JOINT);
     for (joint, features) in joints.chunks_exact_mut(FEATURES_PER_JOINT).enumerate() {
         let keypoint = sample.keypoints[joint];
@@ -307,6 +327,10 @@ pub fn write_features(memory: &BodyMemory, camera: &VirtualCamera, sample: &Samp
     person[1] = camera.center_normalised().x.clamp(-2.0, 2.0) as f32;
     person[2] = camera.center_normalised().y.clamp(-2.0, 2.0) as f32;
     person[3] = (sample.step_secs / MODEL_PERIOD_SECS - 1.0).clamp(-1.0, 1.0) as f32;
+    let gravity = sample.gravity.map(|gravity| camera.virtual_from_camera() * gravity.into_inner());
+    for (feature, value) in person[4..].iter_mut().zip(&gravity.unwrap_or_default()) {
+        *feature = *value as f32;
+    }
 }
 
 /// Log of the spread in person sizes, about zero for a sharp peak of a common detector.
@@ -332,7 +356,8 @@ mod tests {
 
     fn samples((grid, clock): &mut Alone, nanoseconds: i64, keypoints: &KeypointsOnPlane) -> Vec<Sample> {
         let (stamp, mut samples) = (Stamp::from_nanoseconds(nanoseconds), Vec::new());
-        clock.image(stamp, keypoints, grid.keeps(stamp), |sample| samples.push(sample));
+        let image = PersonInImage { stamp, keypoints, gravity: None, is_kept: grid.keeps(stamp) };
+        clock.image(image, |sample| samples.push(sample));
         samples
     }
 
@@ -369,12 +394,12 @@ mod tests {
             if image % 9 == 4 {
                 clocks.push(SampleClock::default());
             }
-            let is_kept = grid.keeps(Stamp::from_nanoseconds(nanoseconds));
+            let stamp = Stamp::from_nanoseconds(nanoseconds);
+            let is_kept = grid.keeps(stamp);
             for clock in &mut clocks {
                 let mut kinds = Vec::new();
-                clock.image(Stamp::from_nanoseconds(nanoseconds), &person(0.0), is_kept, |sample| {
-                    kinds.push(sample.kind);
-                });
+                let seen = PersonInImage { stamp, keypoints: &person(0.0), gravity: None, is_kept };
+                clock.image(seen, |sample| kinds.push(sample.kind));
                 let wanted = if is_kept { SampleKind::Keep } else { SampleKind::Peek };
                 assert_eq!(kinds.last(), Some(&wanted), "image {image}");
             }
@@ -415,7 +440,8 @@ mod tests {
     #[test]
     fn a_hidden_joint_rides_along_and_ages() {
         let mut memory = BodyMemory::default();
-        let sample = |keypoints| Sample { keypoints, step_secs: MODEL_PERIOD_SECS, kind: SampleKind::Keep };
+        let sample =
+            |keypoints| Sample { keypoints, gravity: None, step_secs: MODEL_PERIOD_SECS, kind: SampleKind::Keep };
         memory.update(&sample(person(0.0))).unwrap();
         let mut moved = person(0.5);
         moved[Joint::LWrist.index()] = None;
@@ -430,9 +456,35 @@ mod tests {
     }
 
     #[test]
+    fn gravity_is_told_in_the_axes_of_the_virtual_camera_and_left_out_where_it_is_unknown() {
+        let mut memory = BodyMemory::default();
+        let gravity = UnitVector3::new_normalize(nalgebra::Vector3::new(0.1, 0.9, -0.3));
+        let mut sample =
+            Sample { keypoints: person(0.4), gravity: Some(gravity), step_secs: 0.03, kind: SampleKind::Keep };
+        let camera = memory.update(&sample).unwrap();
+        let row = |sample: &Sample, length: usize| {
+            let mut row = vec![7.0; length];
+            write_features(&memory, &camera, sample, &mut row);
+            row
+        };
+        let told = row(&sample, FEATURE_COUNT);
+        let wanted = camera.virtual_from_camera() * gravity.into_inner();
+        for (found, wanted) in told[FEATURE_COUNT_WITHOUT_GRAVITY..].iter().zip(&wanted) {
+            assert!((f64::from(*found) - wanted).abs() < 1e-6, "{found} instead of {wanted}");
+        }
+        // The person is to the right of the camera's axis: the virtual camera has other axes.
+        assert!((wanted.x - gravity.x).abs() > 0.05);
+        sample.gravity = None;
+        let untold = row(&sample, FEATURE_COUNT);
+        assert_eq!(untold[FEATURE_COUNT_WITHOUT_GRAVITY..], [0.0; 3]);
+        assert_eq!(untold[..FEATURE_COUNT_WITHOUT_GRAVITY], told[..FEATURE_COUNT_WITHOUT_GRAVITY]);
+        assert_eq!(row(&sample, FEATURE_COUNT_WITHOUT_GRAVITY), told[..FEATURE_COUNT_WITHOUT_GRAVITY]);
+    }
+
+    #[test]
     fn nothing_seen_gives_no_camera() {
         let mut memory = BodyMemory::default();
-        let sample = Sample { keypoints: [None; JOINT_COUNT], step_secs: 0.03, kind: SampleKind::Keep };
+        let sample = Sample { keypoints: [None; JOINT_COUNT], gravity: None, step_secs: 0.03, kind: SampleKind::Keep };
         assert!(memory.update(&sample).is_none());
     }
 }

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import TransformStamped
 from harness import LATCHED, SENSOR, SHARED, STREAM, NodeProcess, RosTest
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTransitions, GetState
@@ -228,8 +229,6 @@ class StreamTest(PeopleTest):
         self.assertEqual((compressed[-1].format, bytes(compressed[-1].data[:3])), ("jpeg", b"\xff\xd8\xff"))
 
     def test_target_frame_is_used_where_tf_knows_it(self):
-        from geometry_msgs.msg import TransformStamped
-
         self.start()
         heard = self.listen(SkeletonArray, "/stridepose/skeletons")
         lines = self.listen(DiagnosticArray, "/diagnostics")
@@ -257,6 +256,33 @@ class StreamTest(PeopleTest):
             self.spin_until(lambda: len(heard) > answered, "an answer")
             self.assertEqual(heard[-1].header.frame_id, "map")
             self.assertAlmostEqual(heard[-1].skeletons[0].joints[0].position.x - in_camera.x, 100.0, delta=0.1)
+
+    def test_a_gravity_frame_tells_where_down_is_where_tf_knows_it(self):
+        self.start()
+        heard = self.listen(SkeletonArray, "/stridepose/skeletons")
+        lines = self.listen(DiagnosticArray, "/diagnostics")
+        with NodeProcess(parameters={**KEYPOINTS, "input.gravity": "tf"}):
+            self.wait_for_subscriber(self.people)
+            self.wait_for_subscriber(self.infos)
+            self.send(0)
+            self.spin_until(lambda: heard, "an answer")
+            unknown = lambda: self.values(lines, "warnings").get("gravity_unknown", "")
+            self.spin_until(unknown, "what TF lacks in the diagnostics")
+            self.assertIn("base_link", unknown())
+            static = self.node.create_publisher(TFMessage, "/tf_static", LATCHED)
+            transform = TransformStamped(child_frame_id="camera_optical_frame")
+            transform.header.frame_id = "base_link"
+            rotation = transform.transform.rotation
+            rotation.x, rotation.y, rotation.z, rotation.w = -0.5, 0.5, -0.5, 0.5
+            static.publish(TFMessage(transforms=[transform]))
+            self.wait_for_subscriber(static)
+            self.spin_for(0.5)
+            before, answered = unknown(), len(heard)
+            for index in range(1, 4):
+                self.send(index)
+                self.spin_until(lambda: len(heard) >= answered + index, "an answer")
+            self.spin_for(2.5)
+            self.assertEqual(unknown(), before, "it is known now")
 
     def test_broken_images_do_no_harm(self):
         images = self.node.create_publisher(Image, "/image", SENSOR)

@@ -23,6 +23,7 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
         noise,
         standing_share: 0.0,
         occluded_share: 0.75,
+        gravity_share: 0.0,
         semi_supervised: false,
     };
     let learn = LearnSettings {

@@ -140,7 +140,7 @@ fn measure(network: &LifterNetwork, size: &LifterSize, settings: &AdaptSettings,
     let validation = validation(network, size, settings, data);
     for (persons, is_moving) in [("moving", true), ("standing", false)] {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4), Hidden::Gap(15)] {
-            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0 };
+            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
             let score = validation.score(|clip: &Clip| clip.is_moving() == is_moving, &condition);
             if score.poses == 0 {
                 continue;
@@ -189,7 +189,7 @@ pub(crate) fn own(network: &LifterNetwork, size: &LifterSize, sequences: &[Keypo
     let (mut sums, mut all) = ([0.0; 3], 0.0);
     for chunk in sequences.iter().flat_map(|sequence| sequence.samples.chunks(CHUNK)) {
         let (keypoints, step_secs): (Vec<_>, Vec<_>) = chunk.iter().copied().unzip();
-        let rows = batch::watch(&keypoints, &step_secs);
+        let rows = batch::watch(&keypoints, &step_secs, None);
         let mut values = vec![0.0; rows.len() * LOOKAHEADS.len() * POSE_VALUES];
         let mut weights = vec![0.0; rows.len() * LOOKAHEADS.len()];
         let mut measured = 0.0;

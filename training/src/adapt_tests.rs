@@ -31,6 +31,7 @@ fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
         noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
         standing_share: 0.0,
         occluded_share: 0.75,
+        gravity_share: 0.0,
         semi_supervised: false,
     };
     AdaptSettings {

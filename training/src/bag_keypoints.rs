@@ -12,7 +12,7 @@ use stridepose::adapters::result_writer::{CAMERA_INFO_TOPIC, SKELETONS_TOPIC};
 use stridepose::data::Stamp;
 use stridepose::geometry::CameraModel;
 use stridepose::stages::track::{TrackSettings, Tracker};
-use stridepose::stages::window::{self, KeypointsOnPlane, SampleClock, SampleGrid, SampleKind};
+use stridepose::stages::window::{self, KeypointsOnPlane, PersonInImage, SampleClock, SampleGrid, SampleKind};
 
 use crate::keypoint_sequence::KeypointSequence;
 
@@ -124,7 +124,8 @@ impl People {
         for person in tracked {
             let (grid, clock, samples) = self.now.entry(person.id.0).or_default();
             let keypoints = window::on_plane(&person.keypoints, &camera);
-            clock.image(message.stamp, &keypoints, grid.keeps(message.stamp), |sample| {
+            let (stamp, is_kept) = (message.stamp, grid.keeps(message.stamp));
+            clock.image(PersonInImage { stamp, keypoints: &keypoints, gravity: None, is_kept }, |sample| {
                 if sample.kind == SampleKind::Keep {
                     samples.push((sample.keypoints, sample.step_secs));
                 }

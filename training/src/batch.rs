@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use nalgebra::Vector3;
+use nalgebra::{UnitVector3, Vector3};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -72,6 +72,8 @@ pub struct BatchSettings {
     pub standing_share: f64,
     /// Share of clips in which keypoints are hidden (explicit occlusion training). Joints that a layout lacks are always hidden.
     pub occluded_share: f64,
+    /// Share of clips in which it is known where down is.
+    pub gravity_share: f64,
     /// Whether half of the clips are drawn from persons without labels, where there are any.
     pub semi_supervised: bool,
 }
@@ -153,13 +155,15 @@ pub(crate) fn draw_part(draw: &Draw<'_>, of_batch: Range<usize>) -> Batch {
         match unlabelled {
             Some(unlabelled) if clip >= labelled => {
                 let (detected, step_secs) = unlabelled.draw(length, noise, settings, &mut rng);
-                DrawnClip::Unlabelled { rows: watch(&hide(&detected, &mut rng), &step_secs), detected }
+                DrawnClip::Unlabelled { rows: watch(&hide(&detected, &mut rng), &step_secs, None), detected }
             }
             _ => {
                 let drawn = corpus.draw(settings.standing_share, &mut rng);
                 let scene = scene::draw(drawn, length, &settings.scene, &mut rng);
                 let detected = detect(&scene, noise, settings, &mut rng);
-                DrawnClip::Labelled(observe(&scene, &hide(&detected, &mut rng)))
+                let seen = hide(&detected, &mut rng);
+                let gravity = rng.random_bool(settings.gravity_share).then(|| scene.known_gravity(&mut rng));
+                DrawnClip::Labelled(observe(&scene, &seen, gravity.as_deref()))
             }
         }
     };
@@ -223,15 +227,18 @@ pub struct ObservedRow {
     pub target: JointArray<Vector3<f64>>,
 }
 
-/// Runs the pipeline's `window` stage over keypoints, `step_secs` apart.
-pub fn watch(keypoints: &[KeypointsOnPlane], step_secs: &[f64]) -> Vec<SeenRow> {
+/// Runs the pipeline's `window` stage over keypoints, `step_secs` apart, with the direction of gravity in the camera where it
+/// is known.
+pub fn watch(keypoints: &[KeypointsOnPlane], step_secs: &[f64], gravity: Option<&[UnitVector3<f64>]>) -> Vec<SeenRow> {
     let mut memory = BodyMemory::default();
     let nowhere = VirtualCamera::looking_at(nalgebra::Point2::origin(), 0.2);
     keypoints
         .iter()
         .zip(step_secs)
-        .map(|(keypoints, step_secs)| {
-            let sample = Sample { keypoints: *keypoints, step_secs: *step_secs, kind: SampleKind::Keep };
+        .enumerate()
+        .map(|(time, (keypoints, step_secs))| {
+            let gravity = gravity.map(|gravity| gravity[time]);
+            let sample = Sample { keypoints: *keypoints, gravity, step_secs: *step_secs, kind: SampleKind::Keep };
             let camera = memory.update(&sample);
             let mut features = [0.0; FEATURE_COUNT];
             if let Some(camera) = &camera {
@@ -243,8 +250,12 @@ pub fn watch(keypoints: &[KeypointsOnPlane], step_secs: &[f64]) -> Vec<SeenRow> 
 }
 
 /// The same over a scene, of which the truth is known.
-pub fn observe(scene: &Scene, keypoints: &[KeypointsOnPlane]) -> Vec<ObservedRow> {
-    watch(keypoints, &scene.step_secs)
+pub fn observe(
+    scene: &Scene,
+    keypoints: &[KeypointsOnPlane],
+    gravity: Option<&[UnitVector3<f64>]>,
+) -> Vec<ObservedRow> {
+    watch(keypoints, &scene.step_secs, gravity)
         .into_iter()
         .zip(&scene.joints_in_camera)
         .map(|(seen, joints)| {

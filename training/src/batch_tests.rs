@@ -45,6 +45,7 @@ fn settings(semi_supervised: bool) -> BatchSettings {
         noise,
         standing_share: 0.0,
         occluded_share: 0.75,
+        gravity_share: 0.0,
         semi_supervised,
     }
 }
@@ -152,7 +153,7 @@ fn the_truth_projects_onto_the_keypoints() {
         if rng.random_bool(settings.occluded_share) {
             occlusion::occlude(&mut seen, 0.0, &mut rng);
         }
-        write_targets(&mut untouched, clip, &observe(&scene, &seen));
+        write_targets(&mut untouched, clip, &observe(&scene, &seen, None));
     }
     let rows = batch.weights.len() / LOOKAHEADS.len();
     let answers: Vec<f32> = untouched

@@ -1,10 +1,10 @@
 //! From a trained network to the files of a model folder.
 //!
-//! * `streaming.onnx`: one sample of each person. Inputs `features` `[people, 106]` and `past`
+//! * `streaming.onnx`: one sample of each person. Inputs `features` `[people, 109]` and `past`
 //!   `[people, levels * 2 * channels + kept]`, for each level the rows `t - 2d` and `t - d` of its input, then what was kept
 //!   for the hindsight at `t - 12`; outputs `answers` `[people, heads * 85]` and `rows` `[people, levels * channels + kept]`,
 //!   each level's input at `t` and what is kept of it, which the host puts into its rings.
-//! * `sequence.onnx`: a whole sequence of one person, `features` `[samples, 106]` to `answers`.
+//! * `sequence.onnx`: a whole sequence of one person, `features` `[samples, 109]` to `answers`.
 //! * `golden.json`: features and the trainer's own answers, for the test that all three agree.
 //! * `model.yaml`: the contract that the program checks the graph against.
 

@@ -3,6 +3,7 @@
 //! The contract is read as the program reads it; the graph must have its checksum. The weights are those of
 //! `streaming.onnx`, bit by bit, and the sizes are those that their shapes say.
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use stridepose::adapters::model_store::hexadecimal;
 use stridepose::model::{ModelContract, ModelTask};
 use stridepose::stages::lift::{LifterFacts, Recall};
+use stridepose::stages::window::FEATURE_COUNT;
 
 use crate::export::CONTRACT_FILE;
 use crate::network::{DILATIONS, HINDSIGHT, LOOKAHEADS, LifterNetwork, LifterSize, TemporalNetwork};
@@ -108,7 +110,9 @@ fn network(constants: &Constants, facts: &LifterFacts, device: &Device) -> anyho
     let mut used = 0;
     network.for_each_linear(image_strides, &mut |name, linear| {
         used += 2;
-        replace(linear, constants, name)
+        // Features that the weights do not know count nothing until they learn.
+        let unknown = if matches!(name, "encode" | "join") { facts.feature_count..FEATURE_COUNT } else { 0..0 };
+        replace(linear, constants, name, unknown)
     })?;
     anyhow::ensure!(
         used == constants.len(),
@@ -131,17 +135,28 @@ fn constant<'a>(constants: &'a Constants, name: &str) -> anyhow::Result<&'a Cons
     constants.get(name).with_context(|| format!("the graph has no {name}: it is none of this trainer's lifters"))
 }
 
-fn replace(linear: &mut Linear, constants: &Constants, name: &str) -> anyhow::Result<()> {
+/// Puts the values of the matrix `name` into `linear`, zeros into the rows `unknown` that it lacks.
+fn replace(linear: &mut Linear, constants: &Constants, name: &str, unknown: Range<usize>) -> anyhow::Result<()> {
     let [input, output] = linear.weight.dims();
+    let known = input - unknown.len();
     let checked = |part: &str, wanted: &[usize]| {
         let name = format!("{name}_{part}");
         let constant = constant(constants, &name)?;
         anyhow::Ok(TensorData::new(constant.checked(&name, wanted)?, wanted.to_vec()))
     };
     let device = linear.weight.val().device();
-    let weight = checked("weight", &[input, output])?;
+    let weight = Tensor::<2>::from_data(checked("weight", &[known, output])?, &device);
     let bias = checked("bias", &[output])?;
-    linear.weight = Param::from_tensor(Tensor::from_data(weight, &device));
+    let weight = if unknown.is_empty() {
+        weight
+    } else {
+        let before = weight.clone().narrow(0, 0, unknown.start);
+        let zeros = Tensor::zeros([unknown.len(), output], &device);
+        let after = (unknown.start < known).then(|| weight.narrow(0, unknown.start, known - unknown.start));
+        Tensor::cat([before, zeros].into_iter().chain(after).collect(), 0)
+    };
+    // Through plain data: a parameter is a leaf.
+    linear.weight = Param::from_tensor(Tensor::from_data(weight.into_data(), &device));
     linear.bias = Some(Param::from_tensor(Tensor::from_data(bias, &device)));
     Ok(())
 }

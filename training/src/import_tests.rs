@@ -6,7 +6,7 @@ use crate::calibrate::HeadCalibration;
 use crate::export;
 use crate::network::Rows;
 use serde::Deserialize;
-use stridepose::stages::window::FEATURE_COUNT;
+use stridepose::stages::window::{FEATURE_COUNT, FEATURE_COUNT_WITHOUT_GRAVITY};
 
 fn size() -> LifterSize {
     LifterSize { image_strides: vec![1, 3], encoder: 24, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 12 }
@@ -77,6 +77,45 @@ fn what_was_exported_answers_bit_by_bit_as_before() {
 }
 
 #[test]
+fn weights_that_know_no_gravity_answer_as_before_whatever_they_are_told() {
+    let (folder, mut network) = (tempfile::tempdir().unwrap(), network());
+    network
+        .for_each_linear(&size().image_strides, &mut |name, linear| {
+            if matches!(name, "encode" | "join") {
+                let weight = linear.weight.val();
+                let rows = weight.dims()[0] - FEATURE_COUNT;
+                let known = weight.clone().narrow(0, 0, FEATURE_COUNT_WITHOUT_GRAVITY);
+                let others = (rows > 0).then(|| weight.narrow(0, FEATURE_COUNT, rows));
+                linear.weight = Param::from_tensor(Tensor::cat([known].into_iter().chain(others).collect(), 0));
+            }
+            Ok(())
+        })
+        .unwrap();
+    let graph = export::streaming(&network, &size());
+    let exported = self::exported().0;
+    let text = std::fs::read_to_string(exported.path().join("model.yaml")).unwrap();
+    let text = text.replace("feature_count: 109", "feature_count: 106");
+    std::fs::write(folder.path().join("model.yaml"), text).unwrap();
+    replace_graph(folder.path(), &graph);
+
+    let grown = lifter(folder.path(), &Device::flex()).unwrap();
+    assert_eq!(grown.size, size());
+    let told = features();
+    let mut untold = told.clone();
+    untold.chunks_exact_mut(FEATURE_COUNT).for_each(|row| row[FEATURE_COUNT_WITHOUT_GRAVITY..].fill(0.0));
+    let before: Vec<f32> =
+        untold.chunks_exact(FEATURE_COUNT).flat_map(|row| &row[..FEATURE_COUNT_WITHOUT_GRAVITY]).copied().collect();
+    let before = Tensor::<1>::from_data(TensorData::from(before.as_slice()), &Device::flex());
+    let before = network.forward(before.reshape([40, FEATURE_COUNT_WITHOUT_GRAVITY]), &size(), 1, Rows::All);
+    let before = export::floats(before);
+    for features in [told, untold] {
+        for (found, wanted) in answers(&grown.network, &size(), &features).iter().zip(&before) {
+            assert!((found - wanted).abs() < 1e-5, "{found} instead of {wanted}");
+        }
+    }
+}
+
+#[test]
 fn the_shipped_lifter_gives_its_golden_answers() {
     #[derive(Deserialize)]
     struct Golden {
@@ -105,7 +144,7 @@ fn another_contract_is_refused_with_both_sides() {
         ("lookahead: 4", "lookahead: 5", ["[0, 5, 12]", "[0, 4, 12]"]),
         ("    - 12\n", "    - 11\n", ["[11]", "[12]"]),
         ("channels: 101", "channels: 102", ["101", "102"]),
-        ("feature_count: 106", "feature_count: 105", ["105", "106"]),
+        ("feature_count: 109", "feature_count: 108", ["108", "109"]),
         ("branch_channels: 8", "branch_channels: 9", ["8 channels", "says 9"]),
         ("joint_set: h36m_17", "joint_set: coco_17", ["coco_17", "h36m_17"]),
     ] {

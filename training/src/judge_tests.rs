@@ -68,6 +68,7 @@ fn a_short_training_tells_broken_movements_from_whole_ones() {
         noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
         standing_share: 0.0,
         occluded_share: 0.0,
+        gravity_share: 0.0,
         semi_supervised: false,
     };
     let settings = JudgeSettings {

@@ -1,7 +1,7 @@
 //! Multi-stride temporal convolutional network (paper, section on multi-stride TCNs; DESIGN sizes are ours).
 //!
 //! ```text
-//! features [rows, 106] -> encoder (per image) -> branch of image stride 1, 2, 4, 8 -> fuse -> head
+//! features [rows, 109] -> encoder (per image) -> branch of image stride 1, 2, 4, 8 -> fuse -> head
 //!                                                                              fuse 12 images ago -> hindsight
 //! ```
 //! A branch is three causal levels of kernel 3 with dilations 1, 3, 9 on its own samples, so at 30 Hz the

@@ -254,6 +254,7 @@ mod tests {
             std::array::from_fn(|joint| Vector3::new(0.1 * joint as f64 - 0.8, 0.05 * joint as f64, 4.0));
         Scene {
             joints_in_camera: vec![joints; rows],
+            gravity_in_camera: vec![Vector3::y_axis(); rows],
             keypoints: vec![joints.map(|joint| Some(Point2::new(joint.x / joint.z, joint.y / joint.z))); rows],
             step_secs: vec![1.0 / 30.0; rows],
         }

@@ -42,7 +42,8 @@ fn what_is_seen_puts_a_lifter_right_that_knows_one_posture() {
     let size = LifterSize { image_strides: vec![1], encoder: 8, branch: 8, fuse: 8, fuse_residuals: 2, hindsight: 8 };
     let network = upright(&size);
     let validation = Validation { network: &network, size: &size, clips: &clips, noise: &noise, scenes_per_clip: 6 };
-    let condition = Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0 };
+    let condition =
+        Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0, knows_gravity: false };
     let calibration = HeadCalibration { lookahead: 0, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
     let found = study(&validation, |clip| clip.subject != "also still", &condition, &calibration);
 

@@ -47,12 +47,13 @@ pub fn score(
     let (network, facts) = load(graph, contract)?;
     let mut lifter = Lifter::new(facts, Box::new(network))?;
     let (mut sum, mut aligned, mut poses) = (0.0, 0.0, 0_usize);
-    for ValidationScene { scene, keypoints, .. } in validation.scenes(of, condition) {
+    for ValidationScene { scene, keypoints, gravity, .. } in validation.scenes(of, condition) {
         let mut window = lifter.new_person();
         for (time, (keypoints, joints)) in keypoints.iter().zip(&scene.joints_in_camera).enumerate() {
             window.see(*keypoints);
-            let answer =
-                lifter.lift(validate::stamp(time), std::slice::from_mut(&mut window))?.first().copied().flatten();
+            let gravity = gravity.as_ref().map(|gravity| gravity[time]);
+            let people = std::slice::from_mut(&mut window);
+            let answer = lifter.lift(validate::stamp(time), gravity, people)?.first().copied().flatten();
             if let Some(answer) = answer.filter(|_| condition.hidden.is_scored(time)) {
                 let (answer, truth) = (answer.now.joints_from_root, scene::from_root(joints));
                 sum += validate::mean_distance(&answer, &truth);

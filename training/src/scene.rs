@@ -4,8 +4,9 @@
 //! Everything after the camera stage lives on the undistorted z = 1 plane, so the lens is drawn only as a
 //! field of view. The camera may move as on a robot: it drives, pans and nods.
 
-use nalgebra::{Matrix3, Point2, Rotation3, Vector3};
+use nalgebra::{Matrix3, Point2, Rotation3, UnitVector3, Vector3};
 use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
 use stridepose::skeleton::{Joint, JointArray};
 use stridepose::stages::window::MODEL_RATE_HZ;
 
@@ -15,6 +16,8 @@ use crate::posture::PostureChange;
 
 /// Nearer than this to the camera plane nothing is projected.
 const NEAREST_M: f64 = 0.2;
+/// Standard deviation of the error with which a robot knows its camera's tilt, about each axis, rad: 1.7°.
+const TILT_ERROR_RAD: f64 = 0.03;
 
 /// How clips are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +39,22 @@ pub struct SceneSettings {
 pub struct Scene {
     /// True joints in the camera optical frame, m.
     pub joints_in_camera: Vec<JointArray<Vector3<f64>>>,
+    /// True direction of gravity in the camera optical frame.
+    pub gravity_in_camera: Vec<UnitVector3<f64>>,
     /// True keypoints on the z = 1 plane; `None` outside the image.
     pub keypoints: Vec<JointArray<Option<Point2<f64>>>>,
     /// Time since the previous sample, s.
     pub step_secs: Vec<f64>,
+}
+
+impl Scene {
+    /// The direction of gravity as a robot knows it: its camera is mounted a little otherwise than its description says, by
+    /// 0.03 rad about each axis (standard deviation), the same in the whole scene.
+    pub fn known_gravity(&self, rng: &mut impl Rng) -> Vec<UnitVector3<f64>> {
+        let mut draw = || -> f64 { TILT_ERROR_RAD * rng.sample::<f64, _>(StandardNormal) };
+        let error = Rotation3::from_scaled_axis(Vector3::new(draw(), draw(), draw()));
+        self.gravity_in_camera.iter().map(|gravity| error * gravity).collect()
+    }
 }
 
 /// Draws `length` samples of `clip`.
@@ -64,9 +79,12 @@ pub fn draw(clip: &Clip, length: usize, settings: &SceneSettings, rng: &mut impl
         .collect();
     let camera = Camera::draw(&world, rng);
     let mut elapsed = 0.0;
-    let mut scene = Scene { joints_in_camera: Vec::new(), keypoints: Vec::new(), step_secs };
+    let mut scene =
+        Scene { joints_in_camera: Vec::new(), gravity_in_camera: Vec::new(), keypoints: Vec::new(), step_secs };
     for (pose, step) in world.iter().zip(&scene.step_secs) {
-        let joints = camera.see(pose, elapsed);
+        let camera_from_world = camera.rotation(elapsed);
+        let joints = camera.see(pose, &camera_from_world, elapsed);
+        scene.gravity_in_camera.push(UnitVector3::new_normalize(-camera_from_world.column(2)));
         scene.keypoints.push(joints.map(|joint| camera.project(&joint)));
         scene.joints_in_camera.push(joints);
         elapsed += step;
@@ -152,7 +170,8 @@ impl Camera {
         }
     }
 
-    fn see(&self, pose: &WorldPose, elapsed: f64) -> JointArray<Vector3<f64>> {
+    /// Rotation from the world to the camera.
+    fn rotation(&self, elapsed: f64) -> Matrix3<f64> {
         let sway = (self.sway_rate * elapsed + self.sway_phase).sin();
         let yaw = self.yaw + self.pan_amplitude * sway;
         let pitch = self.pitch + self.nod_amplitude * sway;
@@ -161,8 +180,12 @@ impl Camera {
         let down = forward.cross(&right);
         let level = Matrix3::from_rows(&[right.transpose(), down.transpose(), forward.transpose()]);
         let roll = Rotation3::from_axis_angle(&Vector3::z_axis(), self.roll);
+        roll.matrix() * level
+    }
+
+    fn see(&self, pose: &WorldPose, camera_from_world: &Matrix3<f64>, elapsed: f64) -> JointArray<Vector3<f64>> {
         let position = self.position + self.velocity * elapsed;
-        pose.map(|joint| roll * (level * (joint - position)))
+        pose.map(|joint| camera_from_world * (joint - position))
     }
 
     fn project(&self, joint: &Vector3<f64>) -> Option<Point2<f64>> {
@@ -210,6 +233,30 @@ mod tests {
         }
         // A camera that looks almost straight down has no up.
         assert!(upright >= 45, "up is up in {upright} of 50 scenes");
+    }
+
+    #[test]
+    fn gravity_points_from_head_to_foot_and_is_known_but_roughly() {
+        // Straight up, whatever the camera does.
+        let pose: WorldPose = std::array::from_fn(|joint| Vector3::new(0.0, 0.0, 0.1 * joint as f64));
+        let clip = Clip { poses: vec![pose; 10], ..standing() };
+        let mut errors = Vec::new();
+        for seed in 0..200 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let scene = draw(&clip, 20, &SETTINGS, &mut rng);
+            for (joints, gravity) in scene.joints_in_camera.iter().zip(&scene.gravity_in_camera) {
+                let down = (joints[0] - joints[Joint::Head.index()]).normalize();
+                assert!((down - gravity.into_inner()).norm() < 1e-9);
+            }
+            let known = scene.known_gravity(&mut rng);
+            let angle = |time: usize| known[time].angle(&scene.gravity_in_camera[time]);
+            assert!((angle(0) - angle(19)).abs() < 0.05, "one mount a scene");
+            errors.push(angle(0));
+        }
+        let rms = (errors.iter().map(|error| error * error).sum::<f64>() / errors.len() as f64).sqrt();
+        // Two of the three axes count: what turns about gravity changes nothing.
+        let wanted = TILT_ERROR_RAD * 2.0_f64.sqrt();
+        assert!((rms / wanted - 1.0).abs() < 0.15, "{rms} instead of {wanted}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! that the network states.
 
 use burn::prelude::*;
-use nalgebra::{Point3, Vector3};
+use nalgebra::{Point3, UnitVector3, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ const LENGTH: usize = 120;
 const WARM_UP: usize = 30;
 /// Scenes are forwarded together in batches of this many.
 const SCENES_AT_ONCE: usize = 16;
+/// Makes the draw of the tilt's error another one than that of the scene.
+const GRAVITY_SEED: u64 = 1 << 48;
 
 /// What the detector sees.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,6 +54,8 @@ pub struct Condition {
     pub hidden: Hidden,
     /// Playback speed.
     pub speed: f64,
+    /// Whether it is known where down is, as well as a robot knows it.
+    pub knows_gravity: bool,
 }
 
 /// Mean errors under one condition.
@@ -139,7 +143,7 @@ impl<N: TemporalNetwork> Validation<'_, N> {
             drawn.clear();
         };
         for scene in self.scenes(of, condition) {
-            let rows = batch::observe(&scene.scene, &scene.keypoints);
+            let rows = batch::observe(&scene.scene, &scene.keypoints, scene.gravity.as_deref());
             drawn.push((scene, rows));
             if drawn.len() == SCENES_AT_ONCE {
                 flush(&mut drawn);
@@ -165,8 +169,8 @@ impl<N: TemporalNetwork> Validation<'_, N> {
         let clips = self.clips.iter().enumerate();
         let clips = clips.filter(move |(_, clip)| clip.split == Split::Validation && of(clip));
         clips.flat_map(|(index, clip)| (0..self.scenes_per_clip).map(move |scene| (index, clip, scene))).map(
-            move |(index, clip, scene)| {
-                let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene as u64);
+            move |(index, clip, scene_index)| {
+                let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene_index as u64);
                 let scene = scene::draw(clip, LENGTH, &settings, &mut rng);
                 let mut keypoints = noise::detect(&scene, self.noise, &detector, &mut rng);
                 occlusion::mask_layout(&mut keypoints, condition.layout);
@@ -174,7 +178,10 @@ impl<N: TemporalNetwork> Validation<'_, N> {
                     Hidden::Share(share) => occlusion::mask_points(&mut keypoints, share, &mut rng),
                     Hidden::Gap(length) => occlusion::mask_run(&mut keypoints, LENGTH - length..LENGTH),
                 }
-                ValidationScene { clip, scene, keypoints }
+                // Drawn beside the rest, so that a scene is the same whether its camera knows where down is or not.
+                let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene_index as u64 + GRAVITY_SEED);
+                let gravity = condition.knows_gravity.then(|| scene.known_gravity(&mut rng));
+                ValidationScene { clip, scene, keypoints, gravity }
             },
         )
     }
@@ -237,6 +244,8 @@ pub(crate) struct ValidationScene<'a> {
     pub scene: Scene,
     /// What the detector sees of it.
     pub keypoints: Vec<KeypointsOnPlane>,
+    /// The direction of gravity as the camera knows it.
+    pub gravity: Option<Vec<UnitVector3<f64>>>,
 }
 
 /// A validation scene with the network's answers.

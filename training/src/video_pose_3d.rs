@@ -2,7 +2,7 @@
 //! images, 1024 channels wide or narrower.
 //!
 //! ```text
-//! features [rows, 106] -> expansion of kernel 3 -> four residual levels of kernel 3 and dilations 3, 9, 27, 81 -> answers
+//! features [rows, 109] -> expansion of kernel 3 -> four residual levels of kernel 3 and dilations 3, 9, 27, 81 -> answers
 //! ```
 //! It gets the features, answers and losses of the multi-stride network and is trained in the same way: the second matrix of
 //! a residual starts at zero instead of batch norm, and nothing is dropped out, which with so little training only slows.

@@ -14,6 +14,7 @@ mod mcap;
 pub mod rosbag2_metadata;
 mod storage;
 mod topic_choice;
+mod transform_source;
 pub mod writer;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use image_source::{CameraImage, ImageSource, ImageVisitor};
 pub use keypoint_source::{CameraKeypoints, KeypointSource, KeypointVisitor};
 pub use storage::{BagMessage, Topic};
 pub use topic_choice::{CameraTopics, TopicRequest, choose_image_topics, choose_keypoint_topics};
+pub use transform_source::{LONGEST_GAP_SECS, read_transforms, take_in_transforms, transform_topics};
 
 use rosbag2_metadata::Metadata;
 use storage::{Loss, Storage};

@@ -34,7 +34,7 @@ use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::visualization_msgs::MarkerArray;
 use crate::adapters::messages::{Message, from_cdr, to_cdr};
 use crate::adapters::model_store::ModelStore;
-use crate::config::{Reliability, Source, Transport, Value};
+use crate::config::{Gravity, Reliability, Source, Transport, Value};
 use crate::data::Stamp;
 
 const NAME: &str = "stridepose";
@@ -512,7 +512,7 @@ impl Live {
             Reliability::BestEffort => QosProfile::sensor_data().keep_last(QUEUE).best_effort(),
             Reliability::Reliable => QosProfile::sensor_data().keep_last(QUEUE).reliable(),
         };
-        let wants_tf = !config.node.target_frame.is_empty();
+        let wants_tf = !config.node.target_frame.is_empty() || config.input.gravity == Gravity::Tf;
         let shared = shared.clone();
         let runtime = tokio::runtime::Handle::current();
         self.spinner

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nalgebra::Isometry3;
+use nalgebra::{Isometry3, UnitVector3};
 
 use super::diagnostics::WorkerFacts;
 use super::humans;
 use super::inbox::{Inbox, Parcel};
 use crate::adapters::bag::{image_source, keypoint_source};
 use crate::adapters::engine::{Engine, Feed};
+use crate::adapters::gravity;
 use crate::adapters::known_camera::KnownCamera;
 use crate::adapters::messages::geometry_msgs::{self, Point, TransformStamped};
 use crate::adapters::messages::hri_msgs::{IdsList, NormalizedRegionOfInterest2D, Skeleton2D};
@@ -25,7 +26,7 @@ use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::{Encode, from_cdr, to_cdr};
 use crate::adapters::stage_timer::StageTimer;
 use crate::adapters::tf::{TfError, TransformBuffer};
-use crate::config::{Config, NodeConfig, Transport};
+use crate::config::{Config, Gravity, NodeConfig, Transport};
 use crate::data::{PersonEstimate, PoseEstimate, Stamp};
 use crate::geometry::CameraModel;
 use crate::pipeline::{Estimates, Pipeline, PipelineError};
@@ -245,7 +246,7 @@ impl<P: Publish> Worker<P> {
         let work = |pipeline: &mut Pipeline, camera: &CameraModel, timer: &mut StageTimer| {
             pipeline.process_image(stamp, &image, camera, timer)
         };
-        Ok(Ok((frame_id, self.estimate(stamp, &parcel.camera_info, work)?)))
+        Ok(Ok((frame_id, self.estimate((stamp, frame_id), &parcel.camera_info, work)?)))
     }
 
     fn keypoints<'a>(&mut self, parcel: &'a Parcel) -> Result<Result<(&'a str, Estimates), Warning>, PipelineError> {
@@ -256,7 +257,7 @@ impl<P: Publish> Worker<P> {
         let work = |pipeline: &mut Pipeline, camera: &CameraModel, timer: &mut StageTimer| {
             pipeline.process_keypoints(stamp, &people, camera, timer)
         };
-        let mut estimates = self.estimate(stamp, &parcel.camera_info, work)?;
+        let mut estimates = self.estimate((stamp, frame_id), &parcel.camera_info, work)?;
         estimates.now.warnings.extend(warnings);
         Ok(Ok((frame_id, estimates)))
     }
@@ -264,21 +265,38 @@ impl<P: Publish> Worker<P> {
     /// Runs the pipeline's `work` with the camera that `info` describes; nobody where that makes no sense.
     fn estimate(
         &mut self,
-        stamp: Stamp,
+        (stamp, frame_id): (Stamp, &str),
         info: &CameraInfo,
         work: impl FnOnce(&mut Pipeline, &CameraModel, &mut StageTimer) -> Result<Estimates, PipelineError>,
     ) -> Result<Estimates, PipelineError> {
+        let gravity = self.gravity(stamp, frame_id);
         let camera = self.camera.of(info);
         locked(&self.shared.facts).camera_problem = camera.as_ref().err().cloned();
         match camera {
             Ok(camera) => {
                 // Timed apart, so that whoever asks for the times never waits for an image.
                 let mut timer = locked(&self.shared.timer).restarted();
-                let estimates = work(&mut self.engine.pipeline, camera, &mut timer);
+                self.engine.pipeline.set_gravity(gravity.as_ref().ok().copied().flatten());
+                let mut estimates = work(&mut self.engine.pipeline, camera, &mut timer)?;
                 locked(&self.shared.timer).absorb(timer);
-                estimates
+                estimates.now.warnings.extend(gravity.err());
+                Ok(estimates)
             }
             Err(reason) => Ok(Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason))),
+        }
+    }
+
+    /// The direction of gravity in the camera `frame_id`; `None` where nobody is to say it.
+    fn gravity(&self, stamp: Stamp, frame_id: &str) -> Result<Option<UnitVector3<f64>>, Warning> {
+        let input = &self.config.input;
+        match input.gravity {
+            Gravity::Unknown => Ok(None),
+            Gravity::Fixed => Ok(Some(gravity::of_fixed_camera(input))),
+            Gravity::Tf => {
+                let timeout = Duration::from_secs_f64(self.config.node.tf_timeout_secs);
+                let found = self.shared.frames.wait_for(frame_id, &input.gravity_frame, stamp, timeout);
+                found.map(|found| Some(gravity::of_upright_frame(&found))).map_err(Warning::gravity_unknown)
+            }
         }
     }
 

@@ -24,7 +24,7 @@ use std::path::Path;
 use nalgebra::{Isometry3, Point3};
 use serde::Deserialize;
 
-use crate::adapters::bag::{Bag, BagError, Completeness};
+use crate::adapters::bag::{Bag, BagError, Completeness, LONGEST_GAP_SECS, take_in_transforms, transform_topics};
 use crate::adapters::messages::geometry_msgs::PoseStamped;
 use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::{Message, from_cdr};
@@ -33,8 +33,6 @@ use crate::data::Stamp;
 use crate::metrics::{ImageReference, TruthPerson, TruthSequence};
 use crate::skeleton::{JOINT_COUNT, Joint, JointArray};
 
-/// Transforms further apart are not connected: somebody left and came back.
-pub const LONGEST_GAP_SECS: f64 = 0.5;
 /// So many frames are named where none is that of a joint.
 const NAMED_FRAMES: usize = 8;
 
@@ -180,17 +178,7 @@ fn pose_frame(topic: &str) -> String {
 
 /// Whether the bag has transforms.
 pub fn has_transforms(bag: &Bag) -> bool {
-    bag.topics().iter().any(|topic| is_static(&topic.name, &topic.type_name).is_some())
-}
-
-/// Whether a topic of transforms is of static ones; `None` for other topics.
-fn is_static(name: &str, type_name: &str) -> Option<bool> {
-    let is_last = |word| name.rsplit('/').next() == Some(word);
-    match type_name == TfMessage::TYPE {
-        true if is_last("tf_static") => Some(true),
-        true if is_last("tf") => Some(false),
-        _ => None,
-    }
+    !transform_topics(bag).is_empty()
 }
 
 /// Looks people up in the bag at `path`, in `camera_frame` at the stamps of the images.
@@ -204,11 +192,7 @@ pub fn read_truth_tf(
     image_stamps: &[Stamp],
 ) -> Result<TruthTf, TruthTfError> {
     let mut bag = Bag::open(path)?;
-    let topics: Vec<(String, bool)> = bag
-        .topics()
-        .iter()
-        .filter_map(|topic| Some((topic.name.clone(), is_static(&topic.name, &topic.type_name)?)))
-        .collect();
+    let topics = transform_topics(&bag);
     let (named, poses) = match choice {
         FrameChoice::Published { .. } => (Vec::new(), BTreeSet::new()),
         FrameChoice::Named(people) => with_pose_topics(&bag, people),
@@ -233,11 +217,7 @@ pub fn read_truth_tf(
             }
             return Ok(ControlFlow::Continue(()));
         }
-        let is_static = topics.iter().any(|(name, is_static)| *is_static && name == message.topic);
-        match from_cdr::<TfMessage<'_>>(message.data) {
-            Ok(transforms) => buffer.take_in(&transforms, is_static),
-            Err(error) => problems.push(format!("{} at {} ns: {error}", message.topic, message.log_time_ns)),
-        }
+        take_in_transforms(&message, &topics, &mut buffer, &mut problems);
         Ok(ControlFlow::Continue(()))
     })?;
     let people = match choice {

@@ -70,7 +70,12 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
     let base = TrainSettings {
         folder: PathBuf::new(),
         learn,
-        batch: BatchSettings { samples: arguments.samples, lengths: vec![96, 96, 96, 228], ..training_draw() },
+        batch: BatchSettings {
+            samples: arguments.samples,
+            lengths: vec![96, 96, 96, 228],
+            gravity_share: 0.0,
+            ..training_draw()
+        },
         steps: arguments.steps,
         learning_rate: arguments.learning_rate,
         seed: 0,

@@ -82,6 +82,6 @@ fn of_run(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::Result<Option
 
 /// Features of one drawn clip, longer than the widest branch reaches.
 pub fn golden_features(clips: &[Clip], noise: &DetectorNoise) -> Vec<f32> {
-    let settings = BatchSettings { samples: 240, lengths: vec![240], ..training_draw() };
+    let settings = BatchSettings { samples: 240, lengths: vec![240], gravity_share: 1.0, ..training_draw() };
     batch::draw(&Corpus::new(clips, Split::Validation), noise, &settings, 1.0, 7, 0).features
 }

@@ -61,7 +61,7 @@ fn report(wide: &[u8], narrow: &[u8], contract: &ModelContract, validation: &Val
     );
     for (persons, is_moving) in [("moving", true), ("standing", false)] {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4), Hidden::Gap(15)] {
-            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0 };
+            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
             let of = |clip: &Clip| clip.is_moving() == is_moving;
             let scores = [wide, narrow].map(|graph| runtime::score(graph, contract, validation, of, &condition));
             let [wide, narrow] = scores;

@@ -62,6 +62,9 @@ pub struct LifterArguments {
     /// Share of clips in which keypoints are hidden.
     #[arg(long, default_value_t = training_draw().occluded_share)]
     occluded_share: f64,
+    /// Share of clips in which it is known where down is.
+    #[arg(long, default_value_t = training_draw().gravity_share)]
+    gravity_share: f64,
     /// Discriminator to train beside the lifter.
     #[arg(long, value_enum, default_value_t = DiscriminatorChoice::None)]
     discriminator: DiscriminatorChoice,
@@ -139,6 +142,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         ("--standing-share", arguments.standing_share),
         ("--posture-share", arguments.posture_share),
         ("--occluded-share", arguments.occluded_share),
+        ("--gravity-share", arguments.gravity_share),
     ] {
         anyhow::ensure!((0.0..=1.0).contains(&share), "{name} {share}: must be from 0 to 1");
     }
@@ -171,6 +175,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
             standing_share: arguments.standing_share,
             scene: SceneSettings { posture_share: arguments.posture_share, ..training_draw().scene },
             occluded_share: arguments.occluded_share,
+            gravity_share: arguments.gravity_share,
             ..training_draw()
         },
         steps: arguments.steps,

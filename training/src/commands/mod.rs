@@ -36,6 +36,7 @@ fn training_draw() -> BatchSettings {
         noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
         standing_share: 0.25,
         occluded_share: 0.75,
+        gravity_share: 0.5,
         semi_supervised: false,
     }
 }

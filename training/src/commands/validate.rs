@@ -68,16 +68,18 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
         stridepose_train::say!("step {step}");
     }
     stridepose_train::say!(
-        "{:<10} {:<14} {:>8} {:>6}  {:>23}  {:>11}  {:>20}",
+        "{:<10} {:<10} {:>8} {:>8} {:>6}  {:>23}  {:>11}  {:>20}",
         "persons",
         "hidden",
         "layout",
+        "gravity",
         "poses",
         "MPJPE mm at 0, 4, 12",
         "PA-MPJPE mm",
         "MPJVE mm at 0, 4, 12"
     );
-    let plain = Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0 };
+    let plain =
+        Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0, knows_gravity: false };
     for (people, of) in PEOPLE {
         for (layout, hidden) in [
             (KeypointLayout::H36m17, Hidden::Share(0.0)),
@@ -86,6 +88,9 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
             (KeypointLayout::Coco17, Hidden::Share(0.0)),
         ] {
             print_row(&validation, people, of, &Condition { layout, hidden, ..plain });
+        }
+        for hidden in [Hidden::Share(0.0), Hidden::Share(0.4), Hidden::Gap(15)] {
+            print_row(&validation, people, of, &Condition { hidden, knows_gravity: true, ..plain });
         }
     }
     let sources: BTreeSet<&str> = loaded.clips.iter().map(|clip| clip.source.as_str()).collect();
@@ -114,9 +119,10 @@ fn print_row(validation: &Validation<'_>, people: &str, of: impl Fn(&Clip) -> bo
     let velocity =
         if score.mpjve_mm.iter().any(|error| *error > 0.0) { heads(&score.mpjve_mm, 2) } else { String::new() };
     stridepose_train::say!(
-        "{people:<10} {:<14} {:>8} {:>6}  {:>23}  {:>11.1}  {velocity:>20}",
+        "{people:<10} {:<10} {:>8} {:>8} {:>6}  {:>23}  {:>11.1}  {velocity:>20}",
         format!("{:?}", condition.hidden),
         condition.layout.name(),
+        if condition.knows_gravity { "known" } else { "" },
         score.poses,
         heads(&score.mpjpe_mm, 1),
         score.pa_mpjpe_mm
@@ -134,7 +140,7 @@ fn print_look_ahead(validation: &Validation<'_>) {
     );
     for (people, of) in PEOPLE {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4)] {
-            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0 };
+            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
             let (scores, truth) = look_ahead::study(validation, of, &condition);
             if scores[0].poses == 0 {
                 continue;
@@ -153,7 +159,7 @@ fn print_refinement(validation: &Validation<'_>) {
     stridepose_train::say!("{:<10} {:<14} {}  worst person by confidence", "persons", "hidden", refinement_columns());
     for (people, of) in PEOPLE {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4)] {
-            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0 };
+            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
             let study = refinement::study(validation, of, &condition, &calibration[0]);
             let Some((change, (source, subject))) = study.worst_change() else { continue };
             let mode = |index: usize| format!("{:8.1} {:8.1}", study.scores[index].mpjpe_mm[0], study.root_mm[index]);

@@ -92,6 +92,18 @@ impl Bench {
     }
 }
 
+/// A camera that looks along the x axis of the frame `parent`, one metre up.
+fn level_camera(parent: &str) -> Vec<u8> {
+    let header = Header { stamp: Stamp::default(), frame_id: parent };
+    let rotation = geometry_msgs::Quaternion { x: -0.5, y: 0.5, z: -0.5, w: 0.5 };
+    let translation = Point { x: 0.0, y: 0.0, z: 1.0 };
+    let child_frame_id = "camera_optical_frame".into();
+    let message = TfMessage { transforms: vec![TransformStamped { header, child_frame_id, translation, rotation }] };
+    let mut data = Vec::new();
+    to_cdr(&message, &mut data);
+    data
+}
+
 #[test]
 fn every_message_is_answered_at_its_own_stamp() {
     let mut bench = bench(|_| {});
@@ -170,15 +182,7 @@ fn skeletons_move_into_the_target_frame_or_stay_and_say_so() {
     let stayed: SkeletonArray<'_> = from_cdr(&stayed[4]).unwrap();
     assert_eq!(stayed.header.frame_id, "camera_optical_frame");
 
-    // A camera that looks along the map's x axis, one metre up.
-    let header = Header { stamp: Stamp::default(), frame_id: "map" };
-    let rotation = geometry_msgs::Quaternion { x: -0.5, y: 0.5, z: -0.5, w: 0.5 };
-    let translation = Point { x: 0.0, y: 0.0, z: 1.0 };
-    let child_frame_id = "camera_optical_frame".into();
-    let message = TfMessage { transforms: vec![TransformStamped { header, child_frame_id, translation, rotation }] };
-    let mut data = Vec::new();
-    to_cdr(&message, &mut data);
-    bench.shared.frames.take_in(&data, true);
+    bench.shared.frames.take_in(&level_camera("map"), true);
     let mut untouched = self::bench(|_| {});
     bench.process(5..6);
     untouched.process(0..6);
@@ -194,6 +198,25 @@ fn skeletons_move_into_the_target_frame_or_stay_and_say_so() {
         assert!((moved.covariance[0] - plain.covariance[5]).abs() < 1e-6);
     }
     assert_eq!(bench.shared.take_facts().tf_problem, None);
+}
+
+#[test]
+fn the_lifter_is_told_where_down_is_or_the_node_says_why_not() {
+    let upright = |config: &mut Config| {
+        config.input.gravity = Gravity::Tf;
+        config.node.tf_timeout_secs = 0.0;
+    };
+    let (mut told, mut untold, mut unasked) = (bench(upright), bench(upright), bench(|_| {}));
+    told.shared.frames.take_in(&level_camera("base_link"), true);
+    for bench in [&mut told, &mut untold, &mut unasked] {
+        bench.process(0..10);
+    }
+    assert!(told.shared.take_facts().warnings.is_empty() && unasked.shared.take_facts().warnings.is_empty());
+    let warned = untold.shared.take_facts().warnings["gravity_unknown"].clone();
+    assert!(warned.count == 10 && warned.first.contains("\"base_link\" is not known"), "{warned:?}");
+    let [told, untold, unasked] = [told, untold, unasked].map(|bench| bench.sent(Output::Skeletons));
+    assert_eq!(untold, unasked);
+    assert_ne!(told, unasked);
 }
 
 #[test]

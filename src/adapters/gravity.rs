@@ -1,0 +1,45 @@
+//! The direction of gravity in the camera optical frame: from a frame that stands upright, or from the angles of a camera
+//! that does not move.
+
+use nalgebra::{Isometry3, UnitVector3, Vector3};
+
+use crate::config::InputConfig;
+
+/// Gravity in a camera, which `camera_from_upright` takes from a frame whose z axis points up (REP 103).
+pub fn of_upright_frame(camera_from_upright: &Isometry3<f64>) -> UnitVector3<f64> {
+    camera_from_upright.rotation * -Vector3::z_axis()
+}
+
+/// Gravity in a camera that looks `input.tilt_deg` down and is turned `input.roll_deg` clockwise.
+pub fn of_fixed_camera(input: &InputConfig) -> UnitVector3<f64> {
+    let (tilt, roll) = (input.tilt_deg.to_radians(), input.roll_deg.to_radians());
+    UnitVector3::new_unchecked(Vector3::new(tilt.cos() * roll.sin(), tilt.cos() * roll.cos(), tilt.sin()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nalgebra::{Quaternion, Translation3, UnitQuaternion};
+
+    /// A camera on a mast that looks along x of the upright frame, then nods down, then is turned clockwise.
+    fn camera_from_upright(tilt: f64, roll: f64) -> Isometry3<f64> {
+        let optical = UnitQuaternion::from_quaternion(Quaternion::new(0.5, -0.5, 0.5, -0.5));
+        let nod = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), tilt);
+        let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), roll);
+        Isometry3::from_parts(Translation3::new(0.1, 0.0, 1.2), nod * optical * turn).inverse()
+    }
+
+    #[test]
+    fn a_frame_and_two_angles_say_the_same() {
+        for (tilt_deg, roll_deg) in [(0.0, 0.0), (25.0, 3.0), (-40.0, -100.0), (90.0, 0.0), (60.0, 180.0)] {
+            let input = InputConfig { tilt_deg, roll_deg, ..InputConfig::default() };
+            let (tilt, roll) = (f64::to_radians(tilt_deg), f64::to_radians(roll_deg));
+            let by_frame = of_upright_frame(&camera_from_upright(tilt, roll));
+            let by_angles = of_fixed_camera(&input);
+            assert!((by_frame.into_inner() - by_angles.into_inner()).norm() < 1e-9, "{by_frame:?} {by_angles:?}");
+        }
+        // Level: y is down. Looking down: things fall away from it. Turned clockwise: they fall to its right.
+        let of = |tilt_deg, roll_deg| of_fixed_camera(&InputConfig { tilt_deg, roll_deg, ..InputConfig::default() });
+        assert!(of(0.0, 0.0).y > 0.999 && of(30.0, 0.0).z > 0.49 && of(0.0, 30.0).x > 0.49);
+    }
+}
