@@ -8,6 +8,7 @@ from pathlib import Path
 from harness import SHARED, STREAM, TOOL, NodeProcess, RosTest
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from stridepose.msg import KeypointArray, SkeletonArray
+from tf2_msgs.msg import TFMessage
 
 try:
     import bags
@@ -22,12 +23,17 @@ class ReplayEqualTest(RosTest):
         heard = self.listen(SkeletonArray, "/stridepose/skeletons", STREAM)
         source = self.node.create_publisher(kind, node_topic, 50)
         infos = self.node.create_publisher(CameraInfo, "/camera_info", 50)
+        frames = self.node.create_publisher(TFMessage, "/tf", 50)
         with NodeProcess(parameters={**parameters, "node.reliability": "reliable"}):
             self.wait_for_subscriber(source)
             self.wait_for_subscriber(infos)
-            messages = list(bags.read(bag, source_topic, "/camera/camera_info"))
-            info_at = {bags.stamp_bytes(data): data for topic, data in messages if topic != source_topic}
+            if parameters.get("input.gravity") == "tf":
+                self.wait_for_subscriber(frames)
+            messages = list(bags.read(bag, source_topic, "/camera/camera_info", "/tf"))
+            info_at = {bags.stamp_bytes(data): data for topic, data in messages if topic == "/camera/camera_info"}
             for topic, data in messages:
+                if topic == "/tf":
+                    frames.publish(data)
                 if topic != source_topic:
                     continue
                 infos.publish(info_at[bags.stamp_bytes(data)])
@@ -44,7 +50,10 @@ class ReplayEqualTest(RosTest):
                 check=True, stdout=subprocess.DEVNULL,
             )  # fmt: skip
             scene = Path(folder) / "scene"
-            parameters = {"node.source": "keypoints"}
+            # The demo is told where down is by its recording's frames: the node by the same, whenever they arrive.
+            parameters = {
+                "node.source": "keypoints", "input.gravity": "tf", "input.gravity_frame": "odom", "node.tf_timeout_secs": 1.0,
+            }  # fmt: skip
             live = self.live(scene, KeypointArray, "/camera/keypoints", "/keypoints", parameters)
             bags.assert_same(self, live, bags.skeletons_of(Path(folder) / "result"))
 
