@@ -19,11 +19,6 @@ impl Warning {
     pub fn new(kind: WarningKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
-
-    /// The frame that says where down is was not found for `reason`.
-    pub fn gravity_unknown(reason: impl fmt::Display) -> Self {
-        Self::new(WarningKind::GravityUnknown, format!("lifted without knowing where down is: {reason}"))
-    }
 }
 
 impl fmt::Display for Warning {

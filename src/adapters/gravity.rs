@@ -3,15 +3,36 @@
 
 use nalgebra::{Isometry3, UnitVector3, Vector3};
 
-use crate::config::InputConfig;
+use crate::adapters::tf::TfError;
+use crate::config::{Gravity, InputConfig};
+use crate::warning::{Warning, WarningKind};
+
+/// The direction of gravity as `input` has it told, and why it is not known where it should be. `camera_from` finds the
+/// transform into the camera from a frame of TF.
+pub fn in_camera(
+    input: &InputConfig,
+    camera_from: impl FnOnce(&str) -> Result<Isometry3<f64>, TfError>,
+) -> (Option<UnitVector3<f64>>, Option<Warning>) {
+    match input.gravity {
+        Gravity::Unknown => (None, None),
+        Gravity::Fixed => (Some(of_fixed_camera(input)), None),
+        Gravity::Tf => match camera_from(&input.gravity_frame) {
+            Ok(camera_from_upright) => (Some(of_upright_frame(&camera_from_upright)), None),
+            Err(reason) => {
+                let message = format!("lifted without knowing where down is: {reason}");
+                (None, Some(Warning::new(WarningKind::GravityUnknown, message)))
+            }
+        },
+    }
+}
 
 /// Gravity in a camera, which `camera_from_upright` takes from a frame whose z axis points up (REP 103).
-pub fn of_upright_frame(camera_from_upright: &Isometry3<f64>) -> UnitVector3<f64> {
+fn of_upright_frame(camera_from_upright: &Isometry3<f64>) -> UnitVector3<f64> {
     camera_from_upright.rotation * -Vector3::z_axis()
 }
 
 /// Gravity in a camera that looks `input.tilt_deg` down and is turned `input.roll_deg` clockwise.
-pub fn of_fixed_camera(input: &InputConfig) -> UnitVector3<f64> {
+fn of_fixed_camera(input: &InputConfig) -> UnitVector3<f64> {
     let (tilt, roll) = (input.tilt_deg.to_radians(), input.roll_deg.to_radians());
     UnitVector3::new_unchecked(Vector3::new(tilt.cos() * roll.sin(), tilt.cos() * roll.cos(), tilt.sin()))
 }

@@ -1,7 +1,6 @@
 //! `stridepose replay BAG -o DIR`: the pipeline over a recorded bag. Several bags: [`super::replay_many`].
 
 mod detect_ahead;
-mod gravity;
 mod input;
 mod output;
 mod progress;
@@ -19,18 +18,19 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::detect_ahead::{DetectAhead, NextDetection};
-use self::gravity::GravitySource;
 use self::input::{Content, Input, Picture, Source};
 use self::output::{Answer, Message, Output};
 pub use self::progress::Progress;
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
 use crate::adapters::bag::writer::{PARTIAL_METADATA_FILE, is_our_file};
-use crate::adapters::bag::{Bag, CameraTopics, Completeness, rosbag2_metadata};
+use crate::adapters::bag::{Bag, CameraTopics, Completeness, read_transforms, rosbag2_metadata};
 use crate::adapters::engine::{self, Engine, Feed};
+use crate::adapters::gravity;
 use crate::adapters::known_camera::KnownCamera;
 use crate::adapters::model_store::ModelStore;
 use crate::adapters::stage_timer::StageTimer;
-use crate::config::Config;
+use crate::adapters::tf::TransformBuffer;
+use crate::config::{Config, Gravity, InputConfig};
 use crate::pipeline::{Estimates, Stage};
 use crate::report::machine::Machine;
 use crate::report::summary::Summary;
@@ -123,7 +123,10 @@ pub fn replay(
     let mut bag = Bag::open(bag_path).map_err(refuse_bag)?;
     let source = Source::choose(&bag, &config.input)?;
     let engine = engine::build(config, store, source.feed()).map_err(Refused::because)?;
-    let (gravity, problems) = GravitySource::choose(&mut bag, &config.input).map_err(refuse_bag)?;
+    let (frames, problems) = match config.input.gravity {
+        Gravity::Tf => read_transforms(&mut bag).map_err(refuse_bag)?,
+        Gravity::Fixed | Gravity::Unknown => Default::default(),
+    };
     let (give_picture, spare_pictures) = mpsc::channel();
     let (give_estimates, spare_estimates) = mpsc::channel();
     let give_back = (give_picture, give_estimates);
@@ -131,9 +134,9 @@ pub fn replay(
     let count = source.topics().source_count.unwrap_or(0);
     let mut written = Output::create(output, &config.output, &engine.pipeline, count, give_back)?;
     progress.begin_bag(count);
-    let mut run = Run::new(config, engine, source.topics(), gravity, spare_estimates, progress)?;
-    for problem in &problems {
-        run.warn(problem);
+    let mut run = Run::new(config, engine, source.topics(), frames, spare_estimates, progress)?;
+    for problem in problems {
+        run.warn(&Warning::new(WarningKind::MessageRefused, problem));
     }
     bag_path.clone_into(&mut run.summary.input);
     let completeness = if overlap == Overlap::WhereThereIsACore
@@ -228,7 +231,9 @@ struct Run<'a> {
     /// Messages so far.
     messages: u64,
     next_detection: NextDetection,
-    gravity: GravitySource,
+    input: InputConfig,
+    /// The frames of the whole bag, where gravity is told by them.
+    frames: TransformBuffer,
 }
 
 impl<'a> Run<'a> {
@@ -236,7 +241,7 @@ impl<'a> Run<'a> {
         config: &Config,
         engine: Engine,
         topics: &CameraTopics,
-        gravity: GravitySource,
+        frames: TransformBuffer,
         spare: Receiver<Estimates>,
         progress: &'a Progress,
     ) -> anyhow::Result<Self> {
@@ -263,7 +268,8 @@ impl<'a> Run<'a> {
             spare,
             messages: 0,
             next_detection: NextDetection::default(),
-            gravity,
+            input: config.input.clone(),
+            frames,
         })
     }
 
@@ -299,8 +305,9 @@ impl<'a> Run<'a> {
     fn estimate(&mut self, input: Input) -> anyhow::Result<Answer> {
         let Input { stamp, frame_id, camera_info, content } = input;
         let pipeline = &mut self.engine.pipeline;
-        let gravity = self.gravity.at(&frame_id, stamp);
-        pipeline.set_gravity(gravity.as_ref().ok().copied().flatten());
+        let find = |upright: &str| self.frames.target_from_source(&frame_id, upright, stamp);
+        let (gravity, untold) = gravity::in_camera(&self.input, find);
+        pipeline.set_gravity(gravity);
         let mut picture = None;
         let mut estimates = match (self.camera.of(&camera_info), content) {
             (Err(reason), content) => {
@@ -327,7 +334,7 @@ impl<'a> Run<'a> {
                 estimates
             }
         };
-        estimates.now.warnings.extend(gravity.err());
+        estimates.now.warnings.extend(untold);
         let camera = self.camera.last().cloned();
         if let Some(camera) = &camera {
             self.summary.camera.get_or_insert_with(|| camera.intrinsics().into());

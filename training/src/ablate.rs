@@ -159,7 +159,7 @@ pub const QUESTIONS: &[Question] = &[
 
 /// What every run is measured under, by the name that [`QUESTIONS`] use.
 fn conditions() -> Vec<(&'static str, Condition)> {
-    let of = |hidden: Hidden| Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
+    let of = Condition::hiding;
     let none = of(Hidden::Share(0.0));
     vec![
         ("nothing hidden", none),

@@ -7,25 +7,14 @@ use crate::batch::BatchSettings;
 use crate::corpus::KeypointsOnly;
 use crate::hardware::Hardware;
 use crate::loss::LossWeights;
-use crate::noise::NoiseSettings;
 use crate::scene::SceneSettings;
-use crate::test_people::{clips, noise};
+use crate::test_people::{self, clips, noise};
 use crate::trainer::LearnSettings;
 
 fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings {
     let scene =
         SceneSettings { speed: (0.5, 2.0), retarget_share: 0.5, stamp_jitter: 0.3, posture_share: 0.5, mirror: true };
-    let noise = NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 };
-    let batch = BatchSettings {
-        samples: 48,
-        lengths: vec![24],
-        scene,
-        noise,
-        standing_share: 0.0,
-        occluded_share: 0.75,
-        gravity_share: 0.0,
-        semi_supervised: false,
-    };
+    let batch = BatchSettings { samples: 48, ..test_people::batch(scene) };
     let learn = LearnSettings {
         size: LifterSize {
             image_strides: vec![1, 2, 4, 8],

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn::prelude::*;
-use stridepose::skeleton::KeypointLayout;
 use stridepose::stages::window::FEATURE_COUNT;
 
 use crate::adapt_table::{self, Figure};
@@ -140,7 +139,7 @@ fn measure(network: &LifterNetwork, size: &LifterSize, settings: &AdaptSettings,
     let validation = validation(network, size, settings, data);
     for (persons, is_moving) in [("moving", true), ("standing", false)] {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4), Hidden::Gap(15)] {
-            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
+            let condition = Condition::hiding(hidden);
             let score = validation.score(|clip: &Clip| clip.is_moving() == is_moving, &condition);
             if score.poses == 0 {
                 continue;

@@ -2,10 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::calibrate::HeadCalibration;
-use crate::noise::NoiseSettings;
+use crate::calibrate;
 use crate::scene::SceneSettings;
-use crate::test_people::{clips, noise};
+use crate::test_people::{self, clips, noise};
 use nalgebra::Point2;
 use stridepose::stages::window::KeypointOnPlane;
 
@@ -24,16 +23,7 @@ fn recording(samples: usize) -> KeypointsOnly {
 fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
     let scene =
         SceneSettings { speed: (0.5, 2.0), retarget_share: 0.0, stamp_jitter: 0.0, posture_share: 0.0, mirror: true };
-    let batch = BatchSettings {
-        samples: 96,
-        lengths: vec![24],
-        scene,
-        noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
-        standing_share: 0.0,
-        occluded_share: 0.75,
-        gravity_share: 0.0,
-        semi_supervised: false,
-    };
+    let batch = BatchSettings { samples: 96, ..test_people::batch(scene) };
     AdaptSettings {
         lifter: lifter.to_owned(),
         folder: folder.to_owned(),
@@ -49,10 +39,8 @@ fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
 fn write_lifter(folder: &Path) {
     let size =
         LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 8 };
-    let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
-    let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
     let network = LifterNetwork::new(&size, &Device::flex());
-    export::export(&network, &size, &calibration, "a test", &[0.5; FEATURE_COUNT], folder).unwrap();
+    export::export(&network, &size, &calibrate::unit(), "a test", &[0.5; FEATURE_COUNT], folder).unwrap();
 }
 
 #[test]

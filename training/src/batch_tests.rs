@@ -5,6 +5,7 @@ use super::*;
 use crate::corpus::{KeypointsOnly, unlabelled_scene};
 use crate::keypoint_sequence::KeypointSequence;
 use crate::mocap::{Clip, Split, WorldPose};
+use crate::test_people;
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -37,17 +38,7 @@ fn noise() -> DetectorNoise {
 fn settings(semi_supervised: bool) -> BatchSettings {
     let scene =
         SceneSettings { speed: (0.5, 2.0), retarget_share: 0.5, stamp_jitter: 0.3, posture_share: 0.5, mirror: true };
-    let noise = NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 };
-    BatchSettings {
-        samples: 120,
-        lengths: vec![24],
-        scene,
-        noise,
-        standing_share: 0.0,
-        occluded_share: 0.75,
-        gravity_share: 0.0,
-        semi_supervised,
-    }
+    BatchSettings { samples: 120, semi_supervised, ..test_people::batch(scene) }
 }
 
 #[test]

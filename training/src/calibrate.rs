@@ -47,6 +47,13 @@ pub struct HeadCalibration {
     pub coverage: Vec<Coverage>,
 }
 
+/// Every head's, as if what is stated were the deviation.
+#[cfg(test)]
+pub(crate) fn unit() -> Vec<HeadCalibration> {
+    let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
+    LOOKAHEADS.into_iter().map(head).collect()
+}
+
 #[derive(Default)]
 struct Ratios {
     lateral: Vec<f32>,
@@ -58,7 +65,7 @@ struct Ratios {
 pub fn calibrate<N: TemporalNetwork>(validation: &Validation<'_, N>) -> Vec<HeadCalibration> {
     let mut heads: Vec<Ratios> = LOOKAHEADS.iter().map(|_| Ratios::default()).collect();
     for (layout, share) in CONDITIONS {
-        let condition = Condition { layout, hidden: Hidden::Share(share), speed: 1.0, knows_gravity: false };
+        let condition = Condition { layout, ..Condition::hiding(Hidden::Share(share)) };
         validation.answer(
             |_| true,
             &condition,

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::calibrate::HeadCalibration;
+use crate::calibrate;
 use crate::export;
 use crate::network::Rows;
 use serde::Deserialize;
@@ -10,11 +10,6 @@ use stridepose::stages::window::{FEATURE_COUNT, FEATURE_COUNT_WITHOUT_GRAVITY};
 
 fn size() -> LifterSize {
     LifterSize { image_strides: vec![1, 3], encoder: 24, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 12 }
-}
-
-fn calibration() -> Vec<HeadCalibration> {
-    let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
-    LOOKAHEADS.into_iter().map(head).collect()
 }
 
 /// A network in which no matrix is zero.
@@ -46,7 +41,7 @@ fn features() -> Vec<f32> {
 fn exported() -> (tempfile::TempDir, LifterNetwork) {
     let folder = tempfile::tempdir().unwrap();
     let network = network();
-    export::export(&network, &size(), &calibration(), "a test", &features(), folder.path()).unwrap();
+    export::export(&network, &size(), &calibrate::unit(), "a test", &features(), folder.path()).unwrap();
     (folder, network)
 }
 

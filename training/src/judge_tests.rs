@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::noise::NoiseSettings;
 use crate::scene::SceneSettings;
+use crate::test_people;
 use nalgebra::Vector3;
 use rand_distr::StandardNormal;
 
@@ -61,16 +61,7 @@ fn a_short_training_tells_broken_movements_from_whole_ones() {
     let lifter = LifterNetwork::new(&size, &Device::flex());
     let scene =
         SceneSettings { speed: (0.8, 1.2), retarget_share: 0.0, stamp_jitter: 0.0, posture_share: 0.0, mirror: true };
-    let batch = BatchSettings {
-        samples: 24 * 16,
-        lengths: vec![24],
-        scene,
-        noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
-        standing_share: 0.0,
-        occluded_share: 0.0,
-        gravity_share: 0.0,
-        semi_supervised: false,
-    };
+    let batch = BatchSettings { samples: 24 * 16, occluded_share: 0.0, ..test_people::batch(scene) };
     let settings = JudgeSettings {
         kind: DiscriminatorKind::SpatioTemporal,
         batch,

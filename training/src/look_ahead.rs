@@ -135,7 +135,6 @@ mod tests {
     use crate::test_people::{clips, noise};
     use crate::validate::Hidden;
     use burn::prelude::*;
-    use stridepose::skeleton::KeypointLayout;
 
     #[test]
     fn the_same_samples_are_scored_and_smoothing_calms() {
@@ -149,8 +148,7 @@ mod tests {
         network.head = network::linear(size.fuse, LOOKAHEADS.len() * HEAD_VALUES, &Device::flex());
         let validation =
             Validation { network: &network, size: &size, clips: &clips, noise: &noise, scenes_per_clip: 1 };
-        let condition =
-            Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0, knows_gravity: false };
+        let condition = Condition::hiding(Hidden::Share(0.0));
         let (scores, truth) = study(&validation, |_| true, &condition);
         assert!(truth > 0.0 && scores[0].poses > 0);
         assert!(scores.iter().all(|score| score.poses == scores[0].poses && score.mpjpe_mm > 0.0));

@@ -3,9 +3,9 @@
 
 use burn::module::Param;
 use burn::prelude::*;
-use stridepose::skeleton::KeypointLayout;
 
 use super::*;
+use crate::calibrate;
 use crate::mocap::Split;
 use crate::network::{HEAD_VALUES, LOOKAHEADS, LifterNetwork, LifterSize, TemporalNetwork};
 use crate::test_people;
@@ -42,10 +42,8 @@ fn what_is_seen_puts_a_lifter_right_that_knows_one_posture() {
     let size = LifterSize { image_strides: vec![1], encoder: 8, branch: 8, fuse: 8, fuse_residuals: 2, hindsight: 8 };
     let network = upright(&size);
     let validation = Validation { network: &network, size: &size, clips: &clips, noise: &noise, scenes_per_clip: 6 };
-    let condition =
-        Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0, knows_gravity: false };
-    let calibration = HeadCalibration { lookahead: 0, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
-    let found = study(&validation, |clip| clip.subject != "also still", &condition, &calibration);
+    let condition = Condition::hiding(Hidden::Share(0.0));
+    let found = study(&validation, |clip| clip.subject != "also still", &condition, &calibrate::unit()[0]);
 
     let names: Vec<&str> = found.persons.keys().map(|(_, subject)| subject.as_str()).collect();
     assert_eq!(names, ["still", "waving"]);

@@ -7,8 +7,10 @@ use nalgebra::Vector3;
 
 use stridepose::skeleton::{JOINT_COUNT, Joint};
 
+use crate::batch::BatchSettings;
 use crate::mocap::{Clip, Split, WorldPose};
-use crate::noise::DetectorNoise;
+use crate::noise::{DetectorNoise, NoiseSettings};
+use crate::scene::SceneSettings;
 
 /// Six persons of `poses` poses each, the first of them for validation.
 pub(crate) fn clips(poses: usize) -> Vec<Clip> {
@@ -27,6 +29,20 @@ pub(crate) fn clips(poses: usize) -> Vec<Clip> {
                 .collect(),
         })
         .collect()
+}
+
+/// Short clips of `scene`; keypoints are hidden in most of them.
+pub(crate) fn batch(scene: SceneSettings) -> BatchSettings {
+    BatchSettings {
+        samples: 24,
+        lengths: vec![24],
+        scene,
+        noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
+        standing_share: 0.0,
+        occluded_share: 0.75,
+        gravity_share: 0.0,
+        semi_supervised: false,
+    }
 }
 
 /// A detector with the same small error at every joint; its file goes into `folder`.

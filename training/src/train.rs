@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use stridepose::skeleton::KeypointLayout;
 
 use crate::batch::{self, BatchSettings, Draw};
 use crate::corpus::{Corpus, KeypointsOnly};
@@ -99,8 +98,7 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
 fn score<N: TemporalNetwork>(network: &N, settings: &TrainSettings, data: &TrainData<'_>) -> Score {
     let size = &settings.learn.size;
     let validation = Validation { network, size, clips: data.clips, noise: data.noise, scenes_per_clip: 1 };
-    let condition =
-        Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0, knows_gravity: false };
+    let condition = Condition::hiding(Hidden::Share(0.0));
     validation.score(Clip::is_moving, &condition)
 }
 

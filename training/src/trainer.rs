@@ -286,7 +286,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::adversary::TAIL;
-    use crate::calibrate::HeadCalibration;
+    use crate::calibrate;
     use crate::checkpoint::Weights;
     use crate::network::{HEAD_VALUES, HINDSIGHT};
 
@@ -438,10 +438,8 @@ mod tests {
             for step in 0..steps {
                 trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
             }
-            let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
             let features = vec![0.5; FEATURE_COUNT];
-            let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
-            crate::export::export(&trainer.network(), &size(), &calibration, "test", &features, of).unwrap();
+            crate::export::export(&trainer.network(), &size(), &calibrate::unit(), "test", &features, of).unwrap();
             answers(&trainer.network())
         };
         let exported = export(&model, 4);
@@ -481,11 +479,9 @@ mod tests {
         for step in 0..3 {
             trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
         }
-        let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
-        let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
         let model = folder.path().join("model");
         let golden: Vec<f32> = (0..30 * FEATURE_COUNT).map(|index| (index as f32 * 0.31).sin()).collect();
-        crate::export::export(&trainer.network(), &plain, &calibration, "test", &golden, &model).unwrap();
+        crate::export::export(&trainer.network(), &plain, &calibrate::unit(), "test", &golden, &model).unwrap();
 
         let long = |network: &LifterNetwork, size: &LifterSize| -> Vec<f32> {
             let features = Tensor::<1>::from_data(TensorData::from(golden.as_slice()), &Device::flex());
@@ -518,10 +514,8 @@ mod tests {
         for step in 0..3 {
             trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
         }
-        let head = |lookahead| HeadCalibration { lookahead, lateral: 1.0, depth: 1.0, coverage: Vec::new() };
-        let calibration: Vec<_> = LOOKAHEADS.into_iter().map(head).collect();
         let features = vec![0.5; FEATURE_COUNT];
-        crate::export::export(&trainer.network(), &size(), &calibration, "test", &features, &model).unwrap();
+        crate::export::export(&trainer.network(), &size(), &calibrate::unit(), "test", &features, &model).unwrap();
 
         let with = |fuse_residuals: usize| LearnSettings {
             size: LifterSize { fuse_residuals, ..size() },

@@ -58,6 +58,13 @@ pub struct Condition {
     pub knows_gravity: bool,
 }
 
+impl Condition {
+    /// All joints, recorded speed, gravity unknown.
+    pub const fn hiding(hidden: Hidden) -> Self {
+        Self { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false }
+    }
+}
+
 /// Mean errors under one condition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
@@ -170,7 +177,8 @@ impl<N: TemporalNetwork> Validation<'_, N> {
         let clips = clips.filter(move |(_, clip)| clip.split == Split::Validation && of(clip));
         clips.flat_map(|(index, clip)| (0..self.scenes_per_clip).map(move |scene| (index, clip, scene))).map(
             move |(index, clip, scene_index)| {
-                let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene_index as u64);
+                let seed = 1_000_003 * index as u64 + scene_index as u64;
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 let scene = scene::draw(clip, LENGTH, &settings, &mut rng);
                 let mut keypoints = noise::detect(&scene, self.noise, &detector, &mut rng);
                 occlusion::mask_layout(&mut keypoints, condition.layout);
@@ -179,7 +187,7 @@ impl<N: TemporalNetwork> Validation<'_, N> {
                     Hidden::Gap(length) => occlusion::mask_run(&mut keypoints, LENGTH - length..LENGTH),
                 }
                 // Drawn beside the rest, so that a scene is the same whether its camera knows where down is or not.
-                let mut rng = ChaCha8Rng::seed_from_u64(1_000_003 * index as u64 + scene_index as u64 + GRAVITY_SEED);
+                let mut rng = ChaCha8Rng::seed_from_u64(seed + GRAVITY_SEED);
                 let gravity = condition.knows_gravity.then(|| scene.known_gravity(&mut rng));
                 ValidationScene { clip, scene, keypoints, gravity }
             },

@@ -10,7 +10,6 @@ use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, library};
 use stridepose::config::Provider;
 use stridepose::model::ModelContract;
 use stridepose::network::{Network, TensorView};
-use stridepose::skeleton::KeypointLayout;
 use stridepose_train::mocap::{Clip, Split};
 use stridepose_train::noise::DetectorNoise;
 use stridepose_train::validate::{Condition, Hidden, Validation};
@@ -55,7 +54,7 @@ fn eight_bits_cost_little_and_scores_through_the_runtime_are_the_trainer_s() {
     let narrow = export_int8::streaming(&lifter.network, &lifter.size);
     assert!(narrow.len() * 3 < wide.len(), "{} and {} bytes", narrow.len(), wide.len());
     for hidden in [Hidden::Share(0.2), Hidden::Gap(10)] {
-        let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
+        let condition = Condition::hiding(hidden);
         let trained = validation.score(|_| true, &condition);
         let score = |graph: &[u8]| runtime::score(graph, &contract, &validation, |_| true, &condition).unwrap();
         let (wide, narrow) = (score(&wide), score(&narrow));

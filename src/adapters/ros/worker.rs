@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nalgebra::{Isometry3, UnitVector3};
+use nalgebra::Isometry3;
 
 use super::diagnostics::WorkerFacts;
 use super::humans;
@@ -26,7 +26,7 @@ use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::{Encode, from_cdr, to_cdr};
 use crate::adapters::stage_timer::StageTimer;
 use crate::adapters::tf::{TfError, TransformBuffer};
-use crate::config::{Config, Gravity, NodeConfig, Transport};
+use crate::config::{Config, NodeConfig, Transport};
 use crate::data::{PersonEstimate, PoseEstimate, Stamp};
 use crate::geometry::CameraModel;
 use crate::pipeline::{Estimates, Pipeline, PipelineError};
@@ -269,34 +269,22 @@ impl<P: Publish> Worker<P> {
         info: &CameraInfo,
         work: impl FnOnce(&mut Pipeline, &CameraModel, &mut StageTimer) -> Result<Estimates, PipelineError>,
     ) -> Result<Estimates, PipelineError> {
-        let gravity = self.gravity(stamp, frame_id);
         let camera = self.camera.of(info);
         locked(&self.shared.facts).camera_problem = camera.as_ref().err().cloned();
         match camera {
             Ok(camera) => {
+                let timeout = Duration::from_secs_f64(self.config.node.tf_timeout_secs);
+                let find = |upright: &str| self.shared.frames.wait_for(frame_id, upright, stamp, timeout);
+                let (gravity, untold) = gravity::in_camera(&self.config.input, find);
+                self.engine.pipeline.set_gravity(gravity);
                 // Timed apart, so that whoever asks for the times never waits for an image.
                 let mut timer = locked(&self.shared.timer).restarted();
-                self.engine.pipeline.set_gravity(gravity.as_ref().ok().copied().flatten());
                 let mut estimates = work(&mut self.engine.pipeline, camera, &mut timer)?;
                 locked(&self.shared.timer).absorb(timer);
-                estimates.now.warnings.extend(gravity.err());
+                estimates.now.warnings.extend(untold);
                 Ok(estimates)
             }
             Err(reason) => Ok(Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, reason))),
-        }
-    }
-
-    /// The direction of gravity in the camera `frame_id`; `None` where nobody is to say it.
-    fn gravity(&self, stamp: Stamp, frame_id: &str) -> Result<Option<UnitVector3<f64>>, Warning> {
-        let input = &self.config.input;
-        match input.gravity {
-            Gravity::Unknown => Ok(None),
-            Gravity::Fixed => Ok(Some(gravity::of_fixed_camera(input))),
-            Gravity::Tf => {
-                let timeout = Duration::from_secs_f64(self.config.node.tf_timeout_secs);
-                let found = self.shared.frames.wait_for(frame_id, &input.gravity_frame, stamp, timeout);
-                found.map(|found| Some(gravity::of_upright_frame(&found))).map_err(Warning::gravity_unknown)
-            }
         }
     }
 

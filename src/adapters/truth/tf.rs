@@ -202,7 +202,7 @@ pub fn read_truth_tf(
     }
     let mut buffer = TransformBuffer::of_recording(LONGEST_GAP_SECS);
     let mut problems = Vec::new();
-    let names: Vec<String> = topics.iter().map(|(name, _)| name.clone()).chain(poses.iter().cloned()).collect();
+    let names: Vec<String> = topics.into_iter().chain(poses.iter().cloned()).collect();
     let completeness = bag.read::<BagError>(&names, &mut |message| {
         if poses.contains(message.topic) {
             match from_cdr::<PoseStamped<'_>>(message.data) {
@@ -217,7 +217,7 @@ pub fn read_truth_tf(
             }
             return Ok(ControlFlow::Continue(()));
         }
-        take_in_transforms(&message, &topics, &mut buffer, &mut problems);
+        take_in_transforms(&message, &mut buffer, &mut problems);
         Ok(ControlFlow::Continue(()))
     })?;
     let people = match choice {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::Context;
 use burn::prelude::*;
 use stridepose::model::ModelContract;
-use stridepose::skeleton::KeypointLayout;
 use stridepose_train::mocap::Clip;
 use stridepose_train::runtime;
 use stridepose_train::validate::{Condition, Hidden, Validation};
@@ -61,7 +60,7 @@ fn report(wide: &[u8], narrow: &[u8], contract: &ModelContract, validation: &Val
     );
     for (persons, is_moving) in [("moving", true), ("standing", false)] {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4), Hidden::Gap(15)] {
-            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
+            let condition = Condition::hiding(hidden);
             let of = |clip: &Clip| clip.is_moving() == is_moving;
             let scores = [wide, narrow].map(|graph| runtime::score(graph, contract, validation, of, &condition));
             let [wide, narrow] = scores;

@@ -78,8 +78,7 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
         "PA-MPJPE mm",
         "MPJVE mm at 0, 4, 12"
     );
-    let plain =
-        Condition { layout: KeypointLayout::H36m17, hidden: Hidden::Share(0.0), speed: 1.0, knows_gravity: false };
+    let plain = Condition::hiding(Hidden::Share(0.0));
     for (people, of) in PEOPLE {
         for (layout, hidden) in [
             (KeypointLayout::H36m17, Hidden::Share(0.0)),
@@ -140,7 +139,7 @@ fn print_look_ahead(validation: &Validation<'_>) {
     );
     for (people, of) in PEOPLE {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4)] {
-            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
+            let condition = Condition::hiding(hidden);
             let (scores, truth) = look_ahead::study(validation, of, &condition);
             if scores[0].poses == 0 {
                 continue;
@@ -159,7 +158,7 @@ fn print_refinement(validation: &Validation<'_>) {
     stridepose_train::say!("{:<10} {:<14} {}  worst person by confidence", "persons", "hidden", refinement_columns());
     for (people, of) in PEOPLE {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4)] {
-            let condition = Condition { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false };
+            let condition = Condition::hiding(hidden);
             let study = refinement::study(validation, of, &condition, &calibration[0]);
             let Some((change, (source, subject))) = study.worst_change() else { continue };
             let mode = |index: usize| format!("{:8.1} {:8.1}", study.scores[index].mpjpe_mm[0], study.root_mm[index]);

@@ -8,7 +8,7 @@ use crate::adapters::engine;
 use crate::adapters::messages::stridepose::KeypointArray;
 use crate::adapters::model_store::ModelStore;
 use crate::adapters::scene_bag::write_scene_bag;
-use crate::config::Value;
+use crate::config::{Gravity, Value};
 use crate::scene::SceneSettings;
 
 /// A message and where it went.
