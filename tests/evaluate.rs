@@ -6,15 +6,17 @@
 mod skeleton_bag;
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use nalgebra::Vector3;
 use serde_json::Value;
 use stridepose::adapters::bag::writer::{BagWriter, Qos};
+use stridepose::adapters::messages::sensor_msgs::CameraInfo;
 use stridepose::adapters::messages::stridepose::SkeletonArray;
-use stridepose::data::{JointState, Stamp};
+use stridepose::data::{JointState, MeasuredKeypoint, Stamp};
+use stridepose::geometry::CameraModel;
 use stridepose::skeleton::{JOINT_COUNT, Joint};
 
 use skeleton_bag::{IMAGES, estimate, stamp, true_joint, write_bag};
@@ -105,6 +107,68 @@ fn a_csv_by_place_and_a_bag_by_stamp_give_the_known_errors() {
     assert_eq!(code, 0);
     assert!(stdout.contains("39 with a person found") && stdout.contains("MPJPE           5.0 mm"), "{stdout}");
     assert!(stdout.contains("l_wrist         39     85.0"), "{stdout}");
+}
+
+/// A camera of another focal length from image `since` on, and how far its keypoints lie from the truth, px.
+const CAMERAS: [(usize, f64, [f32; 2]); 2] = [(0, 500.0, [3.0, 4.0]), (20, 800.0, [3.0, -4.0])];
+
+/// A bag with keypoints of every second joint, as those cameras see them.
+fn write_bag_with_keypoints(folder: &Path) {
+    let mut writer = BagWriter::create(folder).unwrap();
+    let infos = writer.add_topic::<CameraInfo>("/stridepose/camera_info", Qos::Latched).unwrap();
+    let skeletons = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
+    for image in 0..IMAGES {
+        let (since, focal_px, [right, down]) = *CAMERAS.iter().rfind(|(since, ..)| image >= *since).unwrap();
+        let info = CameraInfo {
+            stamp: stamp(image),
+            frame_id: "camera".to_owned(),
+            height: 480,
+            width: 640,
+            distortion_model: "plumb_bob".to_owned(),
+            d: vec![0.1, -0.05, 0.0, 0.0, 0.0],
+            k: [focal_px, 0.0, 320.0, 0.0, focal_px, 240.0, 0.0, 0.0, 1.0],
+            r: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            p: [focal_px, 0.0, 320.0, 0.0, 0.0, focal_px, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+            ..CameraInfo::default()
+        };
+        let camera = CameraModel::from_calibration(&info.calibration()).unwrap();
+        if image == since {
+            writer.write(infos, stamp(image), &info).unwrap();
+        }
+        let mut estimate = estimate(image, Vector3::zeros(), 0.0);
+        for joint in Joint::ALL.into_iter().step_by(2) {
+            let at = camera.project(&true_joint(image, joint)).unwrap().cast::<f32>();
+            let found = &mut estimate.people[0].joints[joint.index()];
+            found.state = JointState::Measured;
+            found.keypoint = Some(MeasuredKeypoint { u: at.x + right, v: at.y + down, score: 0.8 });
+        }
+        let message = SkeletonArray::from_estimate(&estimate, "camera", Duration::ZERO);
+        writer.write(skeletons, stamp(image), &message).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn keypoints_are_held_against_the_projected_truth() {
+    let near = |value: &Value, expected: f64| (value.as_f64().unwrap_or(f64::NAN) - expected).abs() < 1e-3;
+    let scene = Scene::new();
+    write_bag_with_keypoints(&scene.path("seen"));
+    let (code, stdout, stderr) = scene.evaluate("seen", "truth.csv", &[]);
+    assert_eq!(code, 0, "{stderr}");
+    let file = scene.path("seen.json");
+    scene.evaluate("seen", "truth.csv", &["--json", file.to_str().unwrap()]);
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(near(&json["keypoint_error_px"], 5.0), "{}", json["keypoint_error_px"]);
+    // Of the 39 images with truth 19 are of the first camera, 20 of the second.
+    let bias = &json["keypoint_bias_px"];
+    assert!(near(&bias[0], 3.0) && near(&bias[1], -4.0 / 39.0), "{bias}");
+    let of = |joint: &str| &json["per_joint"][joint]["keypoint_error_px"];
+    assert!(near(of("pelvis"), 5.0) && of("r_hip").is_null(), "{} and {}", of("pelvis"), of("r_hip"));
+    let line = "keypoints       5.0 px      from where the truth projects; on average +3.0 right, -0.1 down";
+    assert!(stdout.contains(line), "{stdout}");
+
+    let blind = scene.json("truth.csv", &[]);
+    assert!(blind["keypoint_error_px"].is_null() && blind["keypoint_bias_px"].is_null(), "{blind}");
 }
 
 #[test]

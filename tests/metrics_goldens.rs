@@ -70,6 +70,7 @@ fn sequence(golden: &Value) -> (ResultSequence, TruthSequence) {
                 covariance: Some(Matrix3::from_fn(|row, column| number(&covariance[row][column]))),
                 confidence: None,
                 state: JointState::Measured,
+                keypoint_in_image_px: None,
             })
         });
         result.images.push(ResultImage { stamp, people: vec![ResultPerson { track_id: TrackId(1), joints }] });

@@ -48,6 +48,7 @@ fn evaluation(golden: &Value) -> Evaluation {
                     covariance: None,
                     confidence: Some(number(&confidence[index])),
                     state: JointState::Measured,
+                    keypoint_in_image_px: None,
                 })
             };
             ResultPerson { track_id: TrackId(found[0].as_u64().unwrap() as u32), joints: std::array::from_fn(joint) }
@@ -181,6 +182,7 @@ fn parts_run(golden: &Value, run: &str) -> Evaluation {
                         3 => JointState::Measured,
                         other => panic!("state {other} has no position"),
                     },
+                    keypoint_in_image_px: None,
                 })
             }),
         });

@@ -36,6 +36,7 @@ fn predicted(golden: &Value, people: usize) -> ResultSequence {
                 covariance: None,
                 confidence: None,
                 state: JointState::Measured,
+                keypoint_in_image_px: None,
             })
         }),
     };
@@ -43,7 +44,7 @@ fn predicted(golden: &Value, people: usize) -> ResultSequence {
         stamp: Stamp::from_nanoseconds(20_000_000 * (1 + image as i64)),
         people: (0..people).map(|index| person(index, image)).collect(),
     };
-    ResultSequence { images: images.map(image).collect() }
+    ResultSequence { images: images.map(image).collect(), ..ResultSequence::default() }
 }
 
 fn from_npz(name: &str, layout: DatasetLayout, camera: TruthCamera) -> TruthSequence {

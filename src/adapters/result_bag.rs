@@ -9,13 +9,15 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use nalgebra::{Matrix3, Point3};
+use nalgebra::{Matrix3, Point2, Point3};
 
 use crate::adapters::bag::{Bag, BagError, Completeness};
+use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::messages::stridepose::{Joint as JointMessage, Skeleton, SkeletonArray};
 use crate::adapters::messages::{Message, from_cdr};
-use crate::adapters::result_writer::SKELETONS_TOPIC;
+use crate::adapters::result_writer::{CAMERA_INFO_TOPIC, SKELETONS_TOPIC};
 use crate::data::{JointState, Stamp, TrackId};
+use crate::geometry::CameraModel;
 use crate::metrics::{
     ImageReference, ResultImage, ResultJoint, ResultPerson, ResultSequence, TruthPerson, TruthSequence,
 };
@@ -78,7 +80,7 @@ pub fn truth_from_result(result: ResultSequence) -> TruthSequence {
 pub fn read_result_bag(path: &Path, topic: Option<&str>) -> Result<ResultBag, ResultBagError> {
     let mut bag = Bag::open(path)?;
     let topic = choose_topic(&bag, topic)?;
-    let mut sequence = ResultSequence::default();
+    let mut sequence = ResultSequence { cameras: cameras(&mut bag)?, ..ResultSequence::default() };
     let mut frames = BTreeSet::new();
     let mut problems = Vec::new();
     let counts_images = topic != SKELETONS_TOPIC && bag.topics().iter().any(|topic| topic.name == SKELETONS_TOPIC);
@@ -108,6 +110,22 @@ pub fn read_result_bag(path: &Path, topic: Option<&str>) -> Result<ResultBag, Re
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(ResultBag { sequence, image_stamps, frames, problems, completeness })
+}
+
+/// The cameras on [`CAMERA_INFO_TOPIC`]; one that is no camera says nothing about the keypoints.
+fn cameras(bag: &mut Bag) -> Result<Vec<(Stamp, CameraModel)>, BagError> {
+    let mut cameras = Vec::new();
+    if bag.topics().iter().any(|topic| topic.name == CAMERA_INFO_TOPIC && topic.type_name == CameraInfo::TYPE) {
+        bag.read::<BagError>(&[CAMERA_INFO_TOPIC.to_owned()], &mut |message| {
+            if let Ok(info) = from_cdr::<CameraInfo>(message.data)
+                && let Ok(camera) = CameraModel::from_calibration(&info.calibration())
+            {
+                cameras.push((info.stamp, camera));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    Ok(cameras)
 }
 
 /// Stamps on [`SKELETONS_TOPIC`].
@@ -177,5 +195,7 @@ fn result_joint(message: &JointMessage) -> Result<Option<ResultJoint>, String> {
         covariance: is_stated.then_some(covariance),
         confidence: Some(f64::from(message.confidence)).filter(|confidence| confidence.is_finite()),
         state: message.state,
+        keypoint_in_image_px: (message.u.is_finite() && message.v.is_finite())
+            .then(|| Point2::new(f64::from(message.u), f64::from(message.v))),
     }))
 }

@@ -57,6 +57,7 @@ mod tests {
             velocity_error_mm_per_s: nothing,
             acceleration_error_mm_per_s2: nothing,
             position_error_mm: nothing,
+            keypoint_error_px: [None; JOINT_COUNT],
             confidence: nothing,
             state: std::array::from_fn(
                 |joint| if joint < hidden { JointState::Inferred } else { JointState::Measured },

@@ -11,13 +11,15 @@
 
 use std::collections::HashMap;
 
-use nalgebra::Vector3;
+use nalgebra::{Vector2, Vector3};
 
 use crate::data::{JointState, Stamp, TrackId};
+use crate::geometry::CameraModel;
 use crate::metrics::association::{match_people, match_stamps, person_cost};
 use crate::metrics::coverage::squared_mahalanobis;
 use crate::metrics::identity::{Identity, IdentityCounts, ImageIdentities};
 use crate::metrics::jitter::Jitter;
+use crate::metrics::keypoint_error::keypoint_error;
 use crate::metrics::observation::Observation;
 use crate::metrics::pose_error::{JointPositions, PoseError, root_of, root_pair};
 use crate::metrics::sequence::{
@@ -73,6 +75,9 @@ pub struct PersonSample {
     pub acceleration_error_mm_per_s2: JointArray<Option<f64>>,
     /// Distance of each joint from its truth in the camera frame, mm.
     pub position_error_mm: JointArray<Option<f64>>,
+    /// From where each joint's truth is in the image to the keypoint that the joint rests on, px; `None` without either, or
+    /// where the camera is not known.
+    pub keypoint_error_px: JointArray<Option<Vector2<f64>>>,
     /// Stated probability that it is within 150 mm; `None` where the joint has no truth, or no probability is stated.
     pub confidence: JointArray<Option<f64>>,
     /// Where each predicted joint came from.
@@ -146,7 +151,13 @@ pub fn evaluate(
         if !is_neighbour {
             previous.clear();
         }
-        previous = evaluation.add_image(image_index, image, people, &previous, &mut identities);
+        previous = evaluation.add_image(
+            (image_index, image),
+            result.camera_at(image.stamp),
+            people,
+            &previous,
+            &mut identities,
+        );
         for person in people {
             truth_jitter.add(person.person.as_str(), image.stamp, &person.joints);
         }
@@ -235,8 +246,8 @@ impl Evaluation {
     /// Adds one compared image and gives the people to take the next velocities from.
     fn add_image<'a>(
         &mut self,
-        image_index: usize,
-        image: &ResultImage,
+        (image_index, image): (usize, &ResultImage),
+        camera: Option<&CameraModel>,
         people: &'a [TruthPerson],
         previous: &HashMap<&'a str, Moment>,
         identities: &mut IdentityCounts<'a>,
@@ -282,6 +293,10 @@ impl Evaluation {
                     .map_or([None; JOINT_COUNT], |before| acceleration_error_mm_per_s2(before, &moment)),
                 position_error_mm: std::array::from_fn(|joint| {
                     predicted[index][joint].zip(person.joints[joint]).map(|(p, t)| (p - t).norm() * 1000.0)
+                }),
+                keypoint_error_px: std::array::from_fn(|joint| {
+                    let keypoint = found.joints[joint]?.keypoint_in_image_px?;
+                    keypoint_error(camera?, keypoint, &person.joints[joint]?)
                 }),
                 confidence: std::array::from_fn(|joint| {
                     person.joints[joint].and(found.joints[joint]).and_then(|joint| joint.confidence)

@@ -251,6 +251,7 @@ mod tests {
                 covariance: Some(Covariance::from_diagonal(&nalgebra::Vector3::new(0.01, 0.01, 0.0028))),
                 confidence: (track == 1).then_some(if image == 0 { 0.4 } else { 0.8 }),
                 state: if index == 5 { JointState::Predicted } else { JointState::Measured },
+                keypoint_in_image_px: None,
             }
         };
         let person = |image, track| ResultPerson {
@@ -264,7 +265,7 @@ mod tests {
                 .map(|track| person(image, track))
                 .collect(),
         });
-        ResultSequence { images: images.collect() }
+        ResultSequence { images: images.collect(), ..ResultSequence::default() }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use nalgebra::Point3;
+use nalgebra::{Point2, Point3};
 
 use crate::data::{Covariance, JointState, Stamp, TrackId};
+use crate::geometry::CameraModel;
 use crate::metrics::pose_error::JointPositions;
 use crate::skeleton::JointArray;
 
@@ -19,6 +20,8 @@ pub struct ResultJoint {
     pub confidence: Option<f64>,
     /// Where the position came from.
     pub state: JointState,
+    /// The keypoint that it rests on, px in the image; `None` where it rests on none.
+    pub keypoint_in_image_px: Option<Point2<f64>>,
 }
 
 /// One person of a result.
@@ -51,12 +54,19 @@ pub struct ResultImage {
 pub struct ResultSequence {
     /// The images.
     pub images: Vec<ResultImage>,
+    /// The camera, each time that it is another, with the stamp from which on it is that one; empty where it is not known.
+    pub cameras: Vec<(Stamp, CameraModel)>,
 }
 
 impl ResultSequence {
     /// Median of the times between neighbouring images, s; `None` for fewer than two images.
     pub fn image_interval(&self) -> Option<f64> {
         median_interval(self.images.iter().map(|image| image.stamp))
+    }
+
+    /// The camera of the image at `stamp`.
+    pub fn camera_at(&self, stamp: Stamp) -> Option<&CameraModel> {
+        self.cameras.iter().rev().find(|(since, _)| *since <= stamp).map(|(_, camera)| camera)
     }
 }
 
@@ -125,8 +135,10 @@ mod tests {
     #[test]
     fn the_interval_is_the_median_and_ignores_steps_back() {
         let image = |ns| ResultImage { stamp: Stamp::from_nanoseconds(ns), people: Vec::new() };
-        let of =
-            |stamps: &[i64]| ResultSequence { images: stamps.iter().copied().map(image).collect() }.image_interval();
+        let of = |stamps: &[i64]| {
+            ResultSequence { images: stamps.iter().copied().map(image).collect(), ..ResultSequence::default() }
+                .image_interval()
+        };
         assert_eq!(of(&[0, 100_000_000, 200_000_000, 900_000_000, 0, 100_000_000]), Some(0.1));
         assert_eq!((of(&[5]), of(&[])), (None, None));
     }

@@ -2,6 +2,8 @@
 //! for each joint, person, action, band of distance and band of hidden share, and how sure the means are. Misses and false
 //! people are counted, they are in no mean.
 
+use nalgebra::Vector2;
+
 use crate::metrics::accuracy::{PCK_THRESHOLD_MM, auc, mean, pck};
 use crate::metrics::bands::{DISTANCE_BANDS, HIDDEN_BANDS, distance_band, hidden_band};
 use crate::metrics::bootstrap::{ImageSum, Interval, block_length, interval_of_mean};
@@ -9,6 +11,7 @@ use crate::metrics::calibration::{Calibration, Statement};
 use crate::metrics::coverage::{ELLIPSOIDS, coverage};
 use crate::metrics::evaluation::{Evaluation, PersonSample};
 use crate::metrics::joint_groups::{JOINT_GROUPS, grouped_joints};
+use crate::metrics::keypoint_error::KeypointError;
 use crate::skeleton::{Joint, JointArray};
 
 /// Seed of the intervals.
@@ -41,6 +44,8 @@ pub struct JointMetrics {
     pub auc: Option<f64>,
     /// Share of joints in the 50, 80, 90 and 95 % ellipsoid.
     pub coverage: Option<[f64; ELLIPSOIDS.len()]>,
+    /// Keypoints against the projected truth; `None` also where the camera is not known.
+    pub keypoints: Option<KeypointError>,
 }
 
 /// Metrics of a part of the matched people.
@@ -63,6 +68,7 @@ impl GroupSummary {
         let joints = |of: fn(&JointMetrics) -> Option<f64>| over(&|part| of(&part.joints));
         let coverage: Vec<_> = parts.iter().filter_map(|part| part.joints.coverage).collect();
         let share = |index: usize| coverage.iter().map(|shares| shares[index]).sum::<f64>() / coverage.len() as f64;
+        let keypoints: Vec<KeypointError> = parts.iter().filter_map(|part| part.joints.keypoints).collect();
         (!parts.is_empty()).then(|| Self {
             name: "mean of actions".to_owned(),
             people: parts.iter().map(|part| part.people).sum(),
@@ -79,6 +85,10 @@ impl GroupSummary {
                 pck_150mm: joints(|metrics| metrics.pck_150mm),
                 auc: joints(|metrics| metrics.auc),
                 coverage: (!coverage.is_empty()).then(|| std::array::from_fn(share)),
+                keypoints: (!keypoints.is_empty()).then(|| KeypointError {
+                    mean_px: keypoints.iter().map(|error| error.mean_px).sum::<f64>() / keypoints.len() as f64,
+                    bias_px: keypoints.iter().map(|error| error.bias_px).sum::<Vector2<f64>>() / keypoints.len() as f64,
+                }),
             },
             root_mm: over(&|part| part.root_mm),
         })
@@ -198,7 +208,7 @@ struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    fn values(&self, joints: &[Joint], of: fn(&PersonSample) -> &JointArray<Option<f64>>) -> Vec<f64> {
+    fn values<T: Copy>(&self, joints: &[Joint], of: fn(&PersonSample) -> &JointArray<Option<T>>) -> Vec<T> {
         let samples = self.samples.iter().map(|sample| of(sample));
         samples.flat_map(|values| joints.iter().filter_map(|joint| values[joint.index()])).collect()
     }
@@ -223,6 +233,7 @@ impl<'a> Pool<'a> {
             pck_150mm: pck(&mpjpe_mm, PCK_THRESHOLD_MM),
             auc: auc(&mpjpe_mm),
             coverage: coverage(&self.values(joints, |sample| &sample.squared_mahalanobis)),
+            keypoints: KeypointError::of(&self.values(joints, |sample| &sample.keypoint_error_px)),
         }
     }
 

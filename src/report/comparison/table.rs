@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{PairedDifference, Side, known_metrics};
 
 /// Metrics of the short table, with the decimals they are shown with.
-const SHORT: [(&str, usize); 28] = [
+const SHORT: [(&str, usize); 29] = [
     ("mpjpe_mm", 1),
     ("pa_mpjpe_mm", 1),
     ("n_mpjpe_mm", 1),
@@ -23,6 +23,7 @@ const SHORT: [(&str, usize); 28] = [
     ("auc", 4),
     ("coverage.50", 4),
     ("coverage.90", 4),
+    ("keypoint_error_px", 1),
     ("calibration.expected_error", 4),
     ("identity.idf1", 4),
     ("identity.switches", 0),

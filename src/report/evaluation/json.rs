@@ -74,6 +74,8 @@ fn metrics_json(metrics: &JointMetrics) -> Map<String, Value> {
         ("pck_150mm", json!(metrics.pck_150mm)),
         ("auc", json!(metrics.auc)),
         ("coverage", coverage.unwrap_or(Value::Null)),
+        ("keypoint_error_px", json!(metrics.keypoints.map(|error| error.mean_px))),
+        ("keypoint_bias_px", json!(metrics.keypoints.map(|error| [error.bias_px.x, error.bias_px.y]))),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into_iter()

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::json::has_samples;
-use crate::metrics::{ELLIPSOIDS, Evaluation, GroupSummary, Interval, JOINT_GROUPS, Summary};
+use crate::metrics::{ELLIPSOIDS, Evaluation, GroupSummary, Interval, JOINT_GROUPS, KeypointError, Summary};
 use crate::skeleton::Joint;
 
 /// The tables.
@@ -68,6 +68,13 @@ pub fn to_table(evaluation: &Evaluation, summary: &Summary) -> String {
             parts.collect::<Vec<_>>().join(", ")
         );
     }
+    if let Some(KeypointError { mean_px, bias_px }) = overall.keypoints {
+        let _ = writeln!(
+            text,
+            "keypoints  {mean_px:>8.1} px      from where the truth projects; on average {:+.1} right, {:+.1} down",
+            bias_px.x, bias_px.y
+        );
+    }
     if let Some(calibration) = &summary.calibration {
         let _ = writeln!(
             text,
@@ -86,13 +93,13 @@ pub fn to_table(evaluation: &Evaluation, summary: &Summary) -> String {
     }
     let _ = writeln!(
         text,
-        "\n{:<11} {:>6} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6}",
-        "joint", "count", "MPJPE", "PA", "N", "MPJVE", "PCK %", "AUC %", "in 90%"
+        "\n{:<11} {:>6} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6} {:>6}",
+        "joint", "count", "MPJPE", "PA", "N", "MPJVE", "PCK %", "AUC %", "in 90%", "2D px"
     );
     for (joint, metrics) in Joint::ALL.into_iter().zip(&summary.per_joint).filter(|(_, metrics)| has_samples(metrics)) {
         let _ = writeln!(
             text,
-            "{:<11} {:>6} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6}",
+            "{:<11} {:>6} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6} {:>6}",
             joint.name(),
             metrics.samples,
             number(metrics.mpjpe_mm),
@@ -102,6 +109,7 @@ pub fn to_table(evaluation: &Evaluation, summary: &Summary) -> String {
             number(share(metrics.pck_150mm)),
             number(share(metrics.auc)),
             number(share(metrics.coverage.map(|shares| shares[2]))),
+            number(metrics.keypoints.map(|error| error.mean_px)),
         );
     }
     joint_groups(&mut text, summary);

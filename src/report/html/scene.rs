@@ -83,12 +83,13 @@ mod tests {
             covariance: None,
             confidence: None,
             state: JointState::Measured,
+            keypoint_in_image_px: None,
         });
         let image = |at: i64| ResultImage {
             stamp: Stamp::from_nanoseconds(40_000_000 * at),
             people: vec![ResultPerson { track_id: TrackId(7), joints }],
         };
-        let result = ResultSequence { images: (0..2000).map(image).collect() };
+        let result = ResultSequence { images: (0..2000).map(image).collect(), ..ResultSequence::default() };
         let person = TruthPerson {
             person: "</script>".to_owned(),
             action: None,

@@ -51,7 +51,8 @@ fn card_row<const N: usize>(cards: [(String, &str); N]) -> String {
 pub(super) fn numbers(evaluation: &Evaluation, summary: &Summary) -> String {
     let (overall, identity, intervals) = (&summary.overall, &evaluation.identity, &summary.intervals);
     let count = |count: usize| count.to_string();
-    let rows: [(&str, String, &str, Option<Interval>, &str); 25] = [
+    let bias = overall.keypoints.map(|error| format!("{:+.1}, {:+.1}", error.bias_px.x, error.bias_px.y));
+    let rows: [(&str, String, &str, Option<Interval>, &str); 27] = [
         ("MPJPE", number(overall.mpjpe_mm, 1), "mm", intervals.mpjpe_mm, "joints, roots on each other"),
         ("PA-MPJPE", number(overall.pa_mpjpe_mm, 1), "mm", intervals.pa_mpjpe_mm, "after the best similarity"),
         ("N-MPJPE", number(overall.n_mpjpe_mm, 1), "mm", intervals.n_mpjpe_mm, "after the best scale"),
@@ -76,6 +77,14 @@ pub(super) fn numbers(evaluation: &Evaluation, summary: &Summary) -> String {
             None,
             "what the movement itself has",
         ),
+        (
+            "keypoint error",
+            number(overall.keypoints.map(|error| error.mean_px), 1),
+            "px",
+            None,
+            "keypoints of measured joints from where the truth projects",
+        ),
+        ("keypoint bias", bias.unwrap_or_else(|| number(None, 1)), "px", None, "what they have in common: right, down"),
         ("PCK", percent(overall.pck_150mm), "%", None, "of joints below 150 mm"),
         ("AUC", percent(overall.auc), "%", None, "mean PCK of 0, 5, … 150 mm"),
         ("PCK, 14 joints", percent(summary.grouped.pck_150mm), "%", None, "protocol of MPI-INF-3DHP"),
@@ -103,14 +112,15 @@ pub(super) fn numbers(evaluation: &Evaluation, summary: &Summary) -> String {
     section("numbers", "Numbers", &(images + &scroll(table)))
 }
 
-const METRICS: [&str; 9] = ["MPJPE", "PA", "N", "MPJVE", "position", "PCK %", "AUC %", "in 50 %", "in 90 %"];
+const METRICS: [&str; 10] = ["MPJPE", "PA", "N", "MPJVE", "position", "PCK %", "AUC %", "in 50 %", "in 90 %", "2D px"];
 
 fn metrics(metrics: &JointMetrics) -> Vec<String> {
     let lengths =
         [metrics.mpjpe_mm, metrics.pa_mpjpe_mm, metrics.n_mpjpe_mm, metrics.mpjve_mm, metrics.position_error_mm];
     let covered = |index: usize| metrics.coverage.map(|shares| shares[index]);
     let shares = [metrics.pck_150mm, metrics.auc, covered(0), covered(2)];
-    lengths.into_iter().map(|value| number(value, 1)).chain(shares.into_iter().map(percent)).collect()
+    let in_image = number(metrics.keypoints.map(|error| error.mean_px), 1);
+    lengths.into_iter().map(|value| number(value, 1)).chain(shares.into_iter().map(percent)).chain([in_image]).collect()
 }
 
 /// The cards of a result without a truth.
