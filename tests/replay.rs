@@ -15,6 +15,7 @@ use stridepose::adapters::model_store::ModelStore;
 use stridepose::adapters::result_bag::read_result_bag;
 use stridepose::adapters::scene_bag::{write_scene_bag, write_scene_pictures};
 use stridepose::commands::ConsoleArgs;
+use stridepose::commands::inspect::{self, InspectArgs};
 use stridepose::commands::replay::{Overlap, Progress};
 use stridepose::config::Config;
 use stridepose::scene::SceneSettings;
@@ -280,6 +281,23 @@ fn a_frame_that_stands_upright_tells_the_lifter_where_down_is() {
     assert_eq!(refused, untold, "what is not known changes nothing");
     assert_ne!(told, untold);
     assert!(fixed != untold && fixed != told);
+}
+
+#[test]
+fn inspect_says_how_the_frames_of_a_recording_tilt_its_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = folder.path().join("scene");
+    let settings = SceneSettings { people: 1, duration_secs: 1.0, pillar: None, ..SceneSettings::default() };
+    write_scene_bag(&settings, &scene).unwrap();
+    let text = inspect::run(&InspectArgs { bag: scene.clone(), image: None, camera_info: None }).unwrap().text;
+    let (_, told) = text.split_once("input.gravity_frame:=NAME)\n").unwrap_or_else(|| panic!("no gravity in\n{text}"));
+    let told: Vec<&str> = told.lines().take_while(|line| !line.is_empty()).collect();
+    let [camera, odom] = told.as_slice() else { panic!("{told:?}") };
+    assert!(camera.contains("camera_optical_frame, first image"), "{camera}");
+    let words: Vec<&str> = odom.split_whitespace().collect();
+    assert_eq!((words[0], words[4], words[9]), ("odom", "down", "clockwise"), "{odom}");
+    let degrees = |word: &str| word.trim_end_matches('°').parse::<f64>().unwrap();
+    assert!(degrees(words[3]).abs() < 30.0 && degrees(words[8]).abs() < 5.0, "{odom}");
 }
 
 /// Decoding and the detector ahead, writing behind: the bytes are those of one thread that does one thing after the other.

@@ -27,8 +27,14 @@ pub fn in_camera(
 }
 
 /// Gravity in a camera, which `camera_from_upright` takes from a frame whose z axis points up (REP 103).
-fn of_upright_frame(camera_from_upright: &Isometry3<f64>) -> UnitVector3<f64> {
+pub fn of_upright_frame(camera_from_upright: &Isometry3<f64>) -> UnitVector3<f64> {
     camera_from_upright.rotation * -Vector3::z_axis()
+}
+
+/// How far a camera looks down and how far it is turned clockwise, rad, by the direction of `gravity` in it: what
+/// `input.tilt_deg` and `input.roll_deg` are of a camera that does not move.
+pub fn tilt_and_roll(gravity: &UnitVector3<f64>) -> (f64, f64) {
+    (gravity.z.clamp(-1.0, 1.0).asin(), gravity.x.atan2(gravity.y))
 }
 
 /// Gravity in a camera that looks `input.tilt_deg` down and is turned `input.roll_deg` clockwise.
@@ -58,6 +64,10 @@ mod tests {
             let by_frame = of_upright_frame(&camera_from_upright(tilt, roll));
             let by_angles = of_fixed_camera(&input);
             assert!((by_frame.into_inner() - by_angles.into_inner()).norm() < 1e-9, "{by_frame:?} {by_angles:?}");
+            let told = tilt_and_roll(&by_frame);
+            // Of a camera that looks straight down no turn can be told.
+            let roll = if tilt_deg == 90.0 { told.1 } else { roll };
+            assert!((told.0 - tilt).abs() < 1e-6 && (told.1 - roll).abs() < 1e-6, "{told:?}");
         }
         // Level: y is down. Looking down: things fall away from it. Turned clockwise: they fall to its right.
         let of = |tilt_deg, roll_deg| of_fixed_camera(&InputConfig { tilt_deg, roll_deg, ..InputConfig::default() });

@@ -2,6 +2,8 @@
 //!
 //! The bag is read once from end to end, so that rates are measured and damage is found.
 
+mod upright;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
@@ -12,7 +14,10 @@ use crate::adapters::bag::{
 };
 use crate::adapters::messages::from_cdr;
 use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
+use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::{Message, stridepose::KeypointArray};
+
+use upright::FirstImage;
 
 /// Arguments of `stridepose inspect`.
 #[derive(Clone, Debug, clap::Args)]
@@ -47,6 +52,7 @@ pub fn run(args: &InspectArgs) -> Result<Inspection, BagError> {
     let topics = bag.topics().to_vec();
     let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut first_images: BTreeMap<String, FirstImage> = BTreeMap::new();
     let completeness = bag.read::<BagError>(&names, &mut |message| {
         // A name is copied once per topic, not per message.
         if !seen.contains_key(message.topic) {
@@ -55,6 +61,10 @@ pub fn run(args: &InspectArgs) -> Result<Inspection, BagError> {
         let topic = topics.iter().find(|topic| topic.name == message.topic);
         if let (Some(seen), Some(topic)) = (seen.get_mut(message.topic), topic) {
             seen.add(topic, message.log_time_ns, message.data);
+            if let (1, Some(header)) = (seen.count, header(topic, message.data)) {
+                let first = FirstImage { stamp: header.stamp, log_time_ns: message.log_time_ns };
+                first_images.entry(header.frame_id.to_owned()).or_insert(first);
+            }
         }
         Ok(ControlFlow::Continue(()))
     })?;
@@ -64,6 +74,7 @@ pub fn run(args: &InspectArgs) -> Result<Inspection, BagError> {
     heading(&mut text, &bag, &seen);
     table(&mut text, &topics, &seen);
     cameras(&mut text, &topics, &seen);
+    text += &upright::describe(&mut bag, &first_images)?;
     let is_usable = uses(&mut text, &topics, request);
     if completeness != Completeness::Whole {
         line(&mut text, format_args!("\nNote: {completeness}"));
@@ -114,6 +125,17 @@ fn describe(topic: &Topic, data: &[u8]) -> Option<String> {
         _ => return None,
     };
     Some(described.unwrap_or_else(|error| format!("cannot be decoded: {error}")))
+}
+
+/// The header of a message that a camera may be seen by.
+fn header<'a>(topic: &Topic, data: &'a [u8]) -> Option<Header<'a>> {
+    match topic.type_name.as_str() {
+        Image::TYPE => from_cdr::<Image<'_>>(data).map(|image| image.header),
+        CompressedImage::TYPE => from_cdr::<CompressedImage<'_>>(data).map(|image| image.header),
+        KeypointArray::TYPE => from_cdr::<KeypointArray<'_>>(data).map(|array| array.header),
+        _ => return None,
+    }
+    .ok()
 }
 
 fn describe_camera(info: &CameraInfo) -> String {

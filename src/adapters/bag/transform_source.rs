@@ -25,10 +25,15 @@ fn last_word(topic: &str) -> &str {
     topic.rsplit('/').next().unwrap_or(topic)
 }
 
+/// Whether the transforms of `topic`, one of [`transform_topics`], hold for ever.
+pub fn is_static_transforms(topic: &str) -> bool {
+    last_word(topic) == STATIC_TOPIC
+}
+
 /// Takes a message of one of [`transform_topics`] into `buffer`; what is wrong with one that cannot be read goes to `problems`.
 pub fn take_in_transforms(message: &BagMessage<'_>, buffer: &mut TransformBuffer, problems: &mut Vec<String>) {
     match from_cdr::<TfMessage<'_>>(message.data) {
-        Ok(transforms) => buffer.take_in(&transforms, last_word(message.topic) == STATIC_TOPIC),
+        Ok(transforms) => buffer.take_in(&transforms, is_static_transforms(message.topic)),
         Err(error) => problems.push(format!("{} at {} ns: {error}", message.topic, message.log_time_ns)),
     }
 }
