@@ -59,6 +59,7 @@ pub mod checkpoint;
 pub mod convolution;
 pub mod corpus;
 pub mod curves;
+mod detector_variety;
 pub mod discriminator;
 pub mod export;
 pub mod export_discriminator;

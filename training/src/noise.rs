@@ -2,9 +2,8 @@
 //! right leg swapped, a constant offset of definition, and a score that falls with the error.
 //!
 //! Statistics per joint come from a file measured on a real detector (`detection_noise.json`: radial error
-//! quantiles as a fraction of the pelvis–thorax length, autocorrelation at 50 Hz). Of the jitter's variance
-//! 82 % decays with a time constant of 0.78 s and the rest is white, which is what the autocorrelations at
-//! lags 1, 5 and 25 (0.86, 0.72, 0.43) say. The score model is
+//! quantiles as a fraction of the pelvis–thorax length). In what other detectors differ from that one, besides the size of
+//! their errors, is drawn ([`crate::detector_variety`]). The score model is
 //! `score = clip(0.028 / (d + 0.028) + 1.1 d + N(-0.005, 0.14), 0, 1)` with d in half person crops.
 
 use std::collections::BTreeMap;
@@ -17,10 +16,9 @@ use serde::Deserialize;
 use stridepose::skeleton::{JOINT_COUNT, Joint, JointArray};
 use stridepose::stages::window::{KeypointOnPlane, KeypointsOnPlane};
 
+use crate::detector_variety::DetectorVariety;
 use crate::scene::Scene;
 
-const SLOW_SHARE_OF_VARIANCE: f64 = 0.82;
-const SLOW_TIME_CONSTANT_SECS: f64 = 0.78;
 const RAYLEIGH_MEDIAN: f64 = 1.177;
 const JUMP_MEAN_SECS: f64 = 0.25;
 const SWAP_MEAN_SECS: f64 = 0.15;
@@ -86,19 +84,32 @@ impl DetectorNoise {
 }
 
 /// How a clip's detector is drawn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NoiseSettings {
     /// Jitter is scaled by a factor drawn log-uniformly from this range for each clip.
     pub scale: (f64, f64),
-    /// Standard deviation of the constant offset of each joint, pelvis–thorax lengths.
+    /// Standard deviation of the constant offset of each joint in the image, pelvis–thorax lengths.
     pub definition_offset: f64,
+    /// Share of clips whose detector differs from the measured one in more than the size of its errors.
+    pub variety_share: f64,
     /// Share of clips whose scores are warped (raised to a power) or carry no information.
     pub strange_scores: f64,
+}
+
+impl NoiseSettings {
+    /// The detector whose errors were measured.
+    pub const MEASURED: Self =
+        Self { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, variety_share: 0.0, strange_scores: 0.0 };
+
+    /// Detectors as different from it as public networks are from each other.
+    pub const OTHERS: Self =
+        Self { scale: (0.3, 1.5), definition_offset: 0.02, variety_share: 1.0, strange_scores: 0.4 };
 }
 
 /// A detector with a character of its own, for one clip.
 struct ClipDetector {
     scale: f64,
+    variety: DetectorVariety,
     offset: JointArray<Vector2<f64>>,
     score_power: f64,
     score_floor: f64,
@@ -113,23 +124,36 @@ pub fn detect(
     rng: &mut impl Rng,
 ) -> Vec<KeypointsOnPlane> {
     let detector = ClipDetector::draw(settings, rng);
+    let variety = &detector.variety;
     let mut jitter = JointArray::<Jitter>::default();
-    let mut swap = Episode::default();
+    let mut swaps = [
+        Swap::new(is_leg, noise.leg_swap_rate * detector.scale),
+        Swap::new(is_arm, variety.arm_swap_rate),
+        Swap::new(|_| true, variety.body_swap_rate),
+    ];
     let mut rows = Vec::with_capacity(scene.keypoints.len());
     for (row, step_secs) in scene.step_secs.iter().enumerate() {
-        let swapped = swap.advance(noise.leg_swap_rate * detector.scale, SWAP_MEAN_SECS, *step_secs, rng);
+        for swap in swaps.iter_mut().filter(|swap| swap.rate > 0.0) {
+            swap.episode.advance(swap.rate, SWAP_MEAN_SECS, *step_secs, rng);
+        }
         let torso = torso_on_plane(scene, row);
+        let joints = &scene.joints_in_camera[row];
         let keypoints: KeypointsOnPlane = std::array::from_fn(|joint| {
-            let error = jitter[joint].advance(&noise.joints[joint], detector.scale, *step_secs, rng);
-            let target =
-                if swapped && is_leg(Joint::ALL[joint]) { Joint::ALL[joint].mirrored().index() } else { joint };
+            let of = Joint::ALL[joint];
+            let scale = detector.scale * variety.behind_the_body(joints, joint);
+            let own = jitter[joint].advance(&noise.joints[joint], scale, variety, *step_secs, rng);
+            let error = own + jump_before(of, &jitter) * variety.chained;
+            let swapped = swaps.iter().any(|swap| swap.episode.on && (swap.takes)(of));
+            let target = if swapped { of.mirrored().index() } else { joint };
             let seen = scene.keypoints[row][target].or(scene.keypoints[row][joint])?;
             let truth = scene.keypoints[row][joint]?;
-            let point = seen + (error + detector.offset[joint]) * torso;
+            let defined =
+                variety.definition.as_ref().map_or_else(Vector2::zeros, |definition| definition.offset(joints, target));
+            let point = seen + defined + (error + detector.offset[joint]) * torso;
             let wrong_by = ((seen - truth) / torso + error).norm() / TORSOS_PER_HALF_CROP;
             let spread = detector.gives_spread.then(|| {
                 let blur: f64 = rng.sample(StandardNormal);
-                torso * noise.joints[joint].median * detector.scale * (0.4 * blur).exp() * (1.0 + wrong_by)
+                torso * noise.joints[joint].median * scale * (0.4 * blur).exp() * (1.0 + wrong_by)
             });
             Some(KeypointOnPlane { point, score: detector.score(wrong_by, rng), spread })
         });
@@ -143,6 +167,11 @@ impl ClipDetector {
         let (low, high) = settings.scale;
         let strange = rng.random_bool(settings.strange_scores);
         Self {
+            variety: if settings.variety_share > 0.0 && rng.random_bool(settings.variety_share) {
+                DetectorVariety::draw(rng)
+            } else {
+                DetectorVariety::MEASURED
+            },
             scale: low * (high / low).powf(rng.random::<f64>()),
             offset: std::array::from_fn(|_| normal2(rng) * settings.definition_offset),
             score_power: if strange { 4.0_f64.powf(rng.random_range(-1.0..1.0)) } else { 1.0 },
@@ -168,10 +197,30 @@ struct Jitter {
     jump_by: Vector2<f64>,
 }
 
+/// Left and right exchanged, in episodes.
+struct Swap {
+    takes: fn(Joint) -> bool,
+    rate: f64,
+    episode: Episode,
+}
+
+impl Swap {
+    fn new(takes: fn(Joint) -> bool, rate: f64) -> Self {
+        Self { takes, rate, episode: Episode::default() }
+    }
+}
+
 impl Jitter {
-    fn advance(&mut self, noise: &JointNoise, scale: f64, step_secs: f64, rng: &mut impl Rng) -> Vector2<f64> {
+    fn advance(
+        &mut self,
+        noise: &JointNoise,
+        scale: f64,
+        variety: &DetectorVariety,
+        step_secs: f64,
+        rng: &mut impl Rng,
+    ) -> Vector2<f64> {
         let sigma = noise.median / RAYLEIGH_MEDIAN * scale;
-        let keep = (-step_secs / SLOW_TIME_CONSTANT_SECS).exp();
+        let keep = (-step_secs / variety.slow_time_constant_secs).exp();
         let slow = match self.slow {
             Some(slow) => slow * keep + normal2(rng) * (1.0 - keep * keep).sqrt(),
             None => normal2(rng),
@@ -184,10 +233,23 @@ impl Jitter {
             let angle = rng.random_range(0.0..std::f64::consts::TAU);
             self.jump_by = Vector2::new(angle.cos(), angle.sin()) * rng.random_range(0.3..1.2);
         }
-        let jump = if jumping { self.jump_by } else { Vector2::zeros() };
-        slow * (sigma * SLOW_SHARE_OF_VARIANCE.sqrt())
-            + normal2(rng) * (sigma * (1.0 - SLOW_SHARE_OF_VARIANCE).sqrt())
-            + jump
+        let slow_share = variety.slow_share_of_variance;
+        slow * (sigma * slow_share.sqrt()) + normal2(rng) * (sigma * (1.0 - slow_share).sqrt()) + self.jump()
+    }
+
+    /// How far the joint has jumped just now, pelvis–thorax lengths.
+    fn jump(&self) -> Vector2<f64> {
+        if self.jump.on { self.jump_by } else { Vector2::zeros() }
+    }
+}
+
+/// The jump of the elbow or knee before `joint`.
+fn jump_before(joint: Joint, jitter: &JointArray<Jitter>) -> Vector2<f64> {
+    match joint {
+        Joint::RWrist | Joint::LWrist | Joint::RAnkle | Joint::LAnkle => {
+            joint.parent().map_or_else(Vector2::zeros, |parent| jitter[parent.index()].jump())
+        }
+        _ => Vector2::zeros(),
     }
 }
 
@@ -220,6 +282,10 @@ fn normal2(rng: &mut impl Rng) -> Vector2<f64> {
 
 const fn is_leg(joint: Joint) -> bool {
     matches!(joint, Joint::RKnee | Joint::RAnkle | Joint::LKnee | Joint::LAnkle)
+}
+
+const fn is_arm(joint: Joint) -> bool {
+    matches!(joint, Joint::RElbow | Joint::RWrist | Joint::LElbow | Joint::LWrist)
 }
 
 /// Pelvis–thorax length on the z = 1 plane, not foreshortened.
@@ -264,7 +330,8 @@ mod tests {
     fn errors_have_the_measured_quantiles() {
         let scene = still_person(60_000);
         let noise = DetectorNoise { joints: [ANKLE; JOINT_COUNT], leg_swap_rate: 0.0 };
-        let settings = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
+        let settings =
+            NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, variety_share: 0.0, strange_scores: 0.0 };
         let rows = detect(&scene, &noise, &settings, &mut ChaCha8Rng::seed_from_u64(5));
         let torso = torso_on_plane(&scene, 0);
         let mut errors: Vec<f64> = rows
@@ -281,9 +348,42 @@ mod tests {
     }
 
     #[test]
+    fn other_detectors_differ_in_how_long_errors_last() {
+        let scene = still_person(3000);
+        let noise = DetectorNoise {
+            joints: [JointNoise { outlier_gt_half_torso: 0.0, ..ANKLE }; JOINT_COUNT],
+            leg_swap_rate: 0.0,
+        };
+        let settings =
+            NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, variety_share: 1.0, strange_scores: 0.0 };
+        let persistence = |seed: u64| {
+            let rows = detect(&scene, &noise, &settings, &mut ChaCha8Rng::seed_from_u64(seed));
+            let across: Vec<f64> = rows.iter().map(|row| row[Joint::Head.index()].unwrap().point.x).collect();
+            let mean = across.iter().sum::<f64>() / across.len() as f64;
+            let product =
+                |lag: usize| across.iter().zip(&across[lag..]).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
+            product(1) / product(0)
+        };
+        let mut found: Vec<f64> = (0..12).map(persistence).collect();
+        found.sort_by(f64::total_cmp);
+        assert!(found[0] < 0.5 && found[11] > 0.8, "{found:?}");
+    }
+
+    #[test]
+    fn a_wrist_goes_along_with_its_elbow() {
+        let jumping = Jitter { jump: Episode { on: true, started: true }, jump_by: Vector2::new(0.4, 0.3), slow: None };
+        let mut jitter = JointArray::<Jitter>::default();
+        jitter[Joint::LElbow.index()] = jumping;
+        assert_eq!(jump_before(Joint::LWrist, &jitter), jumping.jump_by);
+        assert_eq!(jump_before(Joint::RWrist, &jitter), Vector2::zeros());
+        assert_eq!(jump_before(Joint::LShoulder, &jitter), Vector2::zeros());
+    }
+
+    #[test]
     fn scores_fall_with_the_error() {
         let detector = ClipDetector {
             scale: 1.0,
+            variety: DetectorVariety::MEASURED,
             offset: [Vector2::zeros(); JOINT_COUNT],
             score_power: 1.0,
             score_floor: 0.0,

@@ -37,7 +37,7 @@ pub(crate) fn batch(scene: SceneSettings) -> BatchSettings {
         samples: 24,
         lengths: vec![24],
         scene,
-        noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, strange_scores: 0.0 },
+        noise: NoiseSettings { scale: (0.5, 1.0), definition_offset: 0.0, variety_share: 0.0, strange_scores: 0.0 },
         standing_share: 0.0,
         occluded_share: 0.75,
         gravity_share: 0.0,

@@ -52,6 +52,8 @@ pub struct Condition {
     pub layout: KeypointLayout,
     /// What is hidden.
     pub hidden: Hidden,
+    /// Whose errors the keypoints have.
+    pub detector: NoiseSettings,
     /// Playback speed.
     pub speed: f64,
     /// Whether it is known where down is, as well as a robot knows it.
@@ -59,9 +61,15 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// All joints, recorded speed, gravity unknown.
+    /// All joints, the measured detector, recorded speed, gravity unknown.
     pub const fn hiding(hidden: Hidden) -> Self {
-        Self { layout: KeypointLayout::H36m17, hidden, speed: 1.0, knows_gravity: false }
+        Self {
+            layout: KeypointLayout::H36m17,
+            hidden,
+            detector: NoiseSettings::MEASURED,
+            speed: 1.0,
+            knows_gravity: false,
+        }
     }
 }
 
@@ -91,8 +99,7 @@ pub struct Scored {
     pub scale: JointArray<(f64, f64)>,
 }
 
-/// A network and the persons it is scored on. Bodies are the recorded ones, cameras are drawn, the detector's
-/// noise is the measured one.
+/// A network and the persons it is scored on. Bodies are the recorded ones, cameras are drawn.
 pub struct Validation<'a, N = LifterNetwork> {
     /// The network.
     pub network: &'a N,
@@ -172,7 +179,6 @@ impl<N: TemporalNetwork> Validation<'_, N> {
             posture_share: 0.0,
             mirror: false,
         };
-        let detector = NoiseSettings { scale: (1.0, 1.0 + 1e-9), definition_offset: 0.0, strange_scores: 0.0 };
         let clips = self.clips.iter().enumerate();
         let clips = clips.filter(move |(_, clip)| clip.split == Split::Validation && of(clip));
         clips.flat_map(|(index, clip)| (0..self.scenes_per_clip).map(move |scene| (index, clip, scene))).map(
@@ -180,7 +186,7 @@ impl<N: TemporalNetwork> Validation<'_, N> {
                 let seed = 1_000_003 * index as u64 + scene_index as u64;
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 let scene = scene::draw(clip, LENGTH, &settings, &mut rng);
-                let mut keypoints = noise::detect(&scene, self.noise, &detector, &mut rng);
+                let mut keypoints = noise::detect(&scene, self.noise, &condition.detector, &mut rng);
                 occlusion::mask_layout(&mut keypoints, condition.layout);
                 match condition.hidden {
                     Hidden::Share(share) => occlusion::mask_points(&mut keypoints, share, &mut rng),

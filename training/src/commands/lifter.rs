@@ -10,6 +10,7 @@ use stridepose_train::discriminator::DiscriminatorKind;
 use stridepose_train::loss::LossWeights;
 use stridepose_train::mocap;
 use stridepose_train::network::{LifterNetwork, LifterSize};
+use stridepose_train::noise::NoiseSettings;
 use stridepose_train::scene::SceneSettings;
 use stridepose_train::train::{self, TrainData, TrainSettings};
 use stridepose_train::trainer::LearnSettings;
@@ -65,6 +66,10 @@ pub struct LifterArguments {
     /// Share of clips in which it is known where down is.
     #[arg(long, default_value_t = training_draw().gravity_share)]
     gravity_share: f64,
+    /// Share of clips whose 2D detector differs from the one of --noise: where in the body it has its joints, how long its
+    /// errors last, what it does to whole limbs.
+    #[arg(long, default_value_t = training_draw().noise.variety_share)]
+    other_detectors_share: f64,
     /// Discriminator to train beside the lifter.
     #[arg(long, value_enum, default_value_t = DiscriminatorChoice::None)]
     discriminator: DiscriminatorChoice,
@@ -143,6 +148,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
         ("--posture-share", arguments.posture_share),
         ("--occluded-share", arguments.occluded_share),
         ("--gravity-share", arguments.gravity_share),
+        ("--other-detectors-share", arguments.other_detectors_share),
     ] {
         anyhow::ensure!((0.0..=1.0).contains(&share), "{name} {share}: must be from 0 to 1");
     }
@@ -176,6 +182,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
             scene: SceneSettings { posture_share: arguments.posture_share, ..training_draw().scene },
             occluded_share: arguments.occluded_share,
             gravity_share: arguments.gravity_share,
+            noise: NoiseSettings { variety_share: arguments.other_detectors_share, ..training_draw().noise },
             ..training_draw()
         },
         steps: arguments.steps,

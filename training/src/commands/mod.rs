@@ -33,7 +33,7 @@ fn training_draw() -> BatchSettings {
             posture_share: 0.5,
             mirror: true,
         },
-        noise: NoiseSettings { scale: (0.3, 1.5), definition_offset: 0.035, strange_scores: 0.4 },
+        noise: NoiseSettings { variety_share: 0.7, ..NoiseSettings::OTHERS },
         standing_share: 0.25,
         occluded_share: 0.75,
         gravity_share: 0.5,

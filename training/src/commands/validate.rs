@@ -10,7 +10,7 @@ use stridepose_train::checkpoint::{self, Weights};
 use stridepose_train::look_ahead;
 use stridepose_train::mocap::Clip;
 use stridepose_train::network::{LifterNetwork, LifterSize};
-use stridepose_train::noise::DetectorNoise;
+use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::refinement;
 use stridepose_train::validate::{Condition, Hidden, Validation};
 use stridepose_train::{export, import};
@@ -68,10 +68,11 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
         stridepose_train::say!("step {step}");
     }
     stridepose_train::say!(
-        "{:<10} {:<10} {:>8} {:>8} {:>6}  {:>23}  {:>11}  {:>20}",
+        "{:<10} {:<10} {:>8} {:>8} {:>8} {:>6}  {:>23}  {:>11}  {:>20}",
         "persons",
         "hidden",
         "layout",
+        "detector",
         "gravity",
         "poses",
         "MPJPE mm at 0, 4, 12",
@@ -87,6 +88,9 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
             (KeypointLayout::Coco17, Hidden::Share(0.0)),
         ] {
             print_row(&validation, people, of, &Condition { layout, hidden, ..plain });
+        }
+        for layout in [KeypointLayout::H36m17, KeypointLayout::Coco17] {
+            print_row(&validation, people, of, &Condition { layout, detector: NoiseSettings::OTHERS, ..plain });
         }
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4), Hidden::Gap(15)] {
             print_row(&validation, people, of, &Condition { hidden, knows_gravity: true, ..plain });
@@ -118,9 +122,10 @@ fn print_row(validation: &Validation<'_>, people: &str, of: impl Fn(&Clip) -> bo
     let velocity =
         if score.mpjve_mm.iter().any(|error| *error > 0.0) { heads(&score.mpjve_mm, 2) } else { String::new() };
     stridepose_train::say!(
-        "{people:<10} {:<10} {:>8} {:>8} {:>6}  {:>23}  {:>11.1}  {velocity:>20}",
+        "{people:<10} {:<10} {:>8} {:>8} {:>8} {:>6}  {:>23}  {:>11.1}  {velocity:>20}",
         format!("{:?}", condition.hidden),
         condition.layout.name(),
+        if condition.detector == NoiseSettings::MEASURED { "" } else { "others" },
         if condition.knows_gravity { "known" } else { "" },
         score.poses,
         heads(&score.mpjpe_mm, 1),
