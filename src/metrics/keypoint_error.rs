@@ -19,7 +19,7 @@ impl KeypointError {
     pub fn of(errors: &[Vector2<f64>]) -> Option<Self> {
         let count = errors.len() as f64;
         (!errors.is_empty()).then(|| Self {
-            mean_px: errors.iter().map(|error| error.norm()).sum::<f64>() / count,
+            mean_px: errors.iter().map(Vector2::norm).sum::<f64>() / count,
             bias_px: errors.iter().sum::<Vector2<f64>>() / count,
         })
     }

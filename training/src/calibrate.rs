@@ -9,6 +9,7 @@ use serde::Serialize;
 use stridepose::skeleton::{JOINT_COUNT, Joint, KeypointLayout};
 
 use crate::network::{LOOKAHEADS, TemporalNetwork};
+use crate::noise::NoiseSettings;
 use crate::validate::{Condition, Hidden, Validation};
 
 /// 90 % of a unit normal lie within this distance of zero.
@@ -17,12 +18,15 @@ const NORMAL_90: f64 = 1.644_85;
 const CHI_SQUARED_3: [(u32, f64); 4] = [(50, 2.366), (80, 4.642), (90, CHI_SQUARED_3_90), (95, 7.815)];
 const CHI_SQUARED_3_90: f64 = 6.251;
 
-/// What the detector sees while the scale is calibrated.
-const CONDITIONS: [(KeypointLayout, f64); 4] = [
-    (KeypointLayout::H36m17, 0.0),
-    (KeypointLayout::Coco17, 0.0),
-    (KeypointLayout::Coco17, 0.2),
-    (KeypointLayout::H36m17, 0.4),
+/// What is seen while the scale is calibrated, and by whom: a third of it by detectors unlike the measured one, as those of
+/// users are.
+const CONDITIONS: [(KeypointLayout, f64, NoiseSettings); 6] = [
+    (KeypointLayout::H36m17, 0.0, NoiseSettings::MEASURED),
+    (KeypointLayout::Coco17, 0.0, NoiseSettings::MEASURED),
+    (KeypointLayout::Coco17, 0.2, NoiseSettings::MEASURED),
+    (KeypointLayout::H36m17, 0.4, NoiseSettings::MEASURED),
+    (KeypointLayout::Coco17, 0.0, NoiseSettings::OTHERS),
+    (KeypointLayout::Coco17, 0.2, NoiseSettings::OTHERS),
 ];
 
 /// Share of the joints within the ellipsoid of a stated share, in %.
@@ -64,8 +68,8 @@ struct Ratios {
 /// Calibrates every head.
 pub fn calibrate<N: TemporalNetwork>(validation: &Validation<'_, N>) -> Vec<HeadCalibration> {
     let mut heads: Vec<Ratios> = LOOKAHEADS.iter().map(|_| Ratios::default()).collect();
-    for (layout, share) in CONDITIONS {
-        let condition = Condition { layout, ..Condition::hiding(Hidden::Share(share)) };
+    for (layout, share, detector) in CONDITIONS {
+        let condition = Condition { layout, detector, ..Condition::hiding(Hidden::Share(share)) };
         validation.answer(
             |_| true,
             &condition,

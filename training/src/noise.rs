@@ -3,7 +3,7 @@
 //!
 //! Statistics per joint come from a file measured on a real detector (`detection_noise.json`: radial error
 //! quantiles as a fraction of the pelvis–thorax length). In what other detectors differ from that one, besides the size of
-//! their errors, is drawn ([`crate::detector_variety`]). The score model is
+//! their errors, is drawn (`detector_variety`). The score model is
 //! `score = clip(0.028 / (d + 0.028) + 1.1 d + N(-0.005, 0.14), 0, 1)` with d in half person crops.
 
 use std::collections::BTreeMap;

@@ -43,20 +43,20 @@ pub(super) fn describe(bag: &mut Bag, cameras: &BTreeMap<String, FirstImage>) ->
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    let mut text = "\nGravity, by frames that stand upright if they are what they are called (-p input.gravity:=tf -p \
-                    input.gravity_frame:=NAME)\n"
-        .to_owned();
+    let mut lines = vec![
+        "\nGravity, by frames that stand upright if they are what they are called (-p input.gravity:=tf -p \
+         input.gravity_frame:=NAME)"
+            .to_owned(),
+    ];
     for (camera, image) in cameras {
-        text += &format!("  {camera}, first image\n");
-        let known: Vec<String> =
-            UPRIGHT_BY_NAME.into_iter().filter_map(|upright| by_frame(&buffer, camera, upright, image.stamp)).collect();
-        text += &if known.is_empty() {
-            format!("    none of {} is known there\n", UPRIGHT_BY_NAME.join(", "))
-        } else {
-            known.concat()
-        };
+        lines.push(format!("  {camera}, first image"));
+        let before = lines.len();
+        lines.extend(UPRIGHT_BY_NAME.into_iter().filter_map(|upright| by_frame(&buffer, camera, upright, image.stamp)));
+        if lines.len() == before {
+            lines.push(format!("    none of {} is known there", UPRIGHT_BY_NAME.join(", ")));
+        }
     }
-    Ok(text)
+    Ok(lines.join("\n") + "\n")
 }
 
 /// What `upright` says; `None` where it is a frame that nobody publishes.
@@ -65,9 +65,9 @@ fn by_frame(buffer: &TransformBuffer, camera: &str, upright: &str, stamp: Stamp)
         Ok(camera_from_upright) => {
             let (tilt, roll) = tilt_and_roll(&of_upright_frame(&camera_from_upright));
             let (tilt, roll) = (tilt.to_degrees(), roll.to_degrees());
-            format!("    {upright:<15} it looks {tilt:.1}° down and is turned {roll:.1}° clockwise\n")
+            format!("    {upright:<15} it looks {tilt:.1}° down and is turned {roll:.1}° clockwise")
         }
         Err(TfError::Unknown(_)) => return None,
-        Err(reason) => format!("    {upright:<15} {reason}\n"),
+        Err(reason) => format!("    {upright:<15} {reason}"),
     })
 }

@@ -183,7 +183,6 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
             occluded_share: arguments.occluded_share,
             gravity_share: arguments.gravity_share,
             noise: NoiseSettings { variety_share: arguments.other_detectors_share, ..training_draw().noise },
-            ..training_draw()
         },
         steps: arguments.steps,
         learning_rate: arguments.learning_rate,
