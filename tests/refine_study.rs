@@ -26,7 +26,7 @@ const ERROR_SECS: f64 = 0.5;
 /// Share of a normal distribution in space within √6.251 standard deviations: 90 %.
 const CHI_SQUARED_90: f64 = 6.251;
 /// As the pipeline does: a share of the person's extent on the plane.
-const KEYPOINT_SIGMA: f64 = 0.02;
+const KEYPOINT_SIGMA: f64 = 0.03;
 
 /// Errors of a lifter for one person, in standard deviations; first-order Gauss–Markov.
 struct LifterErrors {

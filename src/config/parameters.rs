@@ -145,7 +145,7 @@ parameters! {
         /// Weight of small accelerations of the joints
         smoothness_weight: f64 in 0.0..=100_000.0, default 100.0, unit "1/m²", Live;
         /// Standard deviation of a good keypoint, as a fraction of the person's size in the image
-        keypoint_sigma: f64 in 0.001..=0.2, default 0.02, unit "", Live;
+        keypoint_sigma: f64 in 0.001..=0.2, default 0.03, unit "", Live;
         /// Standard deviation in time of what smooths the answers with look-ahead; 0 for none
         lookahead_smoothing_secs: f64 in 0.0..=0.2, default 0.06, unit "s", Live;
     }
