@@ -14,6 +14,11 @@ pub fn in_camera(
     camera_from: impl FnOnce(&str) -> Result<Isometry3<f64>, TfError>,
 ) -> (Option<UnitVector3<f64>>, Option<Warning>) {
     match input.gravity {
+        Gravity::Unknown if input.tilt_deg != 0.0 || input.roll_deg != 0.0 => {
+            let message =
+                "input.tilt_deg and input.roll_deg are not used, for input.gravity is unknown: set it to fixed";
+            (None, Some(Warning::new(WarningKind::GravityUnknown, message)))
+        }
         Gravity::Unknown => (None, None),
         Gravity::Fixed => (Some(of_fixed_camera(input)), None),
         Gravity::Tf => match camera_from(&input.gravity_frame) {
@@ -54,6 +59,19 @@ mod tests {
         let nod = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), tilt);
         let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), roll);
         Isometry3::from_parts(Translation3::new(0.1, 0.0, 1.2), nod * optical * turn).inverse()
+    }
+
+    #[test]
+    fn angles_that_nobody_uses_are_not_ignored_without_a_word() {
+        let told = |gravity, tilt_deg| {
+            let input = InputConfig { gravity, tilt_deg, ..InputConfig::default() };
+            let (down, warning) = in_camera(&input, |_| Err(TfError::Loop(String::new())));
+            (down.is_some(), warning.map(|warning| warning.message))
+        };
+        assert_eq!(told(Gravity::Unknown, 0.0), (false, None));
+        assert_eq!(told(Gravity::Fixed, 25.0), (true, None));
+        let (is_known, warning) = told(Gravity::Unknown, 25.0);
+        assert!(!is_known && warning.unwrap_or_default().contains("input.gravity is unknown: set it to fixed"));
     }
 
     #[test]

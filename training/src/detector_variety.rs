@@ -10,8 +10,8 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use stridepose::skeleton::{Joint, JointArray};
 
-/// Nearer than this to the camera plane nothing is projected, m.
-const NEAREST_M: f64 = 0.2;
+use crate::scene::NEAREST_M;
+
 /// Of the difference between two definitions, the share of the standard deviation that left and right do not have in common.
 const ONE_SIDED: f64 = 0.3;
 /// Standard deviation of where along its bone a network has an elbow, wrist, knee or ankle, in lengths of the bone.

@@ -72,7 +72,14 @@ fn fuse_residuals_before() -> usize {
 
 impl Default for LifterSize {
     fn default() -> Self {
-        Self { image_strides: vec![1, 2, 4, 8], encoder: 256, branch: 96, fuse: 384, fuse_residuals: 10, hindsight: 192 }
+        Self {
+            image_strides: vec![1, 2, 4, 8],
+            encoder: 256,
+            branch: 96,
+            fuse: 384,
+            fuse_residuals: 10,
+            hindsight: 192,
+        }
     }
 }
 

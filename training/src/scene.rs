@@ -14,8 +14,8 @@ use crate::body::Body;
 use crate::mocap::{Clip, MOCAP_RATE_HZ, WorldPose};
 use crate::posture::PostureChange;
 
-/// Nearer than this to the camera plane nothing is projected.
-const NEAREST_M: f64 = 0.2;
+/// Nearer than this to the camera plane nothing is projected, m.
+pub(crate) const NEAREST_M: f64 = 0.2;
 /// Standard deviation of the error with which a robot knows its camera's tilt, about each axis, rad: 1.7°.
 const TILT_ERROR_RAD: f64 = 0.03;
 
