@@ -3,7 +3,7 @@
 //!
 //! Public networks are trained on photographs that people have annotated, each after a rule of its own: a hip may be the joint
 //! or the fold of the trousers. Held against motion capture, such a difference turns with the body, has no end in time, and
-//! costs as much as all other errors (`docs/accuracy.md`).
+//! costs as much as all other errors (`docs/accuracy.md`). How much is drawn is what MoveNet and BlazePose show there.
 
 use nalgebra::{Matrix3, Point2, Vector2, Vector3};
 use rand::{Rng, RngExt};
@@ -126,8 +126,7 @@ impl JointDefinition {
 const fn spread(joint: Joint) -> f64 {
     match joint {
         Joint::RHip | Joint::LHip => 0.06,
-        Joint::RKnee | Joint::LKnee | Joint::RElbow | Joint::LElbow => 0.02,
-        Joint::RAnkle | Joint::LAnkle | Joint::RWrist | Joint::LWrist => 0.02,
+        joint if is_limb(joint) => 0.02,
         _ => 0.05,
     }
 }
