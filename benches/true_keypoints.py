@@ -12,11 +12,11 @@ own error; what it makes of a network's keypoints beyond that is the network's. 
 
 import argparse
 import csv
+import math
 import sys
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from mcap_ros2.writer import Writer
@@ -41,10 +41,15 @@ def main():
     with options.truth.open(newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
             truth[int(line["image_index"])][line["joint"]] = [float(line[axis]) for axis in ("x_m", "y_m", "z_m")]
+    headers, camera = [], None
     with open(mcap_file(options.bag), "rb") as file:
-        messages = list(make_reader(file, decoder_factories=[DecoderFactory()]).iter_decoded_messages())
-    headers = [message.header for schema, _, _, message in messages if schema.name in IMAGES]
-    camera_schema, camera = next((schema, message) for schema, _, _, message in messages if schema.name == CAMERA_INFO)
+        for schema, _, _, message in make_reader(file, decoder_factories=[DecoderFactory()]).iter_decoded_messages():
+            if schema.name in IMAGES:
+                headers.append(message.header)
+            elif schema.name == CAMERA_INFO and camera is None:
+                camera_schema, camera = schema, message
+    if camera is None:
+        sys.exit(f"{options.bag}: no {CAMERA_INFO}")
     if camera.distortion_model != "plumb_bob":
         sys.exit(f"{options.bag}: a camera of model {camera.distortion_model!r}; plumb_bob is what this script knows")
     with options.output.open("wb") as file:
@@ -81,12 +86,12 @@ def project(joints, camera):
     for name in COCO:
         u = v = float("nan")
         if name in joints and joints[name][2] > 0:
-            x, y = np.array(joints[name][:2]) / joints[name][2]
+            x, y = (value / joints[name][2] for value in joints[name][:2])
             r2 = x * x + y * y
             radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
             u = camera.k[0] * (x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)) + camera.k[2]
             v = camera.k[4] * (y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y) + camera.k[5]
-        found.append({"u": u, "v": v, "score": 0.0 if np.isnan(u) else 0.9, "spread": float("nan")})
+        found.append({"u": u, "v": v, "score": 0.0 if math.isnan(u) else 0.9, "spread": float("nan")})
     return found
 
 

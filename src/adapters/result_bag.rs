@@ -11,7 +11,7 @@ use std::path::Path;
 
 use nalgebra::{Matrix3, Point2, Point3};
 
-use crate::adapters::bag::{Bag, BagError, Completeness};
+use crate::adapters::bag::{Bag, BagError, Completeness, Topic};
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::messages::stridepose::{Joint as JointMessage, Skeleton, SkeletonArray};
 use crate::adapters::messages::{Message, from_cdr};
@@ -80,12 +80,19 @@ pub fn truth_from_result(result: ResultSequence) -> TruthSequence {
 pub fn read_result_bag(path: &Path, topic: Option<&str>) -> Result<ResultBag, ResultBagError> {
     let mut bag = Bag::open(path)?;
     let topic = choose_topic(&bag, topic)?;
-    let mut sequence = ResultSequence { cameras: cameras(&mut bag)?, ..ResultSequence::default() };
+    let mut sequence = ResultSequence::default();
     let mut frames = BTreeSet::new();
     let mut problems = Vec::new();
     let counts_images = topic != SKELETONS_TOPIC && bag.topics().iter().any(|topic| topic.name == SKELETONS_TOPIC);
     let image_stamps = if counts_images { Some(stamps(&mut bag)?) } else { None };
-    let completeness = bag.read::<BagError>(&[topic], &mut |message| {
+    let has_camera = |topic: &&Topic| topic.name == CAMERA_INFO_TOPIC && topic.type_name == CameraInfo::TYPE;
+    let camera_topic = bag.topics().iter().find(has_camera).map(|topic| topic.name.clone());
+    let topics: Vec<String> = camera_topic.into_iter().chain([topic]).collect();
+    let completeness = bag.read::<BagError>(&topics, &mut |message| {
+        if message.topic == CAMERA_INFO_TOPIC {
+            sequence.cameras.extend(camera(message.data));
+            return Ok(ControlFlow::Continue(()));
+        }
         let index = sequence.images.len();
         let image = match from_cdr::<SkeletonArray<'_>>(message.data) {
             Ok(array) => {
@@ -112,20 +119,10 @@ pub fn read_result_bag(path: &Path, topic: Option<&str>) -> Result<ResultBag, Re
     Ok(ResultBag { sequence, image_stamps, frames, problems, completeness })
 }
 
-/// The cameras on [`CAMERA_INFO_TOPIC`]; one that is no camera says nothing about the keypoints.
-fn cameras(bag: &mut Bag) -> Result<Vec<(Stamp, CameraModel)>, BagError> {
-    let mut cameras = Vec::new();
-    if bag.topics().iter().any(|topic| topic.name == CAMERA_INFO_TOPIC && topic.type_name == CameraInfo::TYPE) {
-        bag.read::<BagError>(&[CAMERA_INFO_TOPIC.to_owned()], &mut |message| {
-            if let Ok(info) = from_cdr::<CameraInfo>(message.data)
-                && let Ok(camera) = CameraModel::from_calibration(&info.calibration())
-            {
-                cameras.push((info.stamp, camera));
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-    }
-    Ok(cameras)
+/// A camera, with the stamp from which on it is the one; one that is none says nothing about the keypoints.
+fn camera(data: &[u8]) -> Option<(Stamp, CameraModel)> {
+    let info = from_cdr::<CameraInfo>(data).ok()?;
+    Some((info.stamp, CameraModel::from_calibration(&info.calibration()).ok()?))
 }
 
 /// Stamps on [`SKELETONS_TOPIC`].

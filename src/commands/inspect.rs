@@ -61,7 +61,9 @@ pub fn run(args: &InspectArgs) -> Result<Inspection, BagError> {
         let topic = topics.iter().find(|topic| topic.name == message.topic);
         if let (Some(seen), Some(topic)) = (seen.get_mut(message.topic), topic) {
             seen.add(topic, message.log_time_ns, message.data);
-            if let (1, Some(header)) = (seen.count, header(topic, message.data)) {
+            if seen.count == 1
+                && let Some(header) = header(topic, message.data)
+            {
                 let first = FirstImage { stamp: header.stamp, log_time_ns: message.log_time_ns };
                 first_images.entry(header.frame_id.to_owned()).or_insert(first);
             }

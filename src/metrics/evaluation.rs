@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use nalgebra::{Vector2, Vector3};
 
 use crate::data::{JointState, Stamp, TrackId};
-use crate::geometry::CameraModel;
 use crate::metrics::association::{match_people, match_stamps, person_cost};
 use crate::metrics::coverage::squared_mahalanobis;
 use crate::metrics::identity::{Identity, IdentityCounts, ImageIdentities};
@@ -151,13 +150,7 @@ pub fn evaluate(
         if !is_neighbour {
             previous.clear();
         }
-        previous = evaluation.add_image(
-            (image_index, image),
-            result.camera_at(image.stamp),
-            people,
-            &previous,
-            &mut identities,
-        );
+        previous = evaluation.add_image(result, image_index, people, &previous, &mut identities);
         for person in people {
             truth_jitter.add(person.person.as_str(), image.stamp, &person.joints);
         }
@@ -246,12 +239,14 @@ impl Evaluation {
     /// Adds one compared image and gives the people to take the next velocities from.
     fn add_image<'a>(
         &mut self,
-        (image_index, image): (usize, &ResultImage),
-        camera: Option<&CameraModel>,
+        result: &ResultSequence,
+        image_index: usize,
         people: &'a [TruthPerson],
         previous: &HashMap<&'a str, Moment>,
         identities: &mut IdentityCounts<'a>,
     ) -> HashMap<&'a str, Moment> {
+        let image = &result.images[image_index];
+        let camera = result.camera_at(image.stamp);
         let predicted: Vec<JointPositions> = image.people.iter().map(super::ResultPerson::positions).collect();
         let true_joints: Vec<JointPositions> = people.iter().map(|person| person.joints).collect();
         let matches = match_people(&predicted, &true_joints);

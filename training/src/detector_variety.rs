@@ -67,11 +67,16 @@ impl DetectorVariety {
         }
     }
 
-    /// By how much the errors of `joint` are larger than they would be if the body did not hide it.
-    pub fn behind_the_body(&self, joints: &JointArray<Vector3<f64>>, joint: usize) -> f64 {
+    /// By how much the errors of each joint are larger than they would be if the body did not hide it.
+    pub fn behind_the_body(&self, joints: &JointArray<Vector3<f64>>) -> JointArray<f64> {
         let (pelvis, thorax) = (joints[Joint::Pelvis.index()], joints[Joint::Thorax.index()]);
         let trunk = (thorax - pelvis).norm().max(SHORTEST_TRUNK_M);
-        1.0 + (self.far_side - 1.0) * ((joints[joint].z - pelvis.z) / trunk).clamp(0.0, 1.0)
+        joints.map(|joint| 1.0 + (self.far_side - 1.0) * ((joint.z - pelvis.z) / trunk).clamp(0.0, 1.0))
+    }
+
+    /// How far beside the projection of each joint this detector has it, on the z = 1 plane.
+    pub fn offsets(&self, joints: &JointArray<Vector3<f64>>) -> JointArray<Vector2<f64>> {
+        self.definition.as_ref().map_or_else(Default::default, |definition| definition.offsets(joints))
     }
 }
 
@@ -91,7 +96,6 @@ impl JointDefinition {
         for joint in Joint::ALL {
             let (of, other) = (joint.index(), joint.mirrored().index());
             let (place, along) = (normal3(rng) * spread(joint), normal(rng) * ALONG_BONE);
-            let moves_along = is_limb(joint);
             if other == of {
                 // A midline joint lies on the midline.
                 in_trunk[of] = Vector3::new(0.0, place.y, place.z);
@@ -99,7 +103,7 @@ impl JointDefinition {
                 let [own, others] = [normal3(rng), normal3(rng)].map(|own| own * spread(joint) * ONE_SIDED);
                 in_trunk[of] = place + own;
                 in_trunk[other] = Vector3::new(-place.x, place.y, place.z) + others;
-                if moves_along {
+                if is_limb(joint) {
                     along_bone[of] = along + normal(rng) * ALONG_BONE * ONE_SIDED;
                     along_bone[other] = along + normal(rng) * ALONG_BONE * ONE_SIDED;
                 }
@@ -108,17 +112,16 @@ impl JointDefinition {
         Self { in_trunk, along_bone }
     }
 
-    /// How far beside the projection of `joint` this definition has it, on the z = 1 plane.
-    pub fn offset(&self, joints: &JointArray<Vector3<f64>>, joint: usize) -> Vector2<f64> {
-        let at = joints[joint];
-        let in_trunk = trunk_axes(joints).map_or_else(Vector3::zeros, |axes| axes * self.in_trunk[joint]);
-        let along = Joint::ALL[joint]
-            .parent()
-            .map_or_else(Vector3::zeros, |parent| (joints[parent.index()] - at) * self.along_bone[joint]);
-        match (project(at), project(at + in_trunk + along)) {
-            (Some(at), Some(defined)) => defined - at,
-            _ => Vector2::zeros(),
-        }
+    fn offsets(&self, joints: &JointArray<Vector3<f64>>) -> JointArray<Vector2<f64>> {
+        let trunk = trunk_axes(joints).unwrap_or_default();
+        Joint::ALL.map(|joint| {
+            let (of, at) = (joint.index(), joints[joint.index()]);
+            let before = joint.parent().map_or(at, |parent| joints[parent.index()]);
+            match (project(at), project(at + trunk * self.in_trunk[of] + (before - at) * self.along_bone[of])) {
+                (Some(at), Some(defined)) => defined - at,
+                _ => Vector2::zeros(),
+            }
+        })
     }
 }
 
@@ -132,17 +135,15 @@ const fn spread(joint: Joint) -> f64 {
 }
 
 const fn is_limb(joint: Joint) -> bool {
-    matches!(
-        joint,
-        Joint::RKnee
-            | Joint::LKnee
-            | Joint::RElbow
-            | Joint::LElbow
-            | Joint::RAnkle
-            | Joint::LAnkle
-            | Joint::RWrist
-            | Joint::LWrist
-    )
+    is_leg(joint) || is_arm(joint)
+}
+
+pub(crate) const fn is_leg(joint: Joint) -> bool {
+    matches!(joint, Joint::RKnee | Joint::RAnkle | Joint::LKnee | Joint::LAnkle)
+}
+
+pub(crate) const fn is_arm(joint: Joint) -> bool {
+    matches!(joint, Joint::RElbow | Joint::RWrist | Joint::LElbow | Joint::LWrist)
 }
 
 /// Columns: to the trunk's left, up and to its front, as long as the trunk; `None` where it tells no direction.
@@ -177,6 +178,7 @@ mod tests {
     use nalgebra::Rotation3;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+    use stridepose::skeleton::JOINT_COUNT;
 
     use super::*;
     use crate::test_people;
@@ -200,14 +202,16 @@ mod tests {
         let measured = DetectorVariety::MEASURED;
         assert!(measured.definition.is_none());
         let joints = standing(0.7);
-        assert!((0..joints.len()).all(|joint| measured.behind_the_body(&joints, joint) == 1.0));
+        assert_eq!(measured.behind_the_body(&joints), [1.0; JOINT_COUNT]);
+        assert_eq!(measured.offsets(&joints), [Vector2::zeros(); JOINT_COUNT]);
     }
 
     #[test]
     fn errors_grow_where_the_body_is_in_the_way() {
         let variety = DetectorVariety { far_side: 2.0, ..DetectorVariety::MEASURED };
         let joints = standing(std::f64::consts::FRAC_PI_2);
-        let factor = |joint: Joint| variety.behind_the_body(&joints, joint.index());
+        let factors = variety.behind_the_body(&joints);
+        let factor = |joint: Joint| factors[joint.index()];
         let (near, far) = if joints[Joint::RWrist.index()].z > joints[Joint::LWrist.index()].z {
             (Joint::LWrist, Joint::RWrist)
         } else {
@@ -235,7 +239,7 @@ mod tests {
         let (front, back) = (standing(0.0), standing(std::f64::consts::PI));
         for definition in drawn(20) {
             let joint = Joint::RHip.index();
-            let [seen, turned] = [&front, &back].map(|joints| definition.offset(joints, joint));
+            let [seen, turned] = [&front, &back].map(|joints| definition.offsets(joints)[joint]);
             // To the side it is turned round, upwards it stays. What lies nearer looks larger: a little remains.
             let near = 0.1 * definition.in_trunk[joint].norm() * 0.5 / 4.0;
             assert!((seen.x + turned.x).abs() < near, "{seen:?} and {turned:?}");
@@ -245,9 +249,9 @@ mod tests {
 
     #[test]
     fn a_trunk_without_a_direction_moves_no_joint() {
-        let joints = [Vector3::new(0.1, 0.2, 3.0); stridepose::skeleton::JOINT_COUNT];
-        assert!(drawn(5).all(|definition| definition.offset(&joints, Joint::LWrist.index()) == Vector2::zeros()));
+        let joints = [Vector3::new(0.1, 0.2, 3.0); JOINT_COUNT];
+        assert!(drawn(5).all(|definition| definition.offsets(&joints)[Joint::LWrist.index()] == Vector2::zeros()));
         let behind = standing(0.0).map(|joint| Vector3::new(joint.x, joint.y, -joint.z));
-        assert!(drawn(5).all(|definition| definition.offset(&behind, Joint::LWrist.index()) == Vector2::zeros()));
+        assert!(drawn(5).all(|definition| definition.offsets(&behind)[Joint::LWrist.index()] == Vector2::zeros()));
     }
 }

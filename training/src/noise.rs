@@ -16,7 +16,7 @@ use serde::Deserialize;
 use stridepose::skeleton::{JOINT_COUNT, Joint, JointArray};
 use stridepose::stages::window::{KeypointOnPlane, KeypointsOnPlane};
 
-use crate::detector_variety::DetectorVariety;
+use crate::detector_variety::{DetectorVariety, is_arm, is_leg};
 use crate::scene::Scene;
 
 const RAYLEIGH_MEDIAN: f64 = 1.177;
@@ -138,18 +138,17 @@ pub fn detect(
         }
         let torso = torso_on_plane(scene, row);
         let joints = &scene.joints_in_camera[row];
+        let (behind, defined) = (variety.behind_the_body(joints), variety.offsets(joints));
         let keypoints: KeypointsOnPlane = std::array::from_fn(|joint| {
             let of = Joint::ALL[joint];
-            let scale = detector.scale * variety.behind_the_body(joints, joint);
+            let scale = detector.scale * behind[joint];
             let own = jitter[joint].advance(&noise.joints[joint], scale, variety, *step_secs, rng);
             let error = own + jump_before(of, &jitter) * variety.chained;
             let swapped = swaps.iter().any(|swap| swap.episode.on && (swap.takes)(of));
             let target = if swapped { of.mirrored().index() } else { joint };
             let seen = scene.keypoints[row][target].or(scene.keypoints[row][joint])?;
             let truth = scene.keypoints[row][joint]?;
-            let defined =
-                variety.definition.as_ref().map_or_else(Vector2::zeros, |definition| definition.offset(joints, target));
-            let point = seen + defined + (error + detector.offset[joint]) * torso;
+            let point = seen + defined[target] + (error + detector.offset[joint]) * torso;
             let wrong_by = ((seen - truth) / torso + error).norm() / TORSOS_PER_HALF_CROP;
             let spread = detector.gives_spread.then(|| {
                 let blur: f64 = rng.sample(StandardNormal);
@@ -278,14 +277,6 @@ impl Episode {
 
 fn normal2(rng: &mut impl Rng) -> Vector2<f64> {
     Vector2::new(rng.sample(StandardNormal), rng.sample(StandardNormal))
-}
-
-const fn is_leg(joint: Joint) -> bool {
-    matches!(joint, Joint::RKnee | Joint::RAnkle | Joint::LKnee | Joint::LAnkle)
-}
-
-const fn is_arm(joint: Joint) -> bool {
-    matches!(joint, Joint::RElbow | Joint::RWrist | Joint::LElbow | Joint::LWrist)
 }
 
 /// Pelvis–thorax length on the z = 1 plane, not foreshortened.
