@@ -91,7 +91,7 @@ fn searches() -> Vec<Search> {
     (0..2)
         .map(|number| {
             let points = (0..17).map(|index| place(number, index));
-            Search { slot: 7 + number, bbox_in_image_px: BoundingBox::around(points), crop: None }
+            Search { slot: 7 + number, bbox_in_image_px: BoundingBox::around(points), crop: None, is_sure: true }
         })
         .collect()
 }
@@ -173,7 +173,7 @@ fn a_single_stage_network_finds_somebody_in_its_crop() {
     let mut stage = keypoint_stage("yolo_pose", "yolo_pose", &[]);
     // The network sees somebody in the middle of whatever it is shown: the crop's middle is the box's.
     let bbox_in_image_px = BoundingBox { x_min: 100.0, y_min: 60.0, x_max: 140.0, y_max: 140.0 };
-    let search = Search { slot: 3, bbox_in_image_px, crop: None };
+    let search = Search { slot: 3, bbox_in_image_px, crop: None, is_sure: true };
     let found = stage.find(&RgbImage::new(320, 192), &[search]).unwrap();
     let nose = found[0].person.keypoints[Joint::Nose.index()].unwrap();
     assert!((nose.x - 120.0).abs() < 1.0 && nose.y < 80.0, "{nose:?}");

@@ -49,6 +49,11 @@ impl BoundingBox {
         (0.5 * (self.x_min + self.x_max), 0.5 * (self.y_min + self.y_max))
     }
 
+    /// Every side moved outwards by `by` px.
+    pub fn grown(&self, by: f32) -> Self {
+        Self { x_min: self.x_min - by, y_min: self.y_min - by, x_max: self.x_max + by, y_max: self.y_max + by }
+    }
+
     /// Intersection over union in [0, 1]; 0 when both are empty.
     pub fn iou(&self, other: &Self) -> f32 {
         let overlap = Self {

@@ -242,6 +242,12 @@ impl KeypointsContract {
         }
     }
 
+    /// Whether somebody else in the picture misleads the network: those that give one person's coordinates straight away learnt
+    /// from pictures of one. Heatmap networks learnt from crops in which others stand around whom the box is about.
+    pub const fn is_misled_by_others(&self) -> bool {
+        matches!(self.decode, KeypointsDecode::Movenet { .. } | KeypointsDecode::Blazepose { .. })
+    }
+
     /// Whether the parts fit each other; the error says what does not.
     pub(super) fn check(&self) -> Result<(), String> {
         let PictureSize { width_px, height_px } = self.input.size;

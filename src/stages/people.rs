@@ -5,10 +5,12 @@
 //! * **Single stage**: one network on the image that finds everybody with their keypoints. Such a network can also take
 //!   either part of top down: its boxes serve as a detector's, the best match in a crop as its person.
 
+mod cover;
 mod runner;
 
 use image::RgbImage;
 
+use self::cover::Cover;
 use self::runner::{Outputs, Runner};
 use crate::data::{Detection, Keypoint, PersonKeypoints};
 use crate::model::{DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode, calibrated_score};
@@ -110,7 +112,12 @@ impl KeypointStage {
         let at_once = if self.runner.is_batched() { searches.len().max(1) } else { 1 };
         for group in searches.chunks(at_once) {
             let crops: Vec<Crop> = group.iter().map(|search| self.crop(search)).collect();
-            let outputs = self.runner.run(image, &crops)?;
+            let covers: Vec<Cover> = if self.contract.is_misled_by_others() {
+                group.iter().map(|search| Cover::new(search, searches)).collect()
+            } else {
+                Vec::new()
+            };
+            let outputs = self.runner.run(image, &crops, &covers)?;
             for (index, (search, crop)) in group.iter().zip(&crops).enumerate() {
                 findings.push(decode(&self.contract, search, crop, &outputs, index, image.dimensions()));
             }
@@ -208,8 +215,15 @@ fn decode_single_stage(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::{Arc, Mutex};
+
+    use ndarray::{ArrayD, ArrayViewD};
+
     use super::*;
-    use crate::model::{Colour, ImageInput, ImageLayout};
+    use crate::data::BoundingBox;
+    use crate::model::{Colour, HeatmapAlignment, HeatmapDecode, HeatmapRefinement, ImageInput, ImageLayout};
+    use crate::network::{TensorSpec, TensorView};
     use crate::skeleton::JOINT_COUNT;
 
     fn contract(decode: KeypointsDecode) -> KeypointsContract {
@@ -237,5 +251,71 @@ mod tests {
         }
         let raw = KeypointsContract { confidence: None, ..contract(KeypointsDecode::Movenet { output: output() }) };
         assert_eq!(calibrated(person, &raw), person);
+    }
+
+    /// Answers nothing, and keeps what it was shown.
+    struct Watcher {
+        answer: ArrayD<f32>,
+        shown: Arc<Mutex<Vec<f32>>>,
+    }
+
+    impl Network for Watcher {
+        fn inputs(&self) -> &[TensorSpec] {
+            &[]
+        }
+
+        fn outputs(&self) -> &[TensorSpec] {
+            &[]
+        }
+
+        fn provider(&self) -> &'static str {
+            "none"
+        }
+
+        fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<ArrayViewD<'_, f32>>, NetworkError> {
+            let TensorView::F32(pictures) = &inputs[0] else { unreachable!("the contract asks for floats") };
+            self.shown.lock().unwrap().extend(pictures.iter());
+            self.answer = ArrayD::zeros([&[pictures.shape()[0]], &self.answer.shape()[1..]].concat());
+            Ok(vec![self.answer.view()])
+        }
+    }
+
+    /// Of the picture's pixels the share that has the value outside.
+    fn outside(values: &[f32]) -> f32 {
+        values.iter().filter(|value| **value == 114.0).count() as f32 / values.len() as f32
+    }
+
+    #[test]
+    fn who_stands_beside_is_hidden_from_networks_that_know_one_person_only() {
+        let people =
+            [(40.0, 60.0), (70.0, 90.0)].map(|(x_min, x_max)| BoundingBox { x_min, x_max, y_min: 30.0, y_max: 110.0 });
+        let search = |slot: usize| Search { slot, bbox_in_image_px: people[slot], crop: None, is_sure: true };
+        let heatmap = HeatmapDecode {
+            output: "o".to_owned(),
+            heatmap_stride_px: 4,
+            alignment: HeatmapAlignment::Cells,
+            refine: HeatmapRefinement::Quarter,
+            target_sigma: 2.0,
+        };
+        let image = RgbImage::from_pixel(160, 140, image::Rgb([200; 3]));
+        for layout in [ImageLayout::Nhwc, ImageLayout::Nchw] {
+            for (decode, shape, is_hidden) in [
+                (KeypointsDecode::Movenet { output: "o".to_owned() }, vec![1, 1, 17, 3], true),
+                (KeypointsDecode::Heatmap(heatmap.clone()), vec![1, 17, 16, 16], false),
+            ] {
+                let input = ImageInput::plain(layout, Colour::Rgb, 64);
+                let contract = KeypointsContract { input, layout: KeypointLayout::Coco17, confidence: None, decode };
+                let shown = Arc::new(Mutex::new(Vec::new()));
+                let network = Watcher { answer: ArrayD::zeros(shape), shown: shown.clone() };
+                let mut stage = KeypointStage::new(contract, Box::new(network));
+                stage.find(&image, &[search(0)]).unwrap();
+                assert!(outside(&std::mem::take(&mut *shown.lock().unwrap())) == 0.0, "alone");
+                stage.find(&image, &[search(0), search(1)]).unwrap();
+                // The other's 20 of 100 px, as high as 80 of 100, but for the margin of 4.8 px around the own box: none of it.
+                let shares: Vec<f32> = shown.lock().unwrap().chunks(3 * 64 * 64).map(outside).collect();
+                let wanted = if is_hidden { 0.16 } else { 0.0 };
+                assert!(shares.len() == 2 && shares.iter().all(|share| (share - wanted).abs() < 0.01), "{shares:?}");
+            }
+        }
     }
 }

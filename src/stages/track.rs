@@ -80,6 +80,8 @@ pub struct Search {
     pub bbox_in_image_px: BoundingBox,
     /// The crop that the last finding proposed, moved along; `None` for a fresh detection.
     pub crop: Option<Crop>,
+    /// Whether the person was found in the image before this one, or detected in this one.
+    pub is_sure: bool,
 }
 
 /// What the keypoint network found for one search.
@@ -268,6 +270,7 @@ impl Tracker {
             slot,
             bbox_in_image_px: track.region,
             crop: track.crop,
+            is_sure: track.misses == 0 || track.is_fresh_detection,
         })
     }
 

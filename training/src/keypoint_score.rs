@@ -99,6 +99,7 @@ pub fn find_with(
             slot,
             bbox_in_image_px: person.bbox_in_image_px,
             crop: None,
+            is_sure: true,
         };
         let mut searches: Vec<Search> = people.iter().enumerate().map(search).collect();
         let mut findings = stage.find(&picture.image, &searches)?;

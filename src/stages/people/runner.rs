@@ -3,6 +3,7 @@
 use image::RgbImage;
 use ndarray::{Array4, ArrayViewD, s};
 
+use super::cover::Cover;
 use crate::model::{ImageElement, ImageInput, ImageLayout, PictureSize};
 use crate::network::{Network, NetworkError, TensorSpec, TensorView};
 use crate::stages::crop::Crop;
@@ -48,13 +49,21 @@ impl Runner {
         tensors.all(|tensor| tensor.shape.first() == Some(&None))
     }
 
-    /// Runs the network on `crops` of `image` at once.
-    pub(super) fn run(&mut self, image: &RgbImage, crops: &[Crop]) -> Result<Outputs<'_>, NetworkError> {
+    /// Runs the network on `crops` of `image` at once, each without what its cover hides, where there are covers.
+    pub(super) fn run(
+        &mut self,
+        image: &RgbImage,
+        crops: &[Crop],
+        covers: &[Cover],
+    ) -> Result<Outputs<'_>, NetworkError> {
         if self.picture.room() < crops.len() {
             self.picture = Picture::new(&self.input, crops.len());
         }
         for (index, crop) in crops.iter().enumerate() {
             self.picture.draw(index, crop, image, &self.input);
+            if let Some(cover) = covers.get(index) {
+                self.picture.hide(index, crop, cover, &self.input);
+            }
         }
         let arrays = self.network.run(&[self.picture.view(crops.len())])?;
         check_shapes(self.name, &self.wanted, &arrays, crops.len())?;
@@ -64,7 +73,7 @@ impl Runner {
     /// Runs the network on the whole image; also says where the image lies in the picture.
     pub(super) fn run_whole(&mut self, image: &RgbImage) -> Result<(Crop, Outputs<'_>), NetworkError> {
         let letterbox = Crop::letterbox(image.dimensions(), self.input.size, self.input.placement);
-        Ok((letterbox, self.run(image, &[letterbox])?))
+        Ok((letterbox, self.run(image, &[letterbox], &[])?))
     }
 }
 
@@ -151,6 +160,18 @@ impl Picture {
         }
     }
 
+    /// Gives what the cover hides the value of what lies outside the image.
+    fn hide(&mut self, index: usize, crop: &Crop, cover: &Cover, input: &ImageInput) {
+        let outside = std::array::from_fn(|channel| {
+            (f32::from(input.outside) * input.scale - input.mean[channel]) / input.std[channel]
+        });
+        match self {
+            Self::F32(array) => hide_in(array, index, outside, crop, cover, input.layout),
+            Self::U8(array) => hide_in(array, index, [input.outside; 3], crop, cover, input.layout),
+            Self::I32(array) => hide_in(array, index, [i32::from(input.outside); 3], crop, cover, input.layout),
+        }
+    }
+
     /// The first `count` pictures.
     fn view(&self, count: usize) -> TensorView<'_> {
         match self {
@@ -159,4 +180,27 @@ impl Picture {
             Self::I32(values) => TensorView::I32(values.slice(s![..count, .., .., ..]).into_dyn()),
         }
     }
+}
+
+/// Writes `outside`, a value for each channel, where the cover hides the picture with this index.
+fn hide_in<T: Copy>(
+    pictures: &mut Array4<T>,
+    index: usize,
+    outside: [T; 3],
+    crop: &Crop,
+    cover: &Cover,
+    layout: ImageLayout,
+) {
+    cover.for_each_stretch(crop, |row, columns| match layout {
+        ImageLayout::Nchw => {
+            for (channel, value) in outside.into_iter().enumerate() {
+                pictures.slice_mut(s![index, channel, row, columns.clone()]).fill(value);
+            }
+        }
+        ImageLayout::Nhwc => {
+            for (channel, value) in outside.into_iter().enumerate() {
+                pictures.slice_mut(s![index, row, columns.clone(), channel]).fill(value);
+            }
+        }
+    });
 }

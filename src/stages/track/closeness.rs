@@ -23,13 +23,7 @@ pub(super) fn size(bbox: &BoundingBox) -> f32 {
 pub(super) fn box_around(keypoints: &KeypointsInImage) -> Option<BoundingBox> {
     let bbox = BoundingBox::around(keypoints.iter().flatten().map(|keypoint| (keypoint.x, keypoint.y)));
     let margin = MARGIN * bbox.width().max(bbox.height());
-    let grown = BoundingBox {
-        x_min: bbox.x_min - margin,
-        y_min: bbox.y_min - margin,
-        x_max: bbox.x_max + margin,
-        y_max: bbox.y_max + margin,
-    };
-    (bbox.x_min.is_finite() && margin > 0.0).then_some(grown)
+    (bbox.x_min.is_finite() && margin > 0.0).then(|| bbox.grown(margin))
 }
 
 /// Mean distance of the keypoints that both have, in units of `scale`; `None` without any.
