@@ -18,7 +18,7 @@ use stridepose::skeleton::JointArray;
 use crate::mocap::{Clip, Split};
 
 use super::people::Performer;
-use super::view::View;
+use super::view::{CloseUp, View};
 
 /// How often a picture has no, one, … five people.
 const PEOPLE_SHARES: [f64; 6] = [0.07, 0.35, 0.27, 0.18, 0.08, 0.05];
@@ -34,6 +34,10 @@ const LITTER_SEED: u64 = 0x11_77E2;
 const SHIRTLESS_SHARE: f64 = 0.2;
 /// Mixed into the seed of who has none, for the same reason.
 const SHIRT_SEED: u64 = 0x5417;
+/// Share of pictures with somebody right before the camera.
+const CLOSE_UP_SHARE: f64 = 0.15;
+/// Mixed into the seed of who is that near, for the same reason.
+const CLOSE_UP_SEED: u64 = 0xC105_E0FF;
 /// Mixed into the seed of validation pictures.
 const VALIDATION_SEED: u64 = 0x5EED_0F7A_11DA_7104;
 
@@ -103,7 +107,9 @@ impl<'a> PictureSampler<'a> {
         let salt = if self.split == Split::Validation { VALIDATION_SEED } else { 0 };
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ salt);
         let rng = &mut rng;
-        let view = View::draw(draw_count(rng), rng);
+        let mut close_up_rng = ChaCha8Rng::seed_from_u64(seed ^ salt ^ CLOSE_UP_SEED);
+        let close_up = close_up_rng.random_bool(CLOSE_UP_SHARE).then(|| CloseUp::draw(&mut close_up_rng));
+        let view = View::draw(draw_count(rng), close_up.as_ref(), rng);
         let mut shirt_rng = ChaCha8Rng::seed_from_u64(seed ^ salt ^ SHIRT_SEED);
         let mut dress = |looks: Appearance| {
             if shirt_rng.random_bool(SHIRTLESS_SHARE) { looks.without_shirt() } else { looks }

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use stridepose::skeleton::Joint;
 
-use super::view::View;
+use super::view::{CloseUp, View};
 use super::{NoClips, PictureSampler};
 use crate::mocap::{Clip, Split};
 use crate::test_people;
@@ -73,7 +73,7 @@ fn the_truth_fits_the_picture() {
 fn where_nobody_is_cameras_look_at_anything_and_things_lie_in_sight() {
     let (mut steepest, mut most_level) = (0.0_f64, f64::INFINITY);
     for seed in 0..60 {
-        let view = View::draw(0, &mut ChaCha8Rng::seed_from_u64(seed));
+        let view = View::draw(0, None, &mut ChaCha8Rng::seed_from_u64(seed));
         let axis = view.camera_from_world.inverse() * Vector3::z();
         let down = (-axis.z).asin();
         (steepest, most_level) = (steepest.max(down), most_level.min(down));
@@ -88,6 +88,25 @@ fn where_nobody_is_cameras_look_at_anything_and_things_lie_in_sight() {
         }
     }
     assert!(steepest > 1.0 && most_level < 0.0, "{most_level} to {steepest} rad");
+}
+
+#[test]
+fn who_is_right_before_the_camera_fills_the_picture_and_changes_no_other() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let (mut nearest, mut farthest) = (f64::INFINITY, 0.0_f64);
+    for seed in 0..60 {
+        let draw = |close_up: Option<&CloseUp>| View::draw(2, close_up, &mut ChaCha8Rng::seed_from_u64(seed));
+        let (near, far) = (draw(Some(&CloseUp::draw(&mut rng))), draw(None));
+        assert_eq!((near.eye, near.camera.image_size()), (far.eye, far.camera.image_size()));
+        let Some(place) = near.places.first() else { continue };
+        (nearest, farthest) = (nearest.min(place.x), farthest.max(place.x));
+        assert!(place.x <= far.places[0].x, "seed {seed}: {place} behind {}", far.places[0]);
+        // Face, chest or belly is in the middle of the picture.
+        let axis = near.camera_from_world.inverse() * Vector3::z();
+        let height = near.eye.z + axis.z / axis.x * place.x;
+        assert!((0.7..1.9).contains(&height), "seed {seed}: looks at {height} m");
+    }
+    assert!(nearest < 0.7 && farthest < 4.0, "{nearest} to {farthest} m");
 }
 
 /// Six persons with the joints of a standing body, each in another posture.

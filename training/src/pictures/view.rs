@@ -8,6 +8,11 @@ use stridepose::geometry::CameraModel;
 
 /// Height of a person in the picture, px.
 const HEIGHT_PX: (f64, f64) = (60.0, 450.0);
+/// The same of somebody who is so near that the picture shows a part.
+const CLOSE_HEIGHT_PX: (f64, f64) = (450.0, 1500.0);
+/// Heights over the floor that are looked at then, m.
+const CLOSE_TARGET: (f64, f64) = (0.9, 1.65);
+const CLOSEST: f64 = 0.55;
 /// Stature that distances are computed with, m.
 const STATURE: f64 = 1.65;
 const DISTANCE: (f64, f64) = (1.0, 16.0);
@@ -26,9 +31,23 @@ pub(super) struct View {
     pub(super) places: Vec<Point3<f64>>,
 }
 
+/// How somebody is seen who stands right before the camera.
+pub(super) struct CloseUp {
+    /// Height of the whole person, px.
+    height_px: f64,
+    /// Height over the floor that is looked at, m.
+    target: f64,
+}
+
+impl CloseUp {
+    pub(super) fn draw(rng: &mut impl Rng) -> Self {
+        Self { height_px: log_uniform(CLOSE_HEIGHT_PX, rng), target: rng.random_range(CLOSE_TARGET.0..CLOSE_TARGET.1) }
+    }
+}
+
 impl View {
-    /// Draws a camera and places for `count` people.
-    pub(super) fn draw(count: usize, rng: &mut impl Rng) -> Self {
+    /// Draws a camera and places for `count` people, the first of them seen as `close_up` says.
+    pub(super) fn draw(count: usize, close_up: Option<&CloseUp>, rng: &mut impl Rng) -> Self {
         let (width, height) = draw_size(rng);
         let focal_px = f64::from(width.max(height)) * rng.random_range(0.6..1.4);
         let eye_height = match rng.random_range(0..10) {
@@ -46,7 +65,11 @@ impl View {
             } else {
                 (main_px * log_uniform((0.45, 1.6), rng)).clamp(HEIGHT_PX.0, HEIGHT_PX.1)
             };
-            let distance = (focal_px * STATURE / px).clamp(DISTANCE.0, DISTANCE.1);
+            let (px, closest) = match close_up.filter(|_| index == 0) {
+                Some(close_up) => (close_up.height_px, CLOSEST),
+                None => (px, DISTANCE.0),
+            };
+            let distance = (focal_px * STATURE / px).clamp(closest, DISTANCE.1);
             // Some stand just beside another; nobody stands in another.
             for _ in 0..20 {
                 let beside = if index > 0 && rng.random_bool(0.3) { places.first() } else { None };
@@ -62,7 +85,7 @@ impl View {
                         Point3::new(distance, distance * aside, 0.0)
                     }
                 };
-                if place.x > 0.8 && places.iter().all(|other| (place - other).norm() > 0.38) {
+                if place.x > 0.8 * closest && places.iter().all(|other| (place - other).norm() > 0.38) {
                     places.push(place);
                     break;
                 }
@@ -71,6 +94,7 @@ impl View {
         let target_distance = places.first().map_or(4.0, |place| place.x);
         // Level with people's middle more or less; the closer, the more of them may be cut off.
         let target = rng.random_range(0.55..1.25);
+        let target = close_up.map_or(target, |close_up| close_up.target);
         // Where nobody is, it may look at anything.
         let pitch = if count == 0 {
             rng.random_range(-0.2..DOWN)
