@@ -54,15 +54,20 @@ impl BoundingBox {
         Self { x_min: self.x_min - by, y_min: self.y_min - by, x_max: self.x_max + by, y_max: self.y_max + by }
     }
 
-    /// Intersection over union in [0, 1]; 0 when both are empty.
-    pub fn iou(&self, other: &Self) -> f32 {
-        let overlap = Self {
+    /// Area that both have, px².
+    pub fn overlap(&self, other: &Self) -> f32 {
+        Self {
             x_min: self.x_min.max(other.x_min),
             y_min: self.y_min.max(other.y_min),
             x_max: self.x_max.min(other.x_max),
             y_max: self.y_max.min(other.y_max),
         }
-        .area();
+        .area()
+    }
+
+    /// Intersection over union in [0, 1]; 0 when both are empty.
+    pub fn iou(&self, other: &Self) -> f32 {
+        let overlap = self.overlap(other);
         let union = self.area() + other.area() - overlap;
         if union > 0.0 { overlap / union } else { 0.0 }
     }

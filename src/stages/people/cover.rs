@@ -9,6 +9,7 @@ use std::ops::Range;
 use nalgebra::{Point2, Vector2};
 
 use crate::data::BoundingBox;
+use crate::model::PictureSize;
 use crate::stages::crop::Crop;
 use crate::stages::track::Search;
 
@@ -38,10 +39,18 @@ impl Cover {
     pub(super) fn for_each_stretch(&self, crop: &Crop, mut hide: impl FnMut(usize, Range<usize>)) {
         let at = |column, row| crop.image_from_crop(Point2::new(column, row));
         let (along_row, along_column) = (at(1.0, 0.0) - at(0.0, 0.0), at(0.0, 1.0) - at(0.0, 0.0));
-        for row in 0..crop.output.height_px {
+        let PictureSize { width_px, height_px } = crop.output;
+        let (right, bottom) = (width_px as f64 - 1.0, height_px as f64 - 1.0);
+        let corners = [(0.0, 0.0), (right, 0.0), (0.0, bottom), (right, bottom)].map(|(x, y)| at(x, y));
+        let around = BoundingBox::around(corners.map(|corner| (corner.x as f32, corner.y as f32)));
+        let near: Vec<&BoundingBox> = self.others.iter().filter(|other| around.overlap(other) > 0.0).collect();
+        if near.is_empty() {
+            return;
+        }
+        for row in 0..height_px {
             let line = Line { start: at(0.0, 0.0) + along_column * row as f64, step: along_row };
-            let own = line.inside(&self.own, crop.output.width_px);
-            for other in self.others.iter().map(|other| line.inside(other, crop.output.width_px)) {
+            let own = line.inside(&self.own, width_px);
+            for other in near.iter().map(|other| line.inside(other, width_px)) {
                 for part in [other.start..other.end.min(own.start), other.start.max(own.end)..other.end] {
                     if !part.is_empty() {
                         hide(row, part);
@@ -81,7 +90,6 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PictureSize;
 
     fn bbox(x_min: f32, y_min: f32, x_max: f32, y_max: f32) -> BoundingBox {
         BoundingBox { x_min, y_min, x_max, y_max }

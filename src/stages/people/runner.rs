@@ -191,15 +191,23 @@ fn hide_in<T: Copy>(
     cover: &Cover,
     layout: ImageLayout,
 ) {
-    cover.for_each_stretch(crop, |row, columns| match layout {
-        ImageLayout::Nchw => {
-            for (channel, value) in outside.into_iter().enumerate() {
-                pictures.slice_mut(s![index, channel, row, columns.clone()]).fill(value);
+    let PictureSize { width_px, height_px } = crop.output;
+    let area = width_px * height_px;
+    let Some(picture) = pictures.as_slice_mut().map(|all| &mut all[index * 3 * area..(index + 1) * 3 * area]) else {
+        return;
+    };
+    cover.for_each_stretch(crop, |row, columns| {
+        let pixels = row * width_px + columns.start..row * width_px + columns.end;
+        match layout {
+            ImageLayout::Nchw => {
+                for (plane, value) in picture.chunks_exact_mut(area).zip(outside) {
+                    plane[pixels.clone()].fill(value);
+                }
             }
-        }
-        ImageLayout::Nhwc => {
-            for (channel, value) in outside.into_iter().enumerate() {
-                pictures.slice_mut(s![index, row, columns.clone(), channel]).fill(value);
+            ImageLayout::Nhwc => {
+                for pixel in picture[3 * pixels.start..3 * pixels.end].as_chunks_mut::<3>().0 {
+                    *pixel = outside;
+                }
             }
         }
     });
