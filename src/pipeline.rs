@@ -9,13 +9,12 @@ mod settings;
 use std::time::Duration;
 
 use image::RgbImage;
-use nalgebra::UnitVector3;
 
 use self::person::{Seen, person_estimate};
 pub use self::settings::detect_settings;
 use self::settings::{Settings, track_settings};
 use crate::config::Config;
-use crate::data::{Detection, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId};
+use crate::data::{Detection, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId, Upright};
 use crate::geometry::CameraModel;
 use crate::network::NetworkError;
 use crate::skeleton::JOINT_COUNT;
@@ -125,7 +124,7 @@ pub struct Pipeline {
     /// Everybody the tracker knows by name, by ascending identity.
     people: Vec<Person>,
     last_stamp: Option<Stamp>,
-    gravity: Option<UnitVector3<f64>>,
+    upright: Option<Upright>,
     rgb: RgbImage,
     searches: Vec<Search>,
     tracked: Vec<TrackedPerson>,
@@ -165,7 +164,7 @@ impl Pipeline {
             tracker: Tracker::new(track_settings(config)),
             people: Vec::new(),
             last_stamp: None,
-            gravity: None,
+            upright: None,
             rgb: RgbImage::new(0, 0),
             searches: Vec::new(),
             tracked: Vec::new(),
@@ -181,10 +180,10 @@ impl Pipeline {
         self.tracker.set_settings(track_settings(config));
     }
 
-    /// From the next image on, the direction of gravity in the camera optical frame; `None` where nobody knows it. With it the
-    /// lifter knows how the camera is tilted.
-    pub const fn set_gravity(&mut self, gravity: Option<UnitVector3<f64>>) {
-        self.gravity = gravity;
+    /// From the next image on, how the camera stands; `None` where nobody knows it. With the direction of gravity the lifter
+    /// knows how the camera is tilted, with its height people's feet say how large and how far away they are.
+    pub const fn set_upright(&mut self, upright: Option<Upright>) {
+        self.upright = upright;
     }
 
     /// Forgets everybody and the time.
@@ -355,7 +354,7 @@ impl Pipeline {
             let after = (sample as f64 * period_secs * 1e9) as i64;
             let stamp = Stamp::from_nanoseconds(last.nanoseconds() + after);
             self.people.iter_mut().for_each(|person| person.window.see([None; JOINT_COUNT]));
-            self.stages.lifter.lift(stamp, self.gravity, &mut self.people)?;
+            self.stages.lifter.lift(stamp, self.upright.map(|upright| upright.down), &mut self.people)?;
             for (tracked, person) in self.tracked.iter().zip(&mut self.people) {
                 person.look_back(&self.settings, f64::from(tracked.score), camera, &mut earlier, Vec::new);
             }
@@ -403,7 +402,7 @@ impl Pipeline {
             for (tracked, person) in self.tracked.iter().zip(&mut self.people) {
                 person.window.see(window::on_plane(&tracked.keypoints, camera));
             }
-            self.stages.lifter.lift(stamp, self.gravity, &mut self.people)
+            self.stages.lifter.lift(stamp, self.upright.map(|upright| upright.down), &mut self.people)
         })?;
         observer.begin(Stage::Refine);
         let count = self.people.len();
@@ -420,6 +419,7 @@ impl Pipeline {
                 continue;
             };
             let score = f64::from(tracked.score);
+            person.refiner.set_upright(self.upright);
             let refined = self.settings.refine(&mut person.refiner, &lifted.now, keypoints, stamp);
             if let Some(refined) = refined {
                 let seen = Seen { keypoints: &tracked.keypoints, score, plausibility: lifted.plausibility };
@@ -479,6 +479,7 @@ impl Person {
         mut new_list: impl FnMut() -> Vec<PersonEstimate>,
     ) {
         let looked_back = if settings.is_refined_wanted { self.window.looked_back() } else { &[] };
+        self.earlier_refiner.take_stature_of(&self.refiner);
         for then in looked_back {
             let refined = settings.refine(&mut self.earlier_refiner, &then.pose, &then.keypoints, then.stamp);
             let Some(mut refined) = refined else { continue };

@@ -284,20 +284,50 @@ fn a_frame_that_stands_upright_tells_the_lifter_where_down_is() {
 }
 
 #[test]
+fn a_floor_that_is_told_says_how_far_away_people_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut untold, mut told) = (0.0, 0.0);
+    for seed in 1..4 {
+        let (scene, truth) = (folder.path().join(format!("scene_{seed}")), folder.path().join(format!("truth_{seed}")));
+        let settings = SceneSettings { people: 1, duration_secs: 3.0, pillar: None, seed, ..SceneSettings::default() };
+        write_scene_bag(&settings, &scene).unwrap();
+        let error = |name: &str, asked: &str| {
+            let output = folder.path().join(format!("{name}_{seed}"));
+            let (code, summary) = replay(
+                &scene,
+                &output,
+                folder.path(),
+                &["-p", "input.gravity:=tf", "-p", "input.gravity_frame:=odom", "-p", asked],
+            );
+            assert!(code == 0 && summary["warnings"].as_object().unwrap().is_empty(), "{summary}");
+            let json = truth.with_extension(format!("{name}.json"));
+            let ran = stridepose(&["evaluate", text(&output), "--truth", text(&scene), "--json", text(&json)]);
+            assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+            let report: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+            report["root_mm"].as_f64().unwrap()
+        };
+        untold += error("untold", "input.floor:=unknown");
+        told += error("told", "input.floor:=frame");
+    }
+    assert!(told < 0.75 * untold, "{told} instead of {untold} mm over three people");
+}
+
+#[test]
 fn inspect_says_how_the_frames_of_a_recording_tilt_its_camera() {
     let folder = tempfile::tempdir().unwrap();
     let scene = folder.path().join("scene");
     let settings = SceneSettings { people: 1, duration_secs: 1.0, pillar: None, ..SceneSettings::default() };
     write_scene_bag(&settings, &scene).unwrap();
     let text = inspect::run(&InspectArgs { bag: scene.clone(), image: None, camera_info: None }).unwrap().text;
-    let (_, told) = text.split_once("input.gravity_frame:=NAME)\n").unwrap_or_else(|| panic!("no gravity in\n{text}"));
+    let (_, told) = text.split_once("-p input.floor:=frame)\n").unwrap_or_else(|| panic!("no gravity in\n{text}"));
     let told: Vec<&str> = told.lines().take_while(|line| !line.is_empty()).collect();
     let [camera, odom] = told.as_slice() else { panic!("{told:?}") };
     assert!(camera.contains("camera_optical_frame, first image"), "{camera}");
     let words: Vec<&str> = odom.split_whitespace().collect();
-    assert_eq!((words[0], words[4], words[9]), ("odom", "down", "clockwise"), "{odom}");
-    let degrees = |word: &str| word.trim_end_matches('°').parse::<f64>().unwrap();
-    assert!(degrees(words[3]).abs() < 30.0 && degrees(words[8]).abs() < 5.0, "{odom}");
+    assert_eq!((words[0], words[4], words[8], words[12]), ("odom", "down,", "clockwise", "m"), "{odom}");
+    let number = |word: &str| word.trim_end_matches('°').parse::<f64>().unwrap();
+    assert!(number(words[3]).abs() < 30.0 && number(words[7]).abs() < 5.0, "{odom}");
+    assert!((0.5..2.5).contains(&number(words[11])), "{odom}");
 }
 
 /// Decoding and the detector ahead, writing behind: the bytes are those of one thread that does one thing after the other.

@@ -1,34 +1,75 @@
-//! The direction of gravity in the camera optical frame: from a frame that stands upright, or from the angles of a camera
-//! that does not move.
+//! How the camera stands: the direction of gravity in its optical frame, from a frame that stands upright or from the angles of
+//! a camera that does not move, and its height over the floor.
 
 use nalgebra::{Isometry3, UnitVector3, Vector3};
 
 use crate::adapters::tf::TfError;
-use crate::config::{Gravity, InputConfig};
+use crate::config::{Floor, Gravity, InputConfig};
+use crate::data::Upright;
 use crate::warning::{Warning, WarningKind};
 
-/// The direction of gravity as `input` has it told, and why it is not known where it should be. `camera_from` finds the
-/// transform into the camera from a frame of TF.
+/// How the camera stands as `input` has it told, and why it is not known where it should be. `camera_from` finds the transform
+/// into the camera from a frame of TF.
 pub fn in_camera(
     input: &InputConfig,
     camera_from: impl FnOnce(&str) -> Result<Isometry3<f64>, TfError>,
-) -> (Option<UnitVector3<f64>>, Option<Warning>) {
+) -> (Option<Upright>, Option<Warning>) {
+    let untold = |message: String| Some(Warning::new(WarningKind::GravityUnknown, message));
+    let of_number = match input.floor {
+        Floor::Camera if input.camera_height > 0.0 => Ok(Some(input.camera_height)),
+        Floor::Camera => Err("input.floor is camera, but input.camera_height is 0: say how high it is over the floor"),
+        Floor::Unknown | Floor::Frame => Ok(None),
+    };
     match input.gravity {
+        Gravity::Unknown if input.floor != Floor::Unknown => {
+            (None, untold("input.floor is not used, for input.gravity is unknown: set it to tf or fixed".to_owned()))
+        }
         Gravity::Unknown if input.tilt_deg != 0.0 || input.roll_deg != 0.0 => {
             let message =
                 "input.tilt_deg and input.roll_deg are not used, for input.gravity is unknown: set it to fixed";
-            (None, Some(Warning::new(WarningKind::GravityUnknown, message)))
+            (None, untold(message.to_owned()))
         }
         Gravity::Unknown => (None, None),
-        Gravity::Fixed => (Some(of_fixed_camera(input)), None),
+        Gravity::Fixed => {
+            let down = of_fixed_camera(input);
+            let of_number = match input.floor {
+                Floor::Frame => {
+                    Err("input.floor is frame, but input.gravity fixed has none: set it to camera, or to tf")
+                }
+                Floor::Unknown | Floor::Camera => of_number,
+            };
+            let problem = of_number.err().and_then(|problem| untold(problem.to_owned()));
+            (Some(Upright { down, camera_height: of_number.ok().flatten() }), problem)
+        }
         Gravity::Tf => match camera_from(&input.gravity_frame) {
-            Ok(camera_from_upright) => (Some(of_upright_frame(&camera_from_upright)), None),
-            Err(reason) => {
-                let message = format!("lifted without knowing where down is: {reason}");
-                (None, Some(Warning::new(WarningKind::GravityUnknown, message)))
+            Ok(camera_from_upright) => {
+                let down = of_upright_frame(&camera_from_upright);
+                let (camera_height, problem) = match input.floor {
+                    Floor::Frame => height_over(&camera_from_upright, &input.gravity_frame),
+                    Floor::Unknown | Floor::Camera => of_number.map_err(str::to_owned),
+                }
+                .map_or_else(|problem| (None, untold(problem)), |height| (height, None));
+                (Some(Upright { down, camera_height }), problem)
             }
+            Err(reason) => (None, untold(format!("lifted without knowing where down is: {reason}"))),
         },
     }
+}
+
+/// How high a camera is over z = 0 of an upright frame, m.
+///
+/// # Errors
+/// When it is below.
+fn height_over(camera_from_upright: &Isometry3<f64>, frame: &str) -> Result<Option<f64>, String> {
+    let height = camera_from_upright.inverse().translation.vector.z;
+    if height > 0.0 {
+        return Ok(Some(height));
+    }
+    Err(format!(
+        "the camera is {:.2} m below z = 0 of {frame}, which therefore is no floor: set input.gravity_frame to a frame on the \
+         floor, or input.floor to unknown",
+        -height
+    ))
 }
 
 /// Gravity in a camera, which `camera_from_upright` takes from a frame whose z axis points up (REP 103).
@@ -72,6 +113,35 @@ mod tests {
         assert_eq!(told(Gravity::Fixed, 25.0), (true, None));
         let (is_known, warning) = told(Gravity::Unknown, 25.0);
         assert!(!is_known && warning.unwrap_or_default().contains("input.gravity is unknown: set it to fixed"));
+    }
+
+    #[test]
+    fn the_height_is_that_over_the_frame_or_the_number_or_somebody_says_why_not() {
+        let told = |gravity, floor, camera_height, lowered: f64| {
+            let input = InputConfig { gravity, floor, camera_height, ..InputConfig::default() };
+            let camera = camera_from_upright(0.3, 0.1) * Translation3::new(0.0, 0.0, lowered);
+            let (upright, warning) = in_camera(&input, |_| Ok(camera));
+            let height = upright.and_then(|upright| upright.camera_height);
+            (
+                height.map(|height| (1e6 * height).round() / 1e6),
+                warning.map_or(String::new(), |warning| warning.message),
+            )
+        };
+        let silent = |height| (Some(height), String::new());
+        assert_eq!(told(Gravity::Tf, Floor::Frame, 0.0, 0.0), silent(1.2));
+        assert_eq!(told(Gravity::Tf, Floor::Camera, 0.7, 0.0), silent(0.7));
+        assert_eq!(told(Gravity::Fixed, Floor::Camera, 0.7, 0.0), silent(0.7));
+        assert_eq!(told(Gravity::Tf, Floor::Unknown, 0.7, 0.0), (None, String::new()));
+        for (gravity, floor, height, lowered, reason) in [
+            (Gravity::Tf, Floor::Frame, 0.0, 2.0, "0.80 m below z = 0 of base_link"),
+            (Gravity::Fixed, Floor::Frame, 1.0, 0.0, "input.gravity fixed has none"),
+            (Gravity::Fixed, Floor::Camera, 0.0, 0.0, "input.camera_height is 0"),
+            (Gravity::Tf, Floor::Camera, 0.0, 0.0, "input.camera_height is 0"),
+            (Gravity::Unknown, Floor::Camera, 1.0, 0.0, "input.gravity is unknown"),
+        ] {
+            let (found, said) = told(gravity, floor, height, lowered);
+            assert!(found.is_none() && said.contains(reason), "{gravity:?} {floor:?}: {said}");
+        }
     }
 
     #[test]

@@ -85,8 +85,9 @@ pub fn run(args: &DemoArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     if setup.config.is_none() {
         let networks = if args.input == DemoInput::Images { &OWN_NETWORKS[..] } else { &[] };
         let networks = networks.iter().map(|&network| network.to_owned());
-        let gravity = ["input.gravity:=tf".to_owned(), format!("input.gravity_frame:={WORLD_FRAME}")];
-        setup.parameters.splice(0..0, gravity.into_iter().chain(networks));
+        let upright = ["input.gravity:=tf", "input.floor:=frame"].map(str::to_owned);
+        let frame = format!("input.gravity_frame:={WORLD_FRAME}");
+        setup.parameters.splice(0..0, upright.into_iter().chain([frame]).chain(networks));
     }
     let (config, store) = (setup.config()?, setup.store()?);
     let progress = replay::Progress::of_one(console)?;

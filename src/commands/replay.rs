@@ -306,8 +306,8 @@ impl<'a> Run<'a> {
         let Input { stamp, frame_id, camera_info, content } = input;
         let pipeline = &mut self.engine.pipeline;
         let find = |upright: &str| self.frames.target_from_source(&frame_id, upright, stamp);
-        let (gravity, untold) = gravity::in_camera(&self.input, find);
-        pipeline.set_gravity(gravity);
+        let (upright, untold) = gravity::in_camera(&self.input, find);
+        pipeline.set_upright(upright);
         let mut picture = None;
         let mut estimates = match (self.camera.of(&camera_info), content) {
             (Err(reason), content) => {

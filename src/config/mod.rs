@@ -14,8 +14,9 @@ mod text;
 
 pub use error::{ConfigError, Origin, Problem};
 pub use parameters::{
-    Config, DetectorConfig, GROUPS, Gravity, InferenceConfig, InputConfig, KeypointsConfig, LifterConfig, NodeConfig,
-    OutputConfig, PARAMETERS, Provider, RefineConfig, RefineMode, Reliability, Source, TrackConfig, Transport,
+    Config, DetectorConfig, Floor, GROUPS, Gravity, InferenceConfig, InputConfig, KeypointsConfig, LifterConfig,
+    NodeConfig, OutputConfig, PARAMETERS, Provider, RefineConfig, RefineMode, Reliability, Source, TrackConfig,
+    Transport,
 };
 pub use spec::{Change, Kind, ParameterSpec, Value};
 pub use text::parameter_table_markdown;

@@ -5,9 +5,11 @@ mod estimate;
 mod keypoint;
 mod lifted_pose;
 mod stamp;
+mod upright;
 
 pub use bounding_box::BoundingBox;
 pub use estimate::{Covariance, JointEstimate, JointState, MeasuredKeypoint, PersonEstimate, PoseEstimate, TrackId};
 pub use keypoint::{Detection, Keypoint, KeypointsInImage, PersonKeypoints};
 pub use lifted_pose::LiftedPose;
 pub use stamp::Stamp;
+pub use upright::Upright;

@@ -275,8 +275,8 @@ impl<P: Publish> Worker<P> {
             Ok(camera) => {
                 let timeout = Duration::from_secs_f64(self.config.node.tf_timeout_secs);
                 let find = |upright: &str| self.shared.frames.wait_for(frame_id, upright, stamp, timeout);
-                let (gravity, untold) = gravity::in_camera(&self.config.input, find);
-                self.engine.pipeline.set_gravity(gravity);
+                let (upright, untold) = gravity::in_camera(&self.config.input, find);
+                self.engine.pipeline.set_upright(upright);
                 // Timed apart, so that whoever asks for the times never waits for an image.
                 let mut timer = locked(&self.shared.timer).restarted();
                 let mut estimates = work(&mut self.engine.pipeline, camera, &mut timer)?;

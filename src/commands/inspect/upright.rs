@@ -1,5 +1,5 @@
-//! Which frames of a recording stand upright, by their names, and how they say that its cameras are tilted: what
-//! `input.gravity: tf` would tell the lifter.
+//! Which frames of a recording stand upright, by their names, and how they say that its cameras are tilted and how high they
+//! are: what `input.gravity: tf` and `input.floor: frame` would tell.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -45,7 +45,7 @@ pub(super) fn describe(bag: &mut Bag, cameras: &BTreeMap<String, FirstImage>) ->
     })?;
     let mut lines = vec![
         "\nGravity, by frames that stand upright if they are what they are called (-p input.gravity:=tf -p \
-         input.gravity_frame:=NAME)"
+         input.gravity_frame:=NAME; if z = 0 is the floor, -p input.floor:=frame)"
             .to_owned(),
     ];
     for (camera, image) in cameras {
@@ -65,7 +65,10 @@ fn by_frame(buffer: &TransformBuffer, camera: &str, upright: &str, stamp: Stamp)
         Ok(camera_from_upright) => {
             let (tilt, roll) = tilt_and_roll(&of_upright_frame(&camera_from_upright));
             let (tilt, roll) = (tilt.to_degrees(), roll.to_degrees());
-            format!("    {upright:<15} it looks {tilt:.1}° down and is turned {roll:.1}° clockwise")
+            let height = camera_from_upright.inverse().translation.vector.z;
+            format!(
+                "    {upright:<15} it looks {tilt:.1}° down, is turned {roll:.1}° clockwise and is {height:.2} m above z = 0"
+            )
         }
         Err(TfError::Unknown(_)) => return None,
         Err(reason) => format!("    {upright:<15} {reason}"),

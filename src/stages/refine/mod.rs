@@ -18,18 +18,20 @@
 //!
 //! Scale: one camera cannot tell a near small person from a far tall one. The lifter's pose is therefore brought to the
 //! running mean size of this person's bones before anything else, so that its noise does not move the root's depth from
-//! image to image; what is left scales the whole person about the camera and is in every covariance.
+//! image to image; what is left scales the whole person about the camera and is in every covariance. Where a level floor of
+//! known height is told, `stature` finds that scale by the soles.
 
 mod body_tree;
 mod bones;
 mod covariance;
 mod root;
 mod solver;
+mod stature;
 mod symmetric;
 
 use nalgebra::{Matrix3, Point2, Point3, Vector3};
 
-use crate::data::{Covariance, JointState, LiftedPose, Stamp};
+use crate::data::{Covariance, JointState, LiftedPose, Stamp, Upright};
 use crate::skeleton::{JOINT_COUNT, Joint, JointArray};
 use crate::stages::window::{self, KeypointsOnPlane};
 
@@ -37,6 +39,7 @@ use bones::BoneMemory;
 pub use covariance::{CONFIDENCE_RADIUS_M, probability_within};
 use root::{Root, RootFilter};
 use solver::{Problem, Temporal};
+pub use stature::Stature;
 
 /// How keypoints are weighed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +177,8 @@ pub struct PersonRefiner {
     root: Option<RootFilter>,
     motion: Option<Motion>,
     bones: BoneMemory,
+    stature: Stature,
+    upright: Option<Upright>,
 }
 
 /// The last refined pose, relative to its root, and how it moved.
@@ -187,6 +192,18 @@ impl PersonRefiner {
     /// A person who was never seen before.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// From the next image on, how the camera stands: over a floor of known height the soles tell how large the person is.
+    pub const fn set_upright(&mut self, upright: Option<Upright>) {
+        self.upright = upright;
+    }
+
+    /// Takes the person to be as large as another stream of its images found.
+    pub fn take_stature_of(&mut self, other: &Self) {
+        let ratio = other.stature.scale() / self.stature.scale();
+        self.stature = other.stature;
+        self.rescale(ratio);
     }
 
     /// Refines the person in the image at `stamp`. `None` only when there is no way to tell where the person is (too
@@ -206,7 +223,8 @@ impl PersonRefiner {
         if is_seen {
             self.bones.update(&lifted.joints_from_root);
         }
-        let scale = self.bones.scale_of(&lifted.joints_from_root);
+        let stature = self.stature.scale();
+        let scale = self.bones.scale_of(&lifted.joints_from_root) * stature;
         lifted.joints_from_root = lifted.joints_from_root.map(|joint| joint * scale);
 
         let dt = self.last.map_or(0.0, |last| stamp.seconds_since(last));
@@ -229,7 +247,7 @@ impl PersonRefiner {
         self.last = Some(stamp);
         if placed.is_none() {
             self.motion = None;
-            return Some(carried_on(settings, &lifted, &root));
+            return Some(carried_on(&self.with_stature(settings), &lifted, &root));
         }
         let start: JointArray<Vector3<f64>> = lifted.joints_from_root.map(|joint| root.position + joint);
         let ray = root.position.normalize();
@@ -240,17 +258,52 @@ impl PersonRefiner {
             root: root.position,
             root_information: ray * ray.transpose() * (settings.depth_damping.max(0.0) / variance)
                 + Matrix3::from_diagonal_element(WEAKEST_HOLD),
-            bones: self.bones.known().map(|lengths| (*lengths, settings.bone_weight.max(0.0))),
+            bones: self
+                .bones
+                .known()
+                .map(|lengths| (lengths.map(|length| length * stature), settings.bone_weight.max(0.0))),
             temporal: self.temporal(settings, &root.position, dt),
         };
         let iterations = if settings.mode == RefineMode::Off { 0 } else { settings.iterations };
         let solved = solver::solve(&problem, &start, iterations);
-        let joints = std::array::from_fn(|joint| {
-            let state = if solved.is_supported[joint] { JointState::Measured } else { JointState::Inferred };
-            refined(&solved.joints[joint], &solved.covariance[joint], state, settings)
-        });
-        self.remember(&solved.joints, dt);
-        Some(Refined { joints, cost_before: solved.cost_before, cost_after: solved.cost_after })
+        let joints = |ratio: f64, settings: &RefineSettings| {
+            std::array::from_fn(|joint| {
+                let state = if solved.is_supported[joint] { JointState::Measured } else { JointState::Inferred };
+                let covariance = solved.covariance[joint] * (ratio * ratio);
+                refined(&(solved.joints[joint] * ratio), &covariance, state, settings)
+            })
+        };
+        let mut refined = Refined {
+            joints: joints(1.0, &self.with_stature(settings)),
+            cost_before: solved.cost_before,
+            cost_after: solved.cost_after,
+        };
+        let mut ratio = 1.0;
+        if let Some(upright) = &self.upright {
+            self.stature.stand_on(upright, &refined.joints, dt);
+            ratio = self.stature.scale() / stature;
+            self.rescale(ratio);
+            refined.joints = joints(ratio, &self.with_stature(settings));
+        }
+        self.remember(&solved.joints.map(|joint| joint * ratio), dt);
+        Some(refined)
+    }
+
+    /// The settings with what is known of this person's size.
+    fn with_stature(&self, settings: &RefineSettings) -> RefineSettings {
+        RefineSettings { body_scale_sigma: self.stature.sigma(settings.body_scale_sigma), ..*settings }
+    }
+
+    /// Scales what is remembered about the camera.
+    fn rescale(&mut self, ratio: f64) {
+        if let Some(root) = &mut self.root {
+            root.rescale(ratio);
+        }
+        if let Some(motion) = &mut self.motion {
+            for joint in motion.joints_from_root.iter_mut().chain(&mut motion.velocity) {
+                *joint *= ratio;
+            }
+        }
     }
 
     fn temporal(&self, settings: &RefineSettings, root: &Vector3<f64>, dt: f64) -> Option<Temporal> {

@@ -117,6 +117,17 @@ impl RootFilter {
         }
     }
 
+    /// The person is `ratio` times as large and as far away as was thought.
+    pub(super) fn rescale(&mut self, ratio: f64) {
+        for axis in &mut self.axes {
+            axis.position *= ratio;
+            axis.velocity *= ratio;
+            for variance in [&mut axis.variance, &mut axis.correlation, &mut axis.velocity_variance] {
+                *variance *= ratio * ratio;
+            }
+        }
+    }
+
     /// Nobody was seen for `dt` seconds: the person slows down.
     pub(super) fn slow_down(&mut self, dt: f64) {
         for axis in &mut self.axes {

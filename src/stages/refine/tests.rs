@@ -201,3 +201,102 @@ fn keypoints_under_the_threshold_change_nothing() {
     assert_eq!(refine(&with), refine(&without));
     assert_eq!(refine(&with).joints[wrist].state, JointState::Inferred);
 }
+
+/// A level camera so high over the floor.
+fn upright(camera_height: f64) -> Option<Upright> {
+    Some(Upright { down: Vector3::y_axis(), camera_height: Some(camera_height) })
+}
+
+/// Roots that are found for somebody `size` times as large as the lifter says, whose feet are `over_floor(image)` over the floor, 1.3 m
+/// below the camera, 4 m away; and the standard deviation along the ray of the last one's depth, m.
+fn on_floor(
+    size: f64,
+    images: i64,
+    told: Option<Upright>,
+    over_floor: impl Fn(i64) -> f64,
+) -> (Vec<Vector3<f64>>, f64) {
+    let settings = RefineSettings::default();
+    let mut refiner = PersonRefiner::default();
+    let body = body();
+    let lowest = body.iter().map(|joint| joint.y).fold(f64::NEG_INFINITY, f64::max);
+    let mut sigma = 0.0;
+    let roots = (0..images)
+        .map(|image| {
+            let root = Vector3::new(0.3, 1.3 - 0.085 * size - lowest * size - over_floor(image), 4.0);
+            let keypoints = body.map(|joint| {
+                let joint = joint * size + root;
+                let point = Point2::new(joint.x / joint.z, joint.y / joint.z);
+                Some(KeypointForRefinement { point, confidence: 0.9, sigma: 0.005 })
+            });
+            refiner.set_upright(told);
+            let refined = refiner.refine(&settings, &lifted(body), &keypoints, at(image)).unwrap();
+            sigma = refined.joints[0].covariance[(2, 2)].sqrt();
+            refined.joints[0].position_in_camera.coords
+        })
+        .collect();
+    (roots, sigma)
+}
+
+#[test]
+fn a_floor_tells_children_from_people_far_away() {
+    for size in [0.65, 0.9, 1.0, 1.12] {
+        let (untold, untold_sigma) = on_floor(size, 60, None, |_| 0.0);
+        let (told, told_sigma) = on_floor(size, 60, upright(1.3), |_| 0.0);
+        let share = |root: &Vector3<f64>| root.z / 4.0;
+        assert!((share(&untold[59]) - 1.0 / size).abs() < 0.01, "{size}: untold {}", share(&untold[59]));
+        assert!((share(&told[59]) - 1.0).abs() < 0.035, "{size}: told {}", share(&told[59]));
+        assert!(told_sigma < untold_sigma, "{size}: {told_sigma} m instead of {untold_sigma}");
+        // One look tells most of it.
+        assert!((share(&told[0]) - 1.0).abs() < 0.06 + 0.3 * (1.0 / size - 1.0).abs(), "{size}: {}", share(&told[0]));
+    }
+}
+
+#[test]
+fn whoever_jumps_stays_as_large() {
+    let jump = |image: i64| if (60..75).contains(&image) { 0.35 } else { 0.0 };
+    let (roots, _) = on_floor(1.0, 90, upright(1.3), jump);
+    let farthest = roots[60..].iter().map(|root| (root.z - roots[59].z).abs()).fold(0.0, f64::max);
+    assert!(farthest < 0.12, "{farthest} m");
+}
+
+#[test]
+fn without_a_floor_or_without_feet_nothing_is_told() {
+    let of = |told: Option<Upright>, feet: bool| {
+        let mut refiner = PersonRefiner::default();
+        refiner.set_upright(told);
+        let mut keypoints = seen(&Vector3::new(0.3, 0.1, 4.0));
+        if !feet {
+            for joint in [Joint::LKnee, Joint::RKnee, Joint::LAnkle, Joint::RAnkle] {
+                keypoints[joint.index()] = None;
+            }
+        }
+        (0..30)
+            .map(|image| refiner.refine(&RefineSettings::default(), &lifted(body()), &keypoints, at(image)).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let no_height = Some(Upright { down: Vector3::y_axis(), camera_height: None });
+    for feet in [true, false] {
+        assert_eq!(of(no_height, feet), of(None, feet));
+    }
+    assert_eq!(of(upright(1.3), false), of(None, false));
+    assert_ne!(of(upright(1.3), true), of(None, true));
+}
+
+#[test]
+fn another_stream_of_the_same_person_takes_over_the_size() {
+    let keypoints = seen(&Vector3::new(0.0, -0.2, 4.0));
+    let (mut told, mut other) = (PersonRefiner::default(), PersonRefiner::default());
+    told.set_upright(upright(0.75));
+    let refine = |refiner: &mut PersonRefiner, image: i64| {
+        let refined = refiner.refine(&RefineSettings::default(), &lifted(body()), &keypoints, at(image)).unwrap();
+        refined.joints[0].position_in_camera.z
+    };
+    for image in 0..30 {
+        refine(&mut told, image);
+        refine(&mut other, image);
+    }
+    let before = refine(&mut other, 30);
+    other.take_stature_of(&told);
+    let (own, after) = (refine(&mut told, 30), refine(&mut other, 31));
+    assert!((before - 4.0).abs() < 0.02 && own > 4.05 && (after - own).abs() < 0.03, "{before} {own} {after}");
+}
