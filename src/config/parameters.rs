@@ -104,7 +104,7 @@ parameters! {
         tilt_deg: f64 in -90.0..=90.0, default 0.0, unit "deg", Live;
         /// How far a camera that stays is turned clockwise about its line of sight, seen from behind: its right side is lower
         roll_deg: f64 in -180.0..=180.0, default 0.0, unit "deg", Live;
-        /// Who says how high the camera is over a level floor on which people stand, and so how far away: nobody, TF (z = 0 of the gravity frame), or a number
+        /// Who says how high the camera is over a level floor on which people stand, and so how far away: nobody, TF (the gravity frame stands on it), or a number
         floor: Floor, default Unknown, unit "", ReadOnly;
         /// How high the camera is over the floor
         camera_height: f64 in 0.0..=100.0, default 0.0, unit "m", Live;

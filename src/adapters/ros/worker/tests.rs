@@ -8,7 +8,7 @@ use crate::adapters::engine;
 use crate::adapters::messages::stridepose::KeypointArray;
 use crate::adapters::model_store::ModelStore;
 use crate::adapters::scene_bag::write_scene_bag;
-use crate::config::{Gravity, Value};
+use crate::config::{Floor, Gravity, Value};
 use crate::scene::SceneSettings;
 
 /// A message and where it went.
@@ -206,17 +206,27 @@ fn the_lifter_is_told_where_down_is_or_the_node_says_why_not() {
         config.input.gravity = Gravity::Tf;
         config.node.tf_timeout_secs = 0.0;
     };
+    let on_floor = |config: &mut Config| {
+        upright(config);
+        config.input.floor = Floor::Frame;
+    };
     let (mut told, mut untold, mut unasked) = (bench(upright), bench(upright), bench(|_| {}));
-    told.shared.frames.take_in(&level_camera("base_link"), true);
-    for bench in [&mut told, &mut untold, &mut unasked] {
+    let mut floor_told = bench(on_floor);
+    for bench in [&told, &floor_told] {
+        bench.shared.frames.take_in(&level_camera("base_link"), true);
+    }
+    for bench in [&mut told, &mut untold, &mut unasked, &mut floor_told] {
         bench.process(0..10);
     }
-    assert!(told.shared.take_facts().warnings.is_empty() && unasked.shared.take_facts().warnings.is_empty());
+    for bench in [&told, &unasked, &floor_told] {
+        assert!(bench.shared.take_facts().warnings.is_empty());
+    }
     let warned = untold.shared.take_facts().warnings["gravity_unknown"].clone();
     assert!(warned.count == 10 && warned.first.contains("\"base_link\" is not known"), "{warned:?}");
-    let [told, untold, unasked] = [told, untold, unasked].map(|bench| bench.sent(Output::Skeletons));
+    let [told, untold, unasked, floor_told] =
+        [told, untold, unasked, floor_told].map(|bench| bench.sent(Output::Skeletons));
     assert_eq!(untold, unasked);
-    assert_ne!(told, unasked);
+    assert!(told != unasked && floor_told != told);
 }
 
 #[test]
