@@ -50,6 +50,7 @@ impl BoundingBox {
     }
 
     /// Every side moved outwards by `by` px.
+    #[must_use]
     pub fn grown(&self, by: f32) -> Self {
         Self { x_min: self.x_min - by, y_min: self.y_min - by, x_max: self.x_max + by, y_max: self.y_max + by }
     }

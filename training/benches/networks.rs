@@ -155,7 +155,7 @@ fn main() {
         .map(|slot| {
             let x_min = 60.0 + 300.0 * slot as f32;
             let bbox_in_image_px = BoundingBox { x_min, y_min: 90.0, x_max: x_min + 190.0, y_max: 640.0 };
-            Search { slot, bbox_in_image_px, crop: None }
+            Search { slot, bbox_in_image_px, crop: None, is_sure: true }
         })
         .collect();
     for round in 0..WARM_UP + ROUNDS {

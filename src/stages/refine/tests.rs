@@ -203,8 +203,8 @@ fn keypoints_under_the_threshold_change_nothing() {
 }
 
 /// A level camera so high over the floor.
-fn upright(camera_height: f64) -> Option<Upright> {
-    Some(Upright { down: Vector3::y_axis(), camera_height: Some(camera_height) })
+fn upright(camera_height: f64) -> Upright {
+    Upright { down: Vector3::y_axis(), camera_height: Some(camera_height) }
 }
 
 /// Roots that are found for somebody `size` times as large as the lifter says, whose feet are `over_floor(image)` over the floor, 1.3 m
@@ -241,7 +241,7 @@ fn on_floor(
 fn a_floor_tells_children_from_people_far_away() {
     for size in [0.65, 0.9, 1.0, 1.12] {
         let (untold, untold_sigma) = on_floor(size, 60, None, |_| 0.0);
-        let (told, told_sigma) = on_floor(size, 60, upright(1.3), |_| 0.0);
+        let (told, told_sigma) = on_floor(size, 60, Some(upright(1.3)), |_| 0.0);
         let share = |root: &Vector3<f64>| root.z / 4.0;
         assert!((share(&untold[59]) - 1.0 / size).abs() < 0.01, "{size}: untold {}", share(&untold[59]));
         assert!((share(&told[59]) - 1.0).abs() < 0.035, "{size}: told {}", share(&told[59]));
@@ -254,7 +254,7 @@ fn a_floor_tells_children_from_people_far_away() {
 #[test]
 fn whoever_jumps_stays_as_large() {
     let jump = |image: i64| if (60..75).contains(&image) { 0.35 } else { 0.0 };
-    let (roots, _) = on_floor(1.0, 90, upright(1.3), jump);
+    let (roots, _) = on_floor(1.0, 90, Some(upright(1.3)), jump);
     let farthest = roots[60..].iter().map(|root| (root.z - roots[59].z).abs()).fold(0.0, f64::max);
     assert!(farthest < 0.12, "{farthest} m");
 }
@@ -278,15 +278,15 @@ fn without_a_floor_or_without_feet_nothing_is_told() {
     for feet in [true, false] {
         assert_eq!(of(no_height, feet), of(None, feet));
     }
-    assert_eq!(of(upright(1.3), false), of(None, false));
-    assert_ne!(of(upright(1.3), true), of(None, true));
+    assert_eq!(of(Some(upright(1.3)), false), of(None, false));
+    assert_ne!(of(Some(upright(1.3)), true), of(None, true));
 }
 
 #[test]
 fn another_stream_of_the_same_person_takes_over_the_size() {
     let keypoints = seen(&Vector3::new(0.0, -0.2, 4.0));
     let (mut told, mut other) = (PersonRefiner::default(), PersonRefiner::default());
-    told.set_upright(upright(0.75));
+    told.set_upright(Some(upright(0.75)));
     let refine = |refiner: &mut PersonRefiner, image: i64| {
         let refined = refiner.refine(&RefineSettings::default(), &lifted(body()), &keypoints, at(image)).unwrap();
         refined.joints[0].position_in_camera.z
