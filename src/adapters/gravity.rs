@@ -15,10 +15,12 @@ pub fn in_camera(
     camera_from: impl FnOnce(&str) -> Result<Isometry3<f64>, TfError>,
 ) -> (Option<Upright>, Option<Warning>) {
     let untold = |message: String| Some(Warning::new(WarningKind::GravityUnknown, message));
-    let of_number = match input.floor {
-        Floor::Camera if input.camera_height > 0.0 => Ok(Some(input.camera_height)),
-        Floor::Camera => Err("input.floor is camera, but input.camera_height is 0: say how high it is over the floor"),
-        Floor::Unknown | Floor::Frame => Ok(None),
+    let stands = |down, camera_from_upright: Option<&Isometry3<f64>>| {
+        let (camera_height, problem) = match height(input, camera_from_upright) {
+            Ok(camera_height) => (camera_height, None),
+            Err(reason) => (None, untold(reason)),
+        };
+        (Some(Upright { down, camera_height }), problem)
     };
     match input.gravity {
         Gravity::Unknown if input.floor != Floor::Unknown => {
@@ -30,46 +32,40 @@ pub fn in_camera(
             (None, untold(message.to_owned()))
         }
         Gravity::Unknown => (None, None),
-        Gravity::Fixed => {
-            let down = of_fixed_camera(input);
-            let of_number = match input.floor {
-                Floor::Frame => {
-                    Err("input.floor is frame, but input.gravity fixed has none: set it to camera, or to tf")
-                }
-                Floor::Unknown | Floor::Camera => of_number,
-            };
-            let problem = of_number.err().and_then(|problem| untold(problem.to_owned()));
-            (Some(Upright { down, camera_height: of_number.ok().flatten() }), problem)
-        }
+        Gravity::Fixed => stands(of_fixed_camera(input), None),
         Gravity::Tf => match camera_from(&input.gravity_frame) {
-            Ok(camera_from_upright) => {
-                let down = of_upright_frame(&camera_from_upright);
-                let (camera_height, problem) = match input.floor {
-                    Floor::Frame => height_over(&camera_from_upright, &input.gravity_frame),
-                    Floor::Unknown | Floor::Camera => of_number.map_err(str::to_owned),
-                }
-                .map_or_else(|problem| (None, untold(problem)), |height| (height, None));
-                (Some(Upright { down, camera_height }), problem)
-            }
+            Ok(camera_from_upright) => stands(of_upright_frame(&camera_from_upright), Some(&camera_from_upright)),
             Err(reason) => (None, untold(format!("lifted without knowing where down is: {reason}"))),
         },
     }
 }
 
-/// How high a camera is over z = 0 of an upright frame, m.
+/// How high the camera is over the floor, m, as `input.floor` has it told; `None` where nobody is asked.
 ///
 /// # Errors
-/// When it is below.
-fn height_over(camera_from_upright: &Isometry3<f64>, frame: &str) -> Result<Option<f64>, String> {
-    let height = camera_from_upright.inverse().translation.vector.z;
-    if height > 0.0 {
-        return Ok(Some(height));
+/// When who is asked does not say.
+fn height(input: &InputConfig, camera_from_upright: Option<&Isometry3<f64>>) -> Result<Option<f64>, String> {
+    match (input.floor, camera_from_upright) {
+        (Floor::Unknown, _) => Ok(None),
+        (Floor::Camera, _) if input.camera_height > 0.0 => Ok(Some(input.camera_height)),
+        (Floor::Camera, _) => {
+            Err("input.floor is camera, but input.camera_height is 0: say how high it is over the floor".to_owned())
+        }
+        (Floor::Frame, None) => {
+            Err("input.floor is frame, but input.gravity fixed has none: set it to camera, or to tf".to_owned())
+        }
+        (Floor::Frame, Some(camera_from_upright)) => {
+            let height = camera_from_upright.inverse().translation.vector.z;
+            if height > 0.0 {
+                return Ok(Some(height));
+            }
+            Err(format!(
+                "the camera is {:.2} m below z = 0 of {}, which therefore is no floor: set input.gravity_frame to a frame on \
+                 the floor, or input.floor to unknown",
+                -height, input.gravity_frame
+            ))
+        }
     }
-    Err(format!(
-        "the camera is {:.2} m below z = 0 of {frame}, which therefore is no floor: set input.gravity_frame to a frame on the \
-         floor, or input.floor to unknown",
-        -height
-    ))
 }
 
 /// Gravity in a camera, which `camera_from_upright` takes from a frame whose z axis points up (REP 103).

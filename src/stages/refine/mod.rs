@@ -266,27 +266,18 @@ impl PersonRefiner {
         };
         let iterations = if settings.mode == RefineMode::Off { 0 } else { settings.iterations };
         let solved = solver::solve(&problem, &start, iterations);
-        let joints = |ratio: f64, settings: &RefineSettings| {
-            std::array::from_fn(|joint| {
-                let state = if solved.is_supported[joint] { JointState::Measured } else { JointState::Inferred };
-                let covariance = solved.covariance[joint] * (ratio * ratio);
-                refined(&(solved.joints[joint] * ratio), &covariance, state, settings)
-            })
-        };
-        let mut refined = Refined {
-            joints: joints(1.0, &self.with_stature(settings)),
-            cost_before: solved.cost_before,
-            cost_after: solved.cost_after,
-        };
-        let mut ratio = 1.0;
         if let Some(upright) = &self.upright {
-            self.stature.stand_on(upright, &refined.joints, dt);
-            ratio = self.stature.scale() / stature;
-            self.rescale(ratio);
-            refined.joints = joints(ratio, &self.with_stature(settings));
+            self.stature.stand_on(upright, &solved, dt);
         }
-        self.remember(&solved.joints.map(|joint| joint * ratio), dt);
-        Some(refined)
+        let ratio = self.stature.scale() / stature;
+        self.rescale(ratio);
+        let (settings, positions) = (self.with_stature(settings), solved.joints.map(|joint| joint * ratio));
+        let joints = std::array::from_fn(|joint| {
+            let state = if solved.is_supported[joint] { JointState::Measured } else { JointState::Inferred };
+            refined(&positions[joint], &(solved.covariance[joint] * (ratio * ratio)), state, &settings)
+        });
+        self.remember(&positions, dt);
+        Some(Refined { joints, cost_before: solved.cost_before, cost_after: solved.cost_after })
     }
 
     /// The settings with what is known of this person's size.

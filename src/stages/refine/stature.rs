@@ -9,10 +9,10 @@
 //! and the same tilt err the same way for a while: what the images within [`SAME_ERROR_SECS`] say is one opinion, and no
 //! number of them knows the size better than the camera's tilt is known.
 
-use crate::data::{JointState, Upright};
-use crate::skeleton::{Joint, JointArray};
+use crate::data::Upright;
+use crate::skeleton::Joint;
 
-use super::RefinedJoint;
+use super::solver::Solved;
 
 /// Standard deviation of ln s before anything is known: adults and, less often, children.
 const FIRST_SIGMA: f64 = 0.1;
@@ -61,9 +61,9 @@ impl Stature {
     }
 
     /// Takes in where the soles are after `dt` s.
-    pub(super) fn stand_on(&mut self, upright: &Upright, joints: &JointArray<RefinedJoint>, dt: f64) {
+    pub(super) fn stand_on(&mut self, upright: &Upright, solved: &Solved, dt: f64) {
         let Some(camera_height) = upright.camera_height else { return };
-        let Some((depth, away)) = self.soles(upright, joints) else { return };
+        let Some((depth, away)) = self.soles(upright, solved) else { return };
         let innovation = (camera_height / depth).ln();
         if !(depth > LEAST_DEPTH && innovation.is_finite()) {
             return;
@@ -84,13 +84,14 @@ impl Stature {
     }
 
     /// How far below the camera the lowest sole is, and how far from the camera, m; `None` where it is not seen.
-    fn soles(&self, upright: &Upright, joints: &JointArray<RefinedJoint>) -> Option<(f64, f64)> {
+    fn soles(&self, upright: &Upright, solved: &Solved) -> Option<(f64, f64)> {
+        let scale = self.scale();
         let depth = |joint: Joint| {
             let over = if matches!(joint, Joint::LAnkle | Joint::RAnkle) { ANKLE_OVER_FLOOR } else { OTHER_OVER_FLOOR };
-            joints[joint.index()].position_in_camera.coords.dot(&upright.down) + over * self.scale()
+            solved.joints[joint.index()].dot(&upright.down) + over * scale
         };
-        let lowest = Joint::ALL.into_iter().max_by(|a, b| depth(*a).total_cmp(&depth(*b)))?;
-        let sole = &joints[lowest.index()];
-        (sole.state == JointState::Measured).then(|| (depth(lowest), sole.position_in_camera.coords.norm()))
+        let (lowest, depth) =
+            Joint::ALL.into_iter().map(|joint| (joint.index(), depth(joint))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        solved.is_supported[lowest].then(|| (depth, solved.joints[lowest].norm()))
     }
 }
