@@ -3,8 +3,8 @@
 //!
 //! * Whoever looks clearly more like another known person than like itself for [`STRANGE_IMAGES`] images in a row, while
 //!   that other one is not seen or looks strange as well, gets the other's identity, and the other its.
-//! * A newcomer who looks like somebody who is away, and clearly less like anybody else, is that one. People are
-//!   remembered for `recognise_secs`.
+//! * A newcomer who looks like somebody who is away, and clearly less like anybody else, is that one, unless both were seen
+//!   side by side. People are remembered for `recognise_secs`.
 //!
 //! People in equal clothes are not told apart by them: then places and movements decide alone.
 
@@ -25,6 +25,8 @@ const STRANGE_IMAGES: u32 = 3;
 const NEAR_IOU: f32 = 0.1;
 /// A newcomer may be recognised for so long.
 const NEW_SECS: f64 = 1.0;
+/// Two who were seen side by side for longer are two; for less, the one may have been a search that had slid off.
+const SIDE_BY_SIDE_SECS: f64 = 0.25;
 /// At most so many who left are remembered.
 pub(super) const MOST_GONE: usize = 32;
 
@@ -192,6 +194,16 @@ impl Tracker {
             }
         }
         let (who, unlike) = best?;
-        (is_away(who) && unlike < ALIKE && unlike + CLEARLY < next).then_some(who)
+        let is_alike = unlike < ALIKE && unlike + CLEARLY < next;
+        (is_alike && is_away(who) && !self.were_side_by_side(slot, who)).then_some(who)
+    }
+
+    /// Whether somebody was still seen when the newcomer in `slot` had come.
+    fn were_side_by_side(&self, slot: usize, who: Known) -> bool {
+        let last_seen = match who {
+            Known::Here(other) => self.tracks[other].last_seen,
+            Known::Gone(gone) => self.gone[gone].last_seen,
+        };
+        last_seen.seconds_since(self.tracks[slot].first_seen) > SIDE_BY_SIDE_SECS
     }
 }

@@ -225,6 +225,18 @@ fn of_two_in_equal_clothes_neither_is_recognised() {
 }
 
 #[test]
+fn two_who_came_together_are_two_whatever_they_wear() {
+    let mut tracker = Tracker::new(SETTINGS);
+    let both = [(100.0, Clothes::Red), (190.0, Clothes::Red)];
+    (0..10).for_each(|image| drop(look(&mut tracker, image, &both, true)));
+    // For a moment only one is seen, who is still new.
+    let alone = look(&mut tracker, 10, &both[..1], true);
+    assert_eq!(alone.iter().map(|person| person.0).collect::<Vec<_>>(), [1]);
+    let again = look(&mut tracker, 11, &both, true);
+    assert_eq!(again.iter().map(|person| person.0).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
 fn a_stranger_where_somebody_was_lost_is_somebody_new() {
     for (looks, expected) in [(true, 2), (false, 1)] {
         let mut tracker = Tracker::new(SETTINGS);
