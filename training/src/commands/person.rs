@@ -6,7 +6,7 @@ use stridepose::model::ModelTask;
 use stridepose::stages::people::DetectorStage;
 use stridepose_train::mocap::Split;
 use stridepose_train::multi_scale::MultiScaleSize;
-use stridepose_train::person_score::{self, Detections};
+use stridepose_train::person_score::{self, Detections, Measured, Verdict};
 use stridepose_train::person_task::PersonTask;
 use stridepose_train::pictures::PictureSampler;
 use stridepose_train::{export_model, picture_curves, picture_train};
@@ -97,18 +97,29 @@ pub fn detector_measure(arguments: &DetectorMeasureArguments) -> anyhow::Result<
     Ok(())
 }
 
-/// Says how good it is, and gives the recall at [`FALSE_PEOPLE`].
-fn say(found: &Detections) -> f64 {
-    let (threshold, recall) = found.recall_at(FALSE_PEOPLE);
-    stridepose_train::say!(
-        "{} pictures, {} people: recall {recall:.3} at one false person per 100 pictures (score {threshold:.2}), AP50 {:.3}",
-        found.pictures,
-        found.truths,
-        found.average_precision()
-    );
+/// Says how good it is, and gives the recall of everybody at [`FALSE_PEOPLE`].
+fn say(found: &Measured) -> f64 {
+    let recall = say_of(&found.everybody, "people");
     for threshold in [0.2, 0.3, 0.4, 0.5, 0.6] {
-        let (recall, wrong) = found.at(threshold);
+        let (recall, wrong) = found.everybody.at(threshold);
         stridepose_train::say!("score {threshold}: recall {recall:.3}, {wrong:.3} false people a picture");
     }
+    say_of(&found.plain, "people in plain view");
+    recall
+}
+
+fn say_of(found: &Detections, whom: &str) -> f64 {
+    let (threshold, recall) = found.recall_at(FALSE_PEOPLE);
+    let count = |verdict| found.count(threshold, verdict);
+    stridepose_train::say!(
+        "{} pictures, {} {whom}: recall {recall:.3} at one false person per 100 pictures (score {threshold:.2}: {} beside \
+         somebody, {} twice, {} where nobody is), AP50 {:.3}",
+        found.pictures,
+        found.truths,
+        count(Verdict::Beside),
+        count(Verdict::Twice),
+        count(Verdict::Nobody),
+        found.average_precision()
+    );
     recall
 }
