@@ -193,10 +193,6 @@ impl Tracker {
                 _ => next = best.replace((who, unlike)).map_or(next, |(_, before)| next.min(before)),
             }
         }
-        {
-            let list: Vec<String> = self.others(slot, seen).map(|(who, unlike)| match who { Known::Here(s) => format!("here {:?} {unlike:.3}", self.tracks[s].id), Known::Gone(g) => format!("gone {:?} {unlike:.3}", self.gone[g].id) }).collect();
-            eprintln!("WHO {:.2} new id {:?} body {}: {}", self.stamp.nanoseconds() as f64 * 1e-9 % 100_000.0, self.tracks[slot].id, self.tracks[slot].body, list.join(", "));
-        }
         let (who, unlike) = best?;
         let is_alike = unlike < ALIKE && unlike + CLEARLY < next;
         (is_alike && is_away(who) && !self.were_side_by_side(slot, who)).then_some(who)
