@@ -214,8 +214,8 @@ fn every_storage_gives_the_same_skeletons() {
         assert_eq!(part[..], whole[..12], "{name}");
         assert!(part.iter().filter(|image| image.people.len() == 1).count() >= 11, "{name}");
     }
-    // Raw images were not through the JPEG encoder. That moves keypoints by parts of a pixel (MoveNet's come in steps), the
-    // body by some millimetres, a hand or a foot by some centimetres, and the distance, which hangs on the height in the
+    // Raw images were not through the JPEG encoder. That moves keypoints by parts of a pixel (MoveNet's come in steps, which
+    // are not the same on every CPU), the body by some millimetres, a hand or a foot by some centimetres, and the distance, which hangs on the height in the
     // image, by a part of its stated deviation.
     let raw = skeletons("balance_raw_3");
     assert_eq!(raw.len(), 3);
@@ -228,7 +228,7 @@ fn every_storage_gives_the_same_skeletons() {
                 let (raw, jpeg) = (raw.unwrap(), jpeg.unwrap());
                 let (from_raw, from_jpeg) = (raw.position_in_camera, jpeg.position_in_camera);
                 let in_body = ((from_raw - raw_root) - (from_jpeg - jpeg_root)).norm();
-                assert!(in_body < 0.08, "a joint of the body lies {in_body} m apart");
+                assert!(in_body < 0.1, "a joint of the body lies {in_body} m apart");
                 all_in_body += in_body;
                 let apart = from_raw - from_jpeg;
                 let inverse = jpeg.covariance.unwrap().try_inverse().unwrap();
