@@ -238,6 +238,7 @@ mod tests {
         assert_eq!(found.recall_at(1.0), (0.4, 0.8));
         assert_eq!(found.at(0.5), (0.6, 0.02));
     }
+
     #[test]
     fn findings_are_right_beside_twice_or_nowhere_and_who_is_not_asked_for_is_neither() {
         let bbox = |x: f32| BoundingBox { x_min: x, y_min: 0.0, x_max: x + 40.0, y_max: 100.0 };
