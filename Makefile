@@ -1,5 +1,5 @@
 # `make demo` and `make test` are all a newcomer needs; both bring what is missing into .cache first.
-# One cargo profile everywhere, so that nothing is compiled twice.
+# One cargo profile everywhere, so that little is compiled twice.
 
 PYTHON ?= python3
 CARGO ?= cargo

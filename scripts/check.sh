@@ -74,22 +74,24 @@ sum_of() {
 
 step setup "$python" scripts/setup.py onnxruntime python
 step format cargo fmt --all --check
-step lints cargo clippy --release --locked --workspace --all-targets -- -D warnings
-step lints-core cargo clippy --release --locked -p stridepose --no-default-features --all-targets -- -D warnings
-step lints-training cargo clippy --release --locked -p stridepose-train --all-targets -- -D warnings
-# Nothing else needs the crates of the GPU build: where they cannot be had, the rest is still checked.
+# With the GPU build where its crates can be had; nothing else needs them.
+gpu=()
 if cargo tree --locked -p stridepose-train --features gpu >"$log/gpu-crates.log" 2>&1; then
-    step lints-gpu cargo clippy --release --locked -p stridepose-train --features gpu --all-targets -- -D warnings
+    gpu=(--features stridepose-train/gpu)
 else
     skip lints-gpu "the crates of the GPU build cannot be had: $(tail -1 "$log/gpu-crates.log")"
 fi
+step lints cargo clippy --release --locked --workspace --all-targets "${gpu[@]}" -- -D warnings
+step lints-core cargo clippy --release --locked -p stridepose --no-default-features --all-targets -- -D warnings
+step lints-training cargo clippy --release --locked -p stridepose-train --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step documentation cargo doc --release --locked --workspace --no-deps
 
 # --show-output prints what passing tests said too, so that their SKIP lines are seen.
 step tests cargo test --release --locked --workspace --no-fail-fast -- --show-output
 count_tests $?
 
-step demo cargo run --release --locked -- --quiet demo -o "$log/demo"
+# The program that the tests were built with: `cargo run` alone has other features of shared crates, and builds all again.
+step demo "${CARGO_TARGET_DIR:-target}/release/stridepose" --quiet demo -o "$log/demo"
 
 # The node's own code against r2r's bundled definitions: needs no ROS 2, links nothing.
 step node-types cargo clippy --release --locked -p stridepose --features ros,r2r/doc-only --lib --bins -- -D warnings

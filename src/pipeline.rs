@@ -123,7 +123,10 @@ pub struct Pipeline {
     tracker: Tracker,
     /// Everybody the tracker knows by name, by ascending identity.
     people: Vec<Person>,
+    /// Of the newest image.
     last_stamp: Option<Stamp>,
+    /// Of the image before this one, where it came late.
+    late_stamp: Option<Stamp>,
     upright: Option<Upright>,
     rgb: RgbImage,
     searches: Vec<Search>,
@@ -151,6 +154,8 @@ impl AsMut<PersonWindow> for Person {
     }
 }
 
+/// An image that is older than the newest by no more than this came late.
+const LATEST_SECS: f64 = 0.2;
 /// More lists than one image gives are rarely needed.
 const MOST_SPARE_LISTS: usize = 3;
 
@@ -164,6 +169,7 @@ impl Pipeline {
             tracker: Tracker::new(track_settings(config)),
             people: Vec::new(),
             last_stamp: None,
+            late_stamp: None,
             upright: None,
             rgb: RgbImage::new(0, 0),
             searches: Vec::new(),
@@ -190,7 +196,7 @@ impl Pipeline {
     pub fn reset(&mut self) {
         self.tracker.reset();
         self.people.clear();
-        self.last_stamp = None;
+        (self.last_stamp, self.late_stamp) = (None, None);
     }
 
     /// How far the second answer looks ahead.
@@ -364,28 +370,32 @@ impl Pipeline {
         Ok(earlier)
     }
 
-    /// Refuses a stamp that stands still, starts anew when time went back.
+    /// Refuses a stamp that stands still and an image that came late, starts anew when time went back: by far, or for more than
+    /// one image.
     fn advance(&mut self, stamp: Stamp) -> Result<Vec<Warning>, Warning> {
+        let refuse = |message: String| Err(Warning::new(WarningKind::ImageRefused, message));
         if stamp == Stamp::default() {
-            let message = "the stamp is zero: the camera driver does not stamp its images; skipped";
-            return Err(Warning::new(WarningKind::ImageRefused, message));
+            return refuse("the stamp is zero: the camera driver does not stamp its images; skipped".to_owned());
         }
-        match self.last_stamp.replace(stamp) {
-            Some(last) if stamp == last => {
-                let message = format!("two images at {}.{:09}; the second is skipped", stamp.sec(), stamp.nanosec());
-                Err(Warning::new(WarningKind::ImageRefused, message))
-            }
-            Some(last) if stamp < last => {
-                self.tracker.reset();
-                self.people.clear();
-                let message = format!(
-                    "time went back by {:.3} s: everybody is forgotten and tracking starts anew",
-                    last.seconds_since(stamp)
-                );
-                Ok(vec![Warning::new(WarningKind::TimeWentBack, message)])
-            }
-            _ => Ok(Vec::new()),
+        let (last, late) = (self.last_stamp, self.late_stamp.take());
+        if last == Some(stamp) || late == Some(stamp) {
+            self.late_stamp = late;
+            let message = format!("two images at {}.{:09}; the second is skipped", stamp.sec(), stamp.nanosec());
+            return refuse(message);
         }
+        let behind_secs = last.map_or(0.0, |last| last.seconds_since(stamp));
+        if behind_secs > 0.0 && behind_secs <= LATEST_SECS && late.is_none() {
+            self.late_stamp = Some(stamp);
+            return refuse(format!("an image came {behind_secs:.3} s after a newer one; it is skipped"));
+        }
+        self.last_stamp = Some(stamp);
+        if behind_secs <= 0.0 {
+            return Ok(Vec::new());
+        }
+        self.tracker.reset();
+        self.people.clear();
+        let message = format!("time went back by {behind_secs:.3} s: everybody is forgotten and tracking starts anew");
+        Ok(vec![Warning::new(WarningKind::TimeWentBack, message)])
     }
 
     /// From tracked keypoints to metric skeletons: undistort, lift everybody at once, refine each.

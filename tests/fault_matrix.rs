@@ -162,6 +162,13 @@ const ROWS: &[Row] = &[
         },
         expect(3, 30, 28, &[("image_refused", 1)]),
     ),
+    ("two images in the wrong order", |recording| recording.swap(10, 11), expect(3, 30, 27, &[("image_refused", 1)])),
+    (
+        // The first image after that could have come late.
+        "time that jumps back a tenth of a second",
+        |recording| recording.shift(15, -0.1),
+        expect(3, 30, 27, &[("image_refused", 1), ("time_went_back", 1)]),
+    ),
     (
         "time that jumps back five seconds",
         |recording| recording.shift(15, -5.0),
@@ -258,6 +265,24 @@ fn what_follows_a_jump_back_in_time_is_what_a_fresh_start_gives() {
     assert!(fresh.iter().filter(|(_, people)| people.len() == 1).count() >= 13, "nobody to compare");
     // Without the jump they differ: the window knows the half second before.
     assert!(whole[15..].iter().zip(&fresh).all(|(went_on, anew)| went_on.1 != anew.1));
+}
+
+#[test]
+fn an_image_that_comes_late_is_skipped_and_nobody_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Recording::whole(folder.path());
+    let mut late = whole.clone();
+    late.swap(10, 11);
+    let mut without = whole.clone();
+    // An image and its info are two messages.
+    without.messages.drain(2 * 10..2 * 11);
+    let ran = replay("late", &late, folder.path(), &[]);
+    let skipped = ran.sequence.images[10].clone();
+    assert!(skipped.people.is_empty(), "the late image has nobody: {skipped:?}");
+    let mut others = ran.sequence;
+    others.images.remove(10);
+    assert_eq!(others, replay("without", &without, folder.path(), &[]).sequence);
+    assert!(others.images[1..].iter().all(|image| image.people.len() == 1), "nobody to compare");
 }
 
 #[test]

@@ -71,6 +71,13 @@ impl Recording {
         to_cdr(&array, bytes);
     }
 
+    /// Exchanges when the keypoints of two images come.
+    pub fn swap(&mut self, image: usize, other: usize) {
+        let bytes = self.bytes(image).clone();
+        let other = std::mem::replace(self.bytes(other), bytes);
+        *self.bytes(image) = other;
+    }
+
     /// Moves the stamps of the images from `first` on, of keypoints and infos.
     pub fn shift(&mut self, first: usize, seconds: f64) {
         let moved = |stamp: Stamp| Stamp::from_nanoseconds(stamp.nanoseconds() + (seconds * 1e9) as i64);
