@@ -6,6 +6,7 @@
 mod person;
 mod settings;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use image::RgbImage;
@@ -269,23 +270,31 @@ impl Pipeline {
             return Ok(Estimates::nobody(stamp, Warning::new(WarningKind::CameraInfoRefused, error.to_string())));
         }
         // 2. Time must advance.
-        let warnings = match self.advance(stamp) {
+        let mut warnings = match self.advance(stamp) {
             Ok(warnings) => warnings,
             Err(warning) => return Ok(Estimates::nobody(stamp, warning)),
         };
+        let most = self.settings.max_people;
         let two_d = self.stages.two_d.as_mut().ok_or(PipelineError::NoImageNetworks)?;
         self.tracker.begin(stamp);
         match two_d {
             TwoDStages::TopDown(detector, keypoints) => {
                 // 3. Where everybody should be by now; on some images, who else is there.
                 if self.tracker.wants_detector() {
-                    if let Some(detections) = detections {
+                    let found;
+                    let detections = if let Some(detections) = detections {
                         observer.use_ahead(Stage::Detect);
-                        self.tracker.add_detections(detections);
+                        detections
                     } else {
-                        let detections =
-                            timed(observer, Stage::Detect, || detector.detect(picture, &self.settings.detect))?;
-                        self.tracker.add_detections(&detections);
+                        found = timed(observer, Stage::Detect, || detector.detect(picture, &self.settings.detect))?;
+                        &found
+                    };
+                    let left_out = self.tracker.add_detections(detections);
+                    if left_out > 0 {
+                        let message = format!(
+                            "detector.max_people is {most}, and as many are followed: {left_out} more are left out"
+                        );
+                        warnings.push(Warning::new(WarningKind::TooManyPeople, message));
                     }
                 }
                 // 4. Keypoints of each, and with them who is who.
@@ -300,6 +309,7 @@ impl Pipeline {
             TwoDStages::SingleStage(network) => {
                 // 3. and 4. Everybody with their keypoints, then who is who.
                 let people = timed(observer, Stage::Keypoints, || network.find(picture, &self.settings.detect))?;
+                let people = best_people(&people, most, &mut warnings);
                 timed(observer, Stage::Track, || {
                     self.tracker.associate(&people, Some(picture));
                     self.tracker.write_people(&mut self.tracked);
@@ -326,17 +336,10 @@ impl Pipeline {
             Ok(warnings) => warnings,
             Err(warning) => return Ok(Estimates::nobody(stamp, warning)),
         };
-        let most = self.settings.detect.max_people;
-        let best = (people.len() > most).then(|| {
-            let message =
-                format!("{} people in one image, detector.max_people is {most}: the best are kept", people.len());
-            warnings.push(Warning::new(WarningKind::TooManyPeople, message));
-            best_people(people, most)
-        });
-        let people = best.as_deref().unwrap_or(people);
+        let people = best_people(people, self.settings.max_people, &mut warnings);
         timed(observer, Stage::Track, || {
             self.tracker.begin(stamp);
-            self.tracker.associate(people, None);
+            self.tracker.associate(&people, None);
             self.tracker.write_people(&mut self.tracked);
         });
         self.estimate(stamp, camera, warnings, observer)
@@ -505,8 +508,17 @@ impl Person {
     }
 }
 
-/// The `most` people with the highest scores, in their order; of equal scores the first.
-fn best_people(people: &[PersonKeypoints], most: usize) -> Vec<PersonKeypoints> {
+/// The `most` people with the highest scores, in their order, of equal scores the first; with a warning where there are more.
+fn best_people<'a>(
+    people: &'a [PersonKeypoints],
+    most: usize,
+    warnings: &mut Vec<Warning>,
+) -> Cow<'a, [PersonKeypoints]> {
+    if people.len() <= most {
+        return Cow::Borrowed(people);
+    }
+    let message = format!("{} people in one image, detector.max_people is {most}: the best are kept", people.len());
+    warnings.push(Warning::new(WarningKind::TooManyPeople, message));
     let mut best: Vec<usize> = (0..people.len()).collect();
     best.sort_by(|&a, &b| people[b].score.total_cmp(&people[a].score));
     best.truncate(most);

@@ -50,7 +50,7 @@ pub enum WarningKind {
     PersonNotPlaced,
     /// TF does not know the frame that says where down is: lifted without knowing.
     GravityUnknown,
-    /// Another node found more people than are wanted: those with the lowest scores were left out.
+    /// There are more people than are wanted: those with the lowest scores, or who came last, were left out.
     TooManyPeople,
 }
 

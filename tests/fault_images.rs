@@ -93,9 +93,14 @@ impl Shot {
 
 /// Rendered pictures of somebody who walks, at 15 Hz.
 fn shots(folder: &Path) -> Vec<Shot> {
+    shots_of(1, folder)
+}
+
+/// Rendered pictures of people who walk, at 15 Hz.
+fn shots_of(people: usize, folder: &Path) -> Vec<Shot> {
     let bag = folder.join("scene");
     let settings = SceneSettings {
-        people: 1,
+        people,
         duration_secs: IMAGES as f64 / 15.0,
         rate_hz: 15.0,
         pillar: None,
@@ -149,9 +154,13 @@ fn write(shots: &[Shot], bag: &Path) {
 }
 
 fn replay(name: &str, shots: &[Shot], folder: &Path) -> Ran {
+    replay_with(&[], name, shots, folder)
+}
+
+fn replay_with(more: &[&str], name: &str, shots: &[Shot], folder: &Path) -> Ran {
     let bag = folder.join("bag");
     write(shots, &bag);
-    faults::replay(name, &bag, &folder.join("result"), &OWN_NETWORKS)
+    faults::replay(name, &bag, &folder.join("result"), &[&OWN_NETWORKS, more].concat())
 }
 
 /// A fault, and what must come of it; in [`Expected::skeletons`] how many fewer images than without the fault.
@@ -314,4 +323,21 @@ fn pictures_that_start_again_are_seen_as_the_first_time_and_twice_the_same() {
     assert_eq!(said.len(), 2 * once.len());
     let bytes = fs::read(&twice.file).unwrap();
     assert!(fs::read(replay("again", &looped, folder.path()).file).unwrap() == bytes, "replay is not repeatable");
+}
+
+#[test]
+fn of_a_crowd_in_the_picture_no_more_than_are_wanted_are_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let three = shots_of(3, folder.path());
+    let most_in_view = |ran: &Ran| ran.sequence.images.iter().map(|image| image.people.len()).max().unwrap();
+    let all = replay("all", &three, folder.path());
+    assert!(all.warnings().is_empty() && most_in_view(&all) > 1, "{:?}", all.warnings());
+    let one = replay_with(&["-p", "detector.max_people:=1"], "one", &three, folder.path());
+    assert_eq!((one.exit, most_in_view(&one)), (0, 1));
+    assert!(matches!(&one.warnings()[..], [(kind, _)] if kind == "too_many_people"), "{:?}", one.warnings());
+    let followed = one.sequence.images.iter().flat_map(|image| &image.people).map(|person| person.track_id);
+    let mut followed: Vec<_> = followed.collect();
+    assert!(followed.len() >= IMAGES - 3, "{followed:?}");
+    followed.dedup();
+    assert_eq!(followed.len(), 1, "one and the same: {followed:?}");
 }

@@ -46,6 +46,7 @@ fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPer
         keypoint_score_threshold: config.keypoints.score_threshold as f32,
         person_score_threshold: 0.3,
         detector_interval: config.detector.interval,
+        max_people: config.detector.max_people as usize,
     });
     let mut bag = Bag::open(&shared.join("bags").join(bag)).unwrap();
     let source = ImageSource::new(&bag, TopicRequest { source: None, camera_info: None }).unwrap();

@@ -120,7 +120,7 @@ parameters! {
         score_threshold: f64 in 0.05..=0.95, default 0.4, unit "", Live;
         /// Of two detections that overlap more than this (intersection over union) the lower score is dropped
         nms_iou: f64 in 0.1..=0.9, default 0.45, unit "", Live;
-        /// At most this many people an image, those with the highest scores, of another node's keypoints too
+        /// At most this many people at once: those followed already, then the highest scores; of another node's keypoints the highest scores
         max_people: u32 in 1..=50, default 10, unit "people", Live;
     }
 

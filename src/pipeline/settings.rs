@@ -9,10 +9,13 @@ use crate::stages::window::KeypointsOnPlane;
 
 /// The person score under which a finding is nobody.
 const PERSON_SCORE_THRESHOLD: f32 = 0.3;
+/// Of more people in an image those with the lowest scores are not looked at.
+const MOST_DETECTIONS: usize = 100;
 
 /// The parameters as the stages take them.
 pub(super) struct Settings {
     pub(super) detect: DetectSettings,
+    pub(super) max_people: usize,
     refine: RefineSettings,
     keypoint_sigma: f64,
     pub(super) is_refined_wanted: bool,
@@ -23,6 +26,7 @@ impl Settings {
     pub(super) fn from(config: &Config) -> Self {
         Self {
             detect: detect_settings(config),
+            max_people: config.detector.max_people as usize,
             refine: RefineSettings {
                 mode: match config.refine.mode {
                     config::RefineMode::Off => RefineMode::Off,
@@ -57,12 +61,13 @@ impl Settings {
     }
 }
 
-/// Which detections the pipeline keeps.
+/// Which detections the pipeline looks at. There may be more than `detector.max_people`: among them are those who are followed
+/// already.
 pub fn detect_settings(config: &Config) -> DetectSettings {
     DetectSettings {
         score_threshold: config.detector.score_threshold as f32,
         nms_iou: config.detector.nms_iou as f32,
-        max_people: config.detector.max_people as usize,
+        max_people: MOST_DETECTIONS,
     }
 }
 
@@ -75,5 +80,6 @@ pub(super) fn track_settings(config: &Config) -> TrackSettings {
         keypoint_score_threshold: config.keypoints.score_threshold as f32,
         person_score_threshold: PERSON_SCORE_THRESHOLD,
         detector_interval: config.detector.interval,
+        max_people: config.detector.max_people as usize,
     }
 }

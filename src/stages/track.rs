@@ -51,6 +51,8 @@ pub struct TrackSettings {
     pub person_score_threshold: f32,
     /// Images from one detector run to the next.
     pub detector_interval: u32,
+    /// At most so many people are followed, those who are lost too.
+    pub max_people: usize,
 }
 
 /// Fewer visible keypoints than this are no person.
@@ -68,6 +70,8 @@ const FARTHEST_JUMP: f32 = 0.45;
 const THEFT: f32 = 0.5;
 /// A person whom so many detector runs in a row do not confirm is none.
 const MAX_UNCONFIRMED_RUNS: u32 = 10;
+/// After so many images without a finding a person gives way to somebody new where no more can be followed.
+const GIVES_WAY: u32 = 3;
 /// After so many images without a finding a person calls for the detector.
 const CALLS: [u32; 3] = [1, 3, 6];
 
@@ -210,6 +214,13 @@ impl Tracker {
         };
         self.remember_leavers(is_leaving);
         self.tracks.retain(|track| !is_leaving(track));
+        // More only where fewer are wanted than before.
+        while self.tracks.len() > self.settings.max_people
+            && let Some(slot) = (0..self.tracks.len()).max_by_key(|&slot| (self.tracks[slot].misses, slot))
+        {
+            self.remember(slot);
+            self.tracks.remove(slot);
+        }
         for track in &mut self.tracks {
             track.predict(elapsed);
         }
@@ -229,8 +240,9 @@ impl Tracker {
         self.images_since_detector.map_or(0, |images| self.settings.detector_interval.saturating_sub(images + 1))
     }
 
-    /// Takes in a detector run: confirms the known, starts candidates for the others.
-    pub fn add_detections(&mut self, detections: &[Detection]) {
+    /// Takes in a detector run, by falling score: confirms the known, starts candidates for the others. Gives how many people there
+    /// was no room for.
+    pub fn add_detections(&mut self, detections: &[Detection]) -> usize {
         let mut pairing = std::mem::take(&mut self.buffers.pairing);
         pairing.begin(detections.len(), self.tracks.len());
         for (at, detection) in detections.iter().enumerate() {
@@ -257,11 +269,13 @@ impl Tracker {
                 track.unconfirmed_runs += 1;
             }
         }
+        let mut left_out = 0;
         for (detection, _) in detections.iter().zip(&pairing.is_row_taken).filter(|(_, is_taken)| !**is_taken) {
             let candidate = self.new_candidate(detection.bbox_in_image_px, detection.score);
-            self.tracks.push(candidate);
+            left_out += usize::from(self.start(candidate, GIVES_WAY).is_none());
         }
         self.buffers.pairing = pairing;
+        left_out
     }
 
     /// Where to look for each person in this image.
@@ -301,8 +315,12 @@ impl Tracker {
                 if fit.is_stranger_to(&self.tracks[slot]) {
                     // Somebody else stands where the person was searched for.
                     let newcomer = self.new_candidate(bbox, finding.person.score);
-                    slot = self.tracks.len();
-                    self.tracks.push(newcomer);
+                    if self.tracks.len() < self.settings.max_people {
+                        slot = self.tracks.len();
+                        self.tracks.push(newcomer);
+                    } else {
+                        self.replace(slot, newcomer);
+                    }
                 }
                 self.tracks[slot].see(visible, looks, &finding, self.stamp);
             }
@@ -350,9 +368,10 @@ impl Tracker {
                 .iter()
                 .any(|track| track.is_seen_now && is_same_finding(&visible, &bbox, &track.keypoints, &track.bbox));
             if !is_double {
-                let mut track = self.new_candidate(bbox, people[at].score);
-                track.see(visible, looks, &finding(self.tracks.len(), at), stamp);
-                self.tracks.push(track);
+                let candidate = self.new_candidate(bbox, people[at].score);
+                if let Some(slot) = self.start(candidate, 0) {
+                    self.tracks[slot].see(visible, looks, &finding(slot, at), stamp);
+                }
             }
         }
         self.buffers = Buffers { pairing, candidates, seen };
@@ -415,6 +434,26 @@ impl Tracker {
     fn new_candidate(&mut self, bbox: BoundingBox, score: f32) -> Track {
         self.next_body = self.next_body.wrapping_add(1);
         Track::candidate(self.next_body, bbox, score, self.stamp)
+    }
+
+    /// Follows a candidate too, where there is no room for one more in the place of whoever has been lost for longest, for no
+    /// fewer than `misses` images; gives its slot, `None` where there is none.
+    fn start(&mut self, candidate: Track, misses: u32) -> Option<usize> {
+        if self.tracks.len() < self.settings.max_people {
+            self.tracks.push(candidate);
+            return Some(self.tracks.len() - 1);
+        }
+        let is_lost = |track: &Track| track.misses >= misses && !track.is_seen_now && !track.is_fresh_detection;
+        let lost = self.tracks.iter().enumerate().filter(|(_, track)| is_lost(track));
+        let (slot, _) = lost.max_by_key(|(_, track)| track.misses)?;
+        self.replace(slot, candidate);
+        Some(slot)
+    }
+
+    /// Remembers whoever is in `slot` as one who left, and follows the candidate there.
+    fn replace(&mut self, slot: usize, candidate: Track) {
+        self.remember(slot);
+        self.tracks[slot] = candidate;
     }
 
     fn name_newcomers(&mut self) {

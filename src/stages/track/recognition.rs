@@ -59,7 +59,8 @@ impl Tracker {
         }
     }
 
-    fn remember(&mut self, slot: usize) {
+    /// Remembers whoever is in `slot` as one who left.
+    pub(super) fn remember(&mut self, slot: usize) {
         let Track { id, looks, last_seen, .. } = self.tracks[slot];
         if let Some(id) = id.filter(|_| self.settings.recognise_secs > 0.0 && looks.are_known()) {
             if self.gone.len() == MOST_GONE {
@@ -115,11 +116,10 @@ impl Tracker {
         }
     }
 
-    /// Everybody known but the person in `slot`, who may be there instead, and how unlike each is to what is seen there.
+    /// Everybody known but the person in `slot`, and how unlike each is to what is seen there.
     fn others(&self, slot: usize, seen: Appearance) -> impl Iterator<Item = (Known, f32)> + '_ {
         let here = self.tracks.iter().enumerate();
-        let here =
-            here.filter(move |(other, track)| *other != slot && track.id.is_some() && self.can_be_at(track, slot));
+        let here = here.filter(move |(other, track)| *other != slot && track.id.is_some());
         let here = here.map(|(other, track)| (Known::Here(other), &track.looks));
         let gone = self.gone.iter().enumerate().map(|(index, gone)| (Known::Gone(index), &gone.looks));
         here.chain(gone).filter_map(move |(who, looks)| Some((who, looks.unlike(&seen)?)))
@@ -130,16 +130,19 @@ impl Tracker {
         let track = &self.tracks[slot];
         let seen = track.seen_looks.filter(|_| track.id.is_some())?;
         let own = track.looks.unlike(&seen).filter(|own| *own > ALIKE)?;
-        let (other, unlike) = self.others(slot, seen).min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let others = self.others(slot, seen).filter(|(who, _)| self.can_be_at(*who, slot));
+        let (other, unlike) = others.min_by(|a, b| a.1.total_cmp(&b.1))?;
         // Who left may have come back anywhere: that needs more.
         let is_likely = matches!(other, Known::Here(_)) || unlike < ALIKE;
         (is_likely && unlike + CLEARLY < own).then_some(other)
     }
 
-    /// Whether a person may have come to where that of `slot` is.
-    fn can_be_at(&self, person: &Track, slot: usize) -> bool {
+    /// Whether somebody may have come to where the person in `slot` is; who left may have come back anywhere.
+    fn can_be_at(&self, who: Known, slot: usize) -> bool {
         const NEAR: f32 = 1.5;
         const A_SECOND: f32 = 2.0;
+        let Known::Here(other) = who else { return true };
+        let person = &self.tracks[other];
         let away_secs = self.stamp.seconds_since(person.last_seen) as f32;
         let size = size(&person.bbox).max(size(&self.tracks[slot].bbox));
         super::center_distance(&person.bbox, &self.tracks[slot].bbox, size) < NEAR + A_SECOND * away_secs
@@ -183,7 +186,7 @@ impl Tracker {
         self.tracks.retain(|track| track.id.is_some() || track.is_seen_now);
     }
 
-    /// Who of those who are away the newcomer in `slot` is.
+    /// Who of those who are away the newcomer in `slot` is. Where others look the same, wherever they are, looks do not tell.
     fn who_is(&self, slot: usize, seen: Appearance) -> Option<Known> {
         let is_away = |who: Known| !matches!(who, Known::Here(slot) if self.tracks[slot].is_seen_now);
         let (mut best, mut next) = (None, f32::INFINITY);
@@ -195,7 +198,7 @@ impl Tracker {
         }
         let (who, unlike) = best?;
         let is_alike = unlike < ALIKE && unlike + CLEARLY < next;
-        (is_alike && is_away(who) && !self.were_side_by_side(slot, who)).then_some(who)
+        (is_alike && is_away(who) && self.can_be_at(who, slot) && !self.were_side_by_side(slot, who)).then_some(who)
     }
 
     /// Whether somebody was still seen when the newcomer in `slot` had come.

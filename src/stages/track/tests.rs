@@ -12,6 +12,7 @@ const SETTINGS: TrackSettings = TrackSettings {
     keypoint_score_threshold: 0.3,
     person_score_threshold: 0.3,
     detector_interval: 5,
+    max_people: 10,
 };
 
 fn person(x: f32) -> PersonKeypoints {
@@ -97,6 +98,45 @@ fn two_searches_that_end_on_one_person_leave_one() {
     tracker.update(&findings, None);
     let seen: Vec<bool> = tracked(&tracker).iter().map(|person| person.is_seen).collect();
     assert_eq!(seen, [true, false], "the one it belongs to keeps it, the other coasts");
+}
+
+#[test]
+fn no_more_are_followed_than_are_wanted_and_who_is_lost_gives_way() {
+    let mut tracker = Tracker::new(TrackSettings { max_people: 3, ..SETTINGS });
+    let ids = |people: Vec<(u32, bool, f32)>| people.iter().map(|person| (person.0, person.1)).collect::<Vec<_>>();
+    let at_places = |places: &[f32]| places.iter().map(|x| person(*x)).collect::<Vec<_>>();
+    (0..3).for_each(|image| drop(see(&mut tracker, image, &at_places(&[100.0, 400.0, 700.0]))));
+    // Another node's: the second is gone, and two others have come, one of whom there is room for.
+    (3..6).for_each(|image| drop(see(&mut tracker, image, &at_places(&[100.0, 700.0]))));
+    let people = see(&mut tracker, 6, &at_places(&[100.0, 700.0, 1000.0]));
+    assert_eq!(ids(people), [(1, true), (3, true)], "the new one is seen for the first time");
+    assert_eq!(ids(see(&mut tracker, 7, &at_places(&[100.0, 700.0, 1000.0]))), [(1, true), (3, true), (4, true)]);
+    // The detector's: nobody is lost, so nobody gives way.
+    let boxes = |places: &[f32]| -> Vec<Detection> {
+        let bbox = |x: f32| BoundingBox { x_min: x - 30.0, y_min: 90.0, x_max: x + 30.0, y_max: 270.0 };
+        places.iter().map(|x| Detection { bbox_in_image_px: bbox(*x), score: 0.9 }).collect()
+    };
+    tracker.begin(at(8));
+    assert_eq!(tracker.add_detections(&boxes(&[100.0, 1300.0, 700.0, 1000.0, 1600.0])), 2);
+    assert_eq!(tracker.searches().count(), 3);
+    // Then one has been lost for a while.
+    for image in 8..12 {
+        tracker.begin(at(image));
+        let findings: Vec<Finding> = tracker
+            .searches()
+            .filter(|search| search.bbox_in_image_px.center().0 < 900.0)
+            .map(|Search { slot, .. }| Finding { slot, person: person([100.0, 1000.0, 700.0][slot]), next_crop: None })
+            .collect();
+        tracker.update(&findings, None);
+    }
+    tracker.begin(at(12));
+    assert_eq!(tracker.add_detections(&boxes(&[100.0, 1300.0, 700.0, 1600.0])), 1);
+    assert_eq!(tracker.searches().count(), 3);
+    assert!(tracker.searches().any(|search| search.bbox_in_image_px.center().0 == 1300.0));
+    // Fewer are wanted.
+    tracker.set_settings(TrackSettings { max_people: 1, ..SETTINGS });
+    tracker.begin(at(13));
+    assert_eq!(tracker.searches().count(), 1);
 }
 
 #[test]
@@ -222,6 +262,17 @@ fn of_two_in_equal_clothes_neither_is_recognised() {
     (20..110).for_each(|image| drop(look(&mut tracker, image, &[], true)));
     look(&mut tracker, 110, &[(250.0, Clothes::Red)], true);
     assert_eq!(look(&mut tracker, 111, &[(250.0, Clothes::Red)], true)[0].0, 3);
+}
+
+#[test]
+fn who_comes_in_clothes_that_somebody_far_away_wears_too_is_somebody_new() {
+    let mut tracker = Tracker::new(SETTINGS);
+    let stays = (60.0, Clothes::Red);
+    (0..20).for_each(|image| drop(look(&mut tracker, image, &[stays, (560.0, Clothes::Red)], true)));
+    (20..110).for_each(|image| drop(look(&mut tracker, image, &[stays], true)));
+    look(&mut tracker, 110, &[stays, (560.0, Clothes::Red)], true);
+    let people = look(&mut tracker, 111, &[stays, (560.0, Clothes::Red)], true);
+    assert_eq!(people.iter().map(|person| person.0).collect::<Vec<_>>(), [1, 3]);
 }
 
 #[test]
