@@ -58,6 +58,19 @@ class TimeTest(PeopleTest):
         self.assertEqual([people == [] for people in seen], 3 * [True, *7 * [False]])
         self.assertEqual(len({tuple(people) for people in seen if people}), 3, "an identity is never used again")
 
+    def test_an_image_that_was_overtaken_is_skipped_and_nobody_forgotten(self):
+        self.begin()
+        with NodeProcess(parameters=RELIABLE):
+            self.wait_for_subscribers()
+            for index in range(6):
+                self.ask(index)
+            before = [skeleton.track_id for skeleton in self.ask(7).skeletons]
+            self.assertEqual(len(before), 1)
+            self.assertEqual(self.ask(6).skeletons, [])
+            self.assertEqual([skeleton.track_id for skeleton in self.ask(8).skeletons], before)
+            self.spin_until(lambda: "image_refused" in self.values(self.lines, "warnings"), "the late image refused")
+            self.assertIn("after a newer one", self.values(self.lines, "warnings")["image_refused"])
+
     def test_early_late_and_unstamped_messages(self):
         self.begin()
         with NodeProcess(parameters=RELIABLE) as process:
