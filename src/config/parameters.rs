@@ -121,7 +121,7 @@ parameters! {
         /// Of two detections that overlap more than this (intersection over union) the lower score is dropped
         nms_iou: f64 in 0.1..=0.9, default 0.45, unit "", Live;
         /// At most this many people at once: those followed already, then the highest scores; of another node's keypoints the highest scores
-        max_people: u32 in 1..=50, default 10, unit "people", Live;
+        max_people: u32 in 1..=50, default 10, unit "people", ReadOnly;
     }
 
     /// 2D keypoints of each person

@@ -214,13 +214,6 @@ impl Tracker {
         };
         self.remember_leavers(is_leaving);
         self.tracks.retain(|track| !is_leaving(track));
-        // More only where fewer are wanted than before.
-        while self.tracks.len() > self.settings.max_people
-            && let Some(slot) = (0..self.tracks.len()).max_by_key(|&slot| (self.tracks[slot].misses, slot))
-        {
-            self.remember(slot);
-            self.tracks.remove(slot);
-        }
         for track in &mut self.tracks {
             track.predict(elapsed);
         }
