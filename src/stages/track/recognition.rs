@@ -190,7 +190,9 @@ impl Tracker {
     fn who_is(&self, slot: usize, seen: Appearance) -> Option<Known> {
         let is_away = |who: Known| !matches!(who, Known::Here(slot) if self.tracks[slot].is_seen_now);
         let (mut best, mut next) = (None, f32::INFINITY);
-        for (who, unlike) in self.others(slot, seen) {
+        // Whoever cannot have come here only says how common such clothes are.
+        let is_counted = |(who, unlike): &(Known, f32)| *unlike < ALIKE || self.can_be_at(*who, slot);
+        for (who, unlike) in self.others(slot, seen).filter(is_counted) {
             match best {
                 Some((_, before)) if unlike >= before => next = next.min(unlike),
                 _ => next = best.replace((who, unlike)).map_or(next, |(_, before)| next.min(before)),
