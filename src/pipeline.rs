@@ -391,14 +391,15 @@ impl Pipeline {
             self.late_stamp = Some(stamp);
             return refuse(format!("an image came {behind_secs:.3} s after a newer one; it is skipped"));
         }
-        self.last_stamp = Some(stamp);
-        if behind_secs <= 0.0 {
-            return Ok(Vec::new());
+        let mut warnings = Vec::new();
+        if behind_secs > 0.0 {
+            self.reset();
+            let message =
+                format!("time went back by {behind_secs:.3} s: everybody is forgotten and tracking starts anew");
+            warnings.push(Warning::new(WarningKind::TimeWentBack, message));
         }
-        self.tracker.reset();
-        self.people.clear();
-        let message = format!("time went back by {behind_secs:.3} s: everybody is forgotten and tracking starts anew");
-        Ok(vec![Warning::new(WarningKind::TimeWentBack, message)])
+        self.last_stamp = Some(stamp);
+        Ok(warnings)
     }
 
     /// From tracked keypoints to metric skeletons: undistort, lift everybody at once, refine each.

@@ -265,7 +265,7 @@ impl Tracker {
         let mut left_out = 0;
         for (detection, _) in detections.iter().zip(&pairing.is_row_taken).filter(|(_, is_taken)| !**is_taken) {
             let candidate = self.new_candidate(detection.bbox_in_image_px, detection.score);
-            left_out += usize::from(self.start(candidate, GIVES_WAY).is_none());
+            left_out += usize::from(self.follow(candidate, self.longest_lost(GIVES_WAY)).is_none());
         }
         self.buffers.pairing = pairing;
         left_out
@@ -308,12 +308,7 @@ impl Tracker {
                 if fit.is_stranger_to(&self.tracks[slot]) {
                     // Somebody else stands where the person was searched for.
                     let newcomer = self.new_candidate(bbox, finding.person.score);
-                    if self.tracks.len() < self.settings.max_people {
-                        slot = self.tracks.len();
-                        self.tracks.push(newcomer);
-                    } else {
-                        self.replace(slot, newcomer);
-                    }
+                    slot = self.follow(newcomer, Some(slot)).unwrap_or(slot);
                 }
                 self.tracks[slot].see(visible, looks, &finding, self.stamp);
             }
@@ -362,7 +357,7 @@ impl Tracker {
                 .any(|track| track.is_seen_now && is_same_finding(&visible, &bbox, &track.keypoints, &track.bbox));
             if !is_double {
                 let candidate = self.new_candidate(bbox, people[at].score);
-                if let Some(slot) = self.start(candidate, 0) {
+                if let Some(slot) = self.follow(candidate, self.longest_lost(0)) {
                     self.tracks[slot].see(visible, looks, &finding(slot, at), stamp);
                 }
             }
@@ -429,24 +424,24 @@ impl Tracker {
         Track::candidate(self.next_body, bbox, score, self.stamp)
     }
 
-    /// Follows a candidate too, where there is no room for one more in the place of whoever has been lost for longest, for no
-    /// fewer than `misses` images; gives its slot, `None` where there is none.
-    fn start(&mut self, candidate: Track, misses: u32) -> Option<usize> {
+    /// Follows a candidate too, where there is no room for one more in the place of the person in the slot `instead_of`, who is
+    /// remembered as one who left; gives the candidate's slot.
+    fn follow(&mut self, candidate: Track, instead_of: Option<usize>) -> Option<usize> {
         if self.tracks.len() < self.settings.max_people {
             self.tracks.push(candidate);
             return Some(self.tracks.len() - 1);
         }
-        let is_lost = |track: &Track| track.misses >= misses && !track.is_seen_now && !track.is_fresh_detection;
-        let lost = self.tracks.iter().enumerate().filter(|(_, track)| is_lost(track));
-        let (slot, _) = lost.max_by_key(|(_, track)| track.misses)?;
-        self.replace(slot, candidate);
+        let slot = instead_of?;
+        self.remember(slot);
+        self.tracks[slot] = candidate;
         Some(slot)
     }
 
-    /// Remembers whoever is in `slot` as one who left, and follows the candidate there.
-    fn replace(&mut self, slot: usize, candidate: Track) {
-        self.remember(slot);
-        self.tracks[slot] = candidate;
+    /// The slot of whoever has been lost for longest, and for no fewer than `misses` images.
+    fn longest_lost(&self, misses: u32) -> Option<usize> {
+        let is_lost = |track: &Track| track.misses >= misses && !track.is_seen_now && !track.is_fresh_detection;
+        let lost = self.tracks.iter().enumerate().filter(|(_, track)| is_lost(track));
+        lost.max_by_key(|(_, track)| track.misses).map(|(slot, _)| slot)
     }
 
     fn name_newcomers(&mut self) {
