@@ -15,7 +15,7 @@ use self::person::{Seen, person_estimate};
 pub use self::settings::detect_settings;
 use self::settings::{Settings, track_settings};
 use crate::config::Config;
-use crate::data::{Detection, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId, Upright};
+use crate::data::{Detection, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId, Turn, Upright};
 use crate::geometry::CameraModel;
 use crate::network::NetworkError;
 use crate::skeleton::JOINT_COUNT;
@@ -280,16 +280,18 @@ impl Pipeline {
         match two_d {
             TwoDStages::TopDown(detector, keypoints) => {
                 // 3. Where everybody should be by now; on some images, who else is there.
-                if self.tracker.wants_detector() {
+                for turn in self.tracker.detector_runs() {
                     let found;
-                    let detections = if let Some(detections) = detections {
+                    let ahead = detections.filter(|_| turn == Turn::Upright);
+                    let detections = if let Some(detections) = ahead {
                         observer.use_ahead(Stage::Detect);
                         detections
                     } else {
-                        found = timed(observer, Stage::Detect, || detector.detect(picture, &self.settings.detect))?;
+                        let settings = &self.settings.detect;
+                        found = timed(observer, Stage::Detect, || detector.detect_turned(picture, turn, settings))?;
                         &found
                     };
-                    let left_out = self.tracker.add_detections(detections);
+                    let left_out = self.tracker.add_detections(detections, turn);
                     if left_out > 0 {
                         let message = format!(
                             "detector.max_people is {most}, and as many are followed: {left_out} more are left out"

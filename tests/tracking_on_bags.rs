@@ -46,6 +46,7 @@ fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPer
         keypoint_score_threshold: config.keypoints.score_threshold as f32,
         person_score_threshold: 0.3,
         detector_interval: config.detector.interval,
+        finds_lying: config.detector.lying,
         max_people: config.detector.max_people as usize,
     });
     let mut bag = Bag::open(&shared.join("bags").join(bag)).unwrap();
@@ -56,8 +57,8 @@ fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPer
             let image = image.unwrap();
             decode_into(&image.image, &mut rgb).unwrap();
             tracker.begin(image.stamp);
-            if tracker.wants_detector() {
-                tracker.add_detections(&detector.detect(&rgb, &detect).unwrap());
+            for turn in tracker.detector_runs() {
+                tracker.add_detections(&detector.detect_turned(&rgb, turn, &detect).unwrap(), turn);
             }
             let searches: Vec<_> = tracker.searches().collect();
             tracker.update(&keypoints.find(&rgb, &searches).unwrap(), Some(&rgb));

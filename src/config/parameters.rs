@@ -116,6 +116,8 @@ parameters! {
         model: String in 1..=100, default "yolox_nano", unit "", ReadOnly;
         /// Images from one detector run to the next; in between people are followed by their keypoints
         interval: u32 in 1..=100, default 10, unit "images", Live;
+        /// Look for people who lie on the floor as well, with the image turned by a quarter: one more detector run an interval
+        lying: bool, default true, unit "", Live;
         /// Detections with a lower score are dropped
         score_threshold: f64 in 0.05..=0.95, default 0.4, unit "", Live;
         /// Of two detections that overlap more than this (intersection over union) the lower score is dropped

@@ -5,6 +5,7 @@ mod estimate;
 mod keypoint;
 mod lifted_pose;
 mod stamp;
+mod turn;
 mod upright;
 
 pub use bounding_box::BoundingBox;
@@ -12,4 +13,5 @@ pub use estimate::{Covariance, JointEstimate, JointState, MeasuredKeypoint, Pers
 pub use keypoint::{Detection, Keypoint, KeypointsInImage, PersonKeypoints};
 pub use lifted_pose::LiftedPose;
 pub use stamp::Stamp;
+pub use turn::Turn;
 pub use upright::Upright;

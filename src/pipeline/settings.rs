@@ -80,6 +80,7 @@ pub(super) fn track_settings(config: &Config) -> TrackSettings {
         keypoint_score_threshold: config.keypoints.score_threshold as f32,
         person_score_threshold: PERSON_SCORE_THRESHOLD,
         detector_interval: config.detector.interval,
+        finds_lying: config.detector.lying,
         max_people: config.detector.max_people as usize,
     }
 }

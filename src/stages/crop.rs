@@ -13,9 +13,9 @@ mod upright;
 use std::ops::Range;
 
 use image::RgbImage;
-use nalgebra::{Point2, Rotation2};
+use nalgebra::{Point2, Rotation2, Vector2};
 
-use crate::data::BoundingBox;
+use crate::data::{BoundingBox, Turn};
 use crate::model::{Colour, ImageInput, ImageLayout, PictureSize, Placement};
 use rows::Linear;
 
@@ -34,26 +34,46 @@ pub struct Crop {
 
 impl Crop {
     /// The whole image, resized to fit into the picture: what is left over is below and to the right, or shared evenly.
-    pub fn letterbox((width, height): (u32, u32), output: PictureSize, placement: Placement) -> Self {
+    pub fn letterbox(image_size: (u32, u32), output: PictureSize, placement: Placement) -> Self {
+        Self::turned_letterbox(image_size, output, placement, Turn::Upright)
+    }
+
+    /// As [`Self::letterbox`], of the image turned so that whoever lies in it like `turn` is upright in the picture.
+    pub fn turned_letterbox(
+        (width, height): (u32, u32),
+        output: PictureSize,
+        placement: Placement,
+        turn: Turn,
+    ) -> Self {
         let (width, height) = (f64::from(width), f64::from(height));
         let (columns, rows) = (output.width_px as f64, output.height_px as f64);
-        let scale = (width / columns).max(height / rows);
-        let center_in_image_px = match placement {
-            Placement::TopLeft => Point2::new(0.5 * columns * scale - 0.5, 0.5 * rows * scale - 0.5),
-            Placement::Centre => Point2::new(0.5 * width - 0.5, 0.5 * height - 0.5),
+        let (across, down) = turn.size((width, height));
+        let scale = (across / columns).max(down / rows);
+        // From the middle of the image to that of the picture, image px, with the picture upright.
+        let offset = match placement {
+            Placement::TopLeft => 0.5 * Vector2::new(columns * scale - across, rows * scale - down),
+            Placement::Centre => Vector2::zeros(),
         };
-        Self { center_in_image_px, scale, angle: 0.0, output }
+        let middle = Point2::new(0.5 * width - 0.5, 0.5 * height - 0.5);
+        let angle = turn.angle();
+        Self { center_in_image_px: middle + Rotation2::new(angle) * offset, scale, angle, output }
     }
 
     /// The upright rectangle of the picture's aspect ratio around a box that is `padding` times as large.
     pub fn around(bbox: &BoundingBox, padding: f64, output: PictureSize) -> Self {
+        Self::turned_around(bbox, padding, output, Turn::Upright)
+    }
+
+    /// As [`Self::around`], turned so that whoever lies like `turn` is upright in the picture.
+    pub fn turned_around(bbox: &BoundingBox, padding: f64, output: PictureSize, turn: Turn) -> Self {
         let (x, y) = bbox.center();
-        let across = f64::from(bbox.width()).max(1.0) / output.width_px as f64;
-        let down = f64::from(bbox.height()).max(1.0) / output.height_px as f64;
+        let (wide, high) = turn.size((bbox.width(), bbox.height()));
+        let across = f64::from(wide).max(1.0) / output.width_px as f64;
+        let down = f64::from(high).max(1.0) / output.height_px as f64;
         Self {
             center_in_image_px: Point2::new(f64::from(x), f64::from(y)),
             scale: across.max(down) * padding,
-            angle: 0.0,
+            angle: turn.angle(),
             output,
         }
     }
@@ -187,6 +207,28 @@ mod tests {
             (middle - crop.center_in_image_px).norm() < 1e-9,
             "the centre of the picture is the centre of the square"
         );
+    }
+
+    #[test]
+    fn in_a_turned_letterbox_whoever_lies_is_upright() {
+        let output = PictureSize { width_px: 60, height_px: 100 };
+        for placement in [Placement::TopLeft, Placement::Centre] {
+            for (turn, left_top, feet_to_head) in
+                [(Turn::HeadRight, (79.5, -0.5), (1.0, 0.0)), (Turn::HeadLeft, (-0.5, 39.5), (-1.0, 0.0))]
+            {
+                // 80 x 40 px of the image become 40 x 80, enlarged by 1.25 to 50 x 100: 10 columns are left over.
+                let crop = Crop::turned_letterbox((80, 40), output, placement, turn);
+                assert!((crop.scale - 0.8).abs() < 1e-9, "{crop:?}");
+                let margin = if placement == Placement::TopLeft { 0.0 } else { 5.0 };
+                let at = crop.image_from_crop(Point2::new(margin - 0.5, -0.5));
+                assert!((at - Point2::new(left_top.0, left_top.1)).norm() < 1e-9, "{placement:?} {turn:?}: {at}");
+                let up = crop.image_from_crop(Point2::new(20.0, 10.0)) - crop.image_from_crop(Point2::new(20.0, 11.0));
+                assert!((up / crop.scale - Vector2::new(feet_to_head.0, feet_to_head.1)).norm() < 1e-9, "{up}");
+            }
+        }
+        let lying = BoundingBox { x_min: 10.0, y_min: 20.0, x_max: 110.0, y_max: 50.0 };
+        let crop = Crop::turned_around(&lying, 1.0, output, Turn::HeadLeft);
+        assert!((crop.scale - 1.0).abs() < 1e-9, "as long as the picture is high: {crop:?}");
     }
 
     #[test]

@@ -73,19 +73,27 @@ pub(super) fn on_image(
     crop: &Crop,
     image_size: (u32, u32),
 ) -> Option<Detection> {
+    // False for NaN as well.
+    if !(left < right && top < bottom) {
+        return None;
+    }
     let corner = |x: f32, y: f32| crop.image_from_crop(Point2::new(f64::from(x) - 0.5, f64::from(y) - 0.5));
-    let bbox = clipped(corner(left, top), corner(right, bottom), image_size);
+    let bbox = clipped([corner(left, top), corner(right, bottom)], image_size);
     (bbox.area() > 0.0 && bbox.area().is_finite())
         .then(|| Detection { bbox_in_image_px: bbox, score: score.clamp(0.0, 1.0) })
 }
 
-fn clipped(low: Point2<f64>, high: Point2<f64>, (width, height): (u32, u32)) -> BoundingBox {
+/// The part of a box that lies in the image, from two opposite corners.
+fn clipped([a, b]: [Point2<f64>; 2], (width, height): (u32, u32)) -> BoundingBox {
     let clip = |value: f64, size: u32| value.clamp(-0.5, f64::from(size) - 0.5) as f32;
+    // A quarter turn of the picture makes other corners of them.
+    let sorted = |a: f64, b: f64| if a > b { (b, a) } else { (a, b) };
+    let ((x_min, x_max), (y_min, y_max)) = (sorted(a.x, b.x), sorted(a.y, b.y));
     BoundingBox {
-        x_min: clip(low.x, width),
-        y_min: clip(low.y, height),
-        x_max: clip(high.x, width),
-        y_max: clip(high.y, height),
+        x_min: clip(x_min, width),
+        y_min: clip(y_min, height),
+        x_max: clip(x_max, width),
+        y_max: clip(y_max, height),
     }
 }
 
@@ -112,6 +120,7 @@ pub(super) fn suppress<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Turn;
     use crate::model::{PictureSize, Placement};
 
     const SETTINGS: DetectSettings = DetectSettings { score_threshold: 0.4, nms_iou: 0.45, max_people: 10 };
@@ -172,6 +181,24 @@ mod tests {
         assert!(decode_rtmdet(&[nan; 10], &[0.0, nan], &letterbox, (128, 64), &SETTINGS).is_empty());
         assert!(decode_rtmdet(&[nan, 0.0, 9.0, 9.0, 0.9], &[0.0], &letterbox, (128, 64), &SETTINGS).is_empty());
         assert!(decode_rtmdet(&[], &[], &letterbox, (128, 64), &SETTINGS).is_empty());
+    }
+
+    #[test]
+    fn boxes_of_a_turned_picture_lie_in_the_image() {
+        let size = PictureSize::square(80);
+        let place = |turn| {
+            let crop = Crop::turned_letterbox((80, 40), size, Placement::TopLeft, turn);
+            on_image([5.0, 10.0, 25.0, 60.0], 0.5, &crop, (80, 40)).map(|found| found.bbox_in_image_px)
+        };
+        let bbox = |x_min, y_min, x_max, y_max| Some(BoundingBox { x_min, y_min, x_max, y_max });
+        let near =
+            |a: Option<BoundingBox>, b: Option<BoundingBox>| matches!((a, b), (Some(a), Some(b)) if a.iou(&b) > 0.999);
+        // Up in the picture is right in the image, left in the picture is up.
+        assert!(near(place(Turn::HeadRight), bbox(19.5, 4.5, 69.5, 24.5)), "{:?}", place(Turn::HeadRight));
+        assert!(near(place(Turn::HeadLeft), bbox(9.5, 14.5, 59.5, 34.5)), "{:?}", place(Turn::HeadLeft));
+        let inverted =
+            on_image([25.0, 10.0, 5.0, 60.0], 0.5, &Crop::letterbox((80, 40), size, Placement::TopLeft), (80, 40));
+        assert_eq!(inverted, None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use image::RgbImage;
 
 use self::cover::Cover;
 use self::runner::{Outputs, Runner};
-use crate::data::{Detection, Keypoint, PersonKeypoints};
+use crate::data::{Detection, Keypoint, PersonKeypoints, Turn};
 use crate::model::{DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode, calibrated_score};
 use crate::network::{Network, NetworkError};
 use crate::skeleton::KeypointLayout;
@@ -67,7 +67,20 @@ impl DetectorStage {
     /// # Errors
     /// [`NetworkError`] when the engine fails.
     pub fn detect(&mut self, image: &RgbImage, settings: &DetectSettings) -> Result<Vec<Detection>, NetworkError> {
-        let (letterbox, outputs) = self.runner.run_whole(image)?;
+        self.detect_turned(image, Turn::Upright, settings)
+    }
+
+    /// Finds people in `image` who lie like `turn`: looks at it turned so that they are upright. Boxes come in the image as it is.
+    ///
+    /// # Errors
+    /// [`NetworkError`] when the engine fails.
+    pub fn detect_turned(
+        &mut self,
+        image: &RgbImage,
+        turn: Turn,
+        settings: &DetectSettings,
+    ) -> Result<Vec<Detection>, NetworkError> {
+        let (letterbox, outputs) = self.runner.run_whole(image, turn)?;
         let (output, size) = (outputs.of(0, 0), image.dimensions());
         Ok(match &self.decode {
             DetectorDecode::Yolox { strides, classes, .. } => {
@@ -127,7 +140,7 @@ impl KeypointStage {
 
     fn crop(&self, search: &Search) -> Crop {
         let size = self.runner.input.size;
-        search.crop.unwrap_or_else(|| Crop::around(&search.bbox_in_image_px, BOX_PADDING, size))
+        search.crop.unwrap_or_else(|| Crop::turned_around(&search.bbox_in_image_px, BOX_PADDING, size, search.turn))
     }
 }
 
@@ -143,7 +156,7 @@ impl SingleStage {
     /// # Errors
     /// [`NetworkError`] when the engine fails.
     pub fn find(&mut self, image: &RgbImage, settings: &DetectSettings) -> Result<Vec<PersonKeypoints>, NetworkError> {
-        let (letterbox, outputs) = self.runner.run_whole(image)?;
+        let (letterbox, outputs) = self.runner.run_whole(image, Turn::Upright)?;
         let found = decode_single_stage(&self.contract, outputs.of(0, 0), &letterbox, image.dimensions(), settings);
         Ok(found.iter().map(|person| calibrated(person.keypoints, &self.contract)).collect())
     }
@@ -289,7 +302,13 @@ mod tests {
     fn who_stands_beside_is_hidden_from_networks_that_know_one_person_only() {
         let people =
             [(40.0, 60.0), (70.0, 90.0)].map(|(x_min, x_max)| BoundingBox { x_min, x_max, y_min: 30.0, y_max: 110.0 });
-        let search = |slot: usize| Search { slot, bbox_in_image_px: people[slot], crop: None, is_sure: true };
+        let search = |slot: usize| Search {
+            slot,
+            bbox_in_image_px: people[slot],
+            crop: None,
+            turn: Turn::Upright,
+            is_sure: true,
+        };
         let heatmap = HeatmapDecode {
             output: "o".to_owned(),
             heatmap_stride_px: 4,

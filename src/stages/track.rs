@@ -33,7 +33,7 @@ use self::appearance::Appearance;
 use self::closeness::{box_around, center_distance, count, distance, size};
 use self::person::Track;
 use self::recognition::{ALIKE, Gone, MOST_GONE, STRANGER};
-use crate::data::{BoundingBox, Detection, KeypointsInImage, PersonKeypoints, Stamp, TrackId};
+use crate::data::{BoundingBox, Detection, KeypointsInImage, PersonKeypoints, Stamp, TrackId, Turn};
 use crate::stages::crop::Crop;
 
 /// When people are born, kept and forgotten.
@@ -51,6 +51,8 @@ pub struct TrackSettings {
     pub person_score_threshold: f32,
     /// Images from one detector run to the next.
     pub detector_interval: u32,
+    /// Whether the detector looks for people who lie as well.
+    pub finds_lying: bool,
     /// At most so many people are followed, those who are lost too.
     pub max_people: usize,
 }
@@ -72,8 +74,18 @@ const THEFT: f32 = 0.5;
 const MAX_UNCONFIRMED_RUNS: u32 = 10;
 /// After so many images without a finding a person gives way to somebody new where no more can be followed.
 const GIVES_WAY: u32 = 3;
+/// Of a box around somebody who may lie and that of somebody who is seen otherwise, the smaller lies in the larger by no more.
+const KNOWN_SHARE: f32 = 0.5;
+/// The detector looks for people who lie no more often than once in so many images.
+const SHORTEST_LYING_INTERVAL: u32 = 6;
+/// So many images later at most, it does so on an image that it looks at as it is as well.
+const LATEST_LYING_RUN: u32 = 3;
 /// After so many images without a finding a person calls for the detector.
-const CALLS: [u32; 3] = [1, 3, 6];
+const CALLS: [u32; 3] = [1, 3, LAST_CALL];
+/// The last of them.
+const LAST_CALL: u32 = 6;
+/// Who was watched for less is kept no longer than that: what was taken for a person once or twice may have been none, s.
+const FLEETING_SECS: f64 = 0.1;
 
 /// Where to look for one person.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +96,8 @@ pub struct Search {
     pub bbox_in_image_px: BoundingBox,
     /// The crop that the last finding proposed, moved along; `None` for a fresh detection.
     pub crop: Option<Crop>,
+    /// Which way up the person is; says nothing where there is a crop.
+    pub turn: Turn,
     /// Whether the person was found in the image before this one, or detected in this one.
     pub is_sure: bool,
 }
@@ -129,6 +143,7 @@ pub struct Tracker {
     /// Since the image before, s.
     elapsed_secs: f32,
     images_since_detector: Option<u32>,
+    lying: LyingRuns,
     buffers: Buffers,
 }
 
@@ -188,6 +203,7 @@ impl Tracker {
             stamp: Stamp::from_nanoseconds(0),
             elapsed_secs: 0.0,
             images_since_detector: None,
+            lying: LyingRuns::default(),
             buffers: Buffers::default(),
         }
     }
@@ -202,6 +218,7 @@ impl Tracker {
         self.tracks.clear();
         self.gone.clear();
         self.images_since_detector = None;
+        self.lying = LyingRuns::default();
     }
 
     /// Starts the image at `stamp`: forgets who was away too long, moves the others to where they should be.
@@ -210,7 +227,11 @@ impl Tracker {
         (self.stamp, self.elapsed_secs) = (stamp, elapsed);
         let max_age_secs = self.settings.max_age_secs;
         let is_leaving = |track: &Track| {
-            stamp.seconds_since(track.last_seen) > max_age_secs || track.unconfirmed_runs >= MAX_UNCONFIRMED_RUNS
+            let unseen_secs = stamp.seconds_since(track.last_seen);
+            let is_fleeting = track.last_seen.seconds_since(track.first_seen) < FLEETING_SECS;
+            unseen_secs > max_age_secs
+                || (is_fleeting && track.misses > LAST_CALL)
+                || track.unconfirmed_runs >= MAX_UNCONFIRMED_RUNS
         };
         self.remember_leavers(is_leaving);
         self.tracks.retain(|track| !is_leaving(track));
@@ -219,13 +240,15 @@ impl Tracker {
         }
     }
 
-    /// Whether the detector should run on this image: at the start, on its interval, and soon after somebody was lost.
-    pub fn wants_detector(&mut self) -> bool {
+    /// How the detector should look at this image: as it is at the start, on the interval, and soon after somebody was lost; turned
+    /// for those who lie once an interval, on another image if possible.
+    pub fn detector_runs(&mut self) -> impl Iterator<Item = Turn> + use<> {
         let is_due = self.images_to_detector() == 0;
         let is_wanted = is_due || self.tracks.iter().any(|track| CALLS.contains(&track.misses));
         self.images_since_detector =
             if is_wanted { Some(0) } else { self.images_since_detector.map(|images| images + 1) };
-        is_wanted
+        let lying = self.lying.next(self.settings.detector_interval, is_wanted).filter(|_| self.settings.finds_lying);
+        is_wanted.then_some(Turn::Upright).into_iter().chain(lying)
     }
 
     /// How many images from now the detector is due next if nobody is lost until then; 0 is the next image.
@@ -233,9 +256,28 @@ impl Tracker {
         self.images_since_detector.map_or(0, |images| self.settings.detector_interval.saturating_sub(images + 1))
     }
 
-    /// Takes in a detector run, by falling score: confirms the known, starts candidates for the others. Gives how many people there
-    /// was no room for.
-    pub fn add_detections(&mut self, detections: &[Detection]) -> usize {
+    /// Takes in what the detector found in the image that it looked at this way, by falling score: confirms the known, starts
+    /// candidates for the others. Gives how many people there was no room for.
+    pub fn add_detections(&mut self, detections: &[Detection], turn: Turn) -> usize {
+        if turn == Turn::Upright {
+            return self.add(detections, turn);
+        }
+        let lying: Vec<Detection> =
+            detections.iter().filter(|detection| self.may_lie(detection, turn)).copied().collect();
+        self.add(&lying, turn)
+    }
+
+    /// Whether it may be somebody who lies: wider than high, and not who is seen already, alone or with others.
+    fn may_lie(&self, detection: &Detection, turn: Turn) -> bool {
+        let bbox = &detection.bbox_in_image_px;
+        let is_known = |track: &Track| {
+            let smaller = track.bbox.area().min(bbox.area());
+            track.misses == 0 && track.turn != turn && bbox.overlap(&track.bbox) > KNOWN_SHARE * smaller
+        };
+        bbox.width() > bbox.height() && !self.tracks.iter().any(is_known)
+    }
+
+    fn add(&mut self, detections: &[Detection], turn: Turn) -> usize {
         let mut pairing = std::mem::take(&mut self.buffers.pairing);
         pairing.begin(detections.len(), self.tracks.len());
         for (at, detection) in detections.iter().enumerate() {
@@ -256,15 +298,15 @@ impl Tracker {
                 }
             }
         }
-        pairing.match_greedily(|at, slot| self.tracks[slot].confirm(&detections[at].bbox_in_image_px));
+        pairing.match_greedily(|at, slot| self.tracks[slot].confirm(&detections[at].bbox_in_image_px, turn));
         for (track, is_confirmed) in self.tracks.iter_mut().zip(&pairing.is_slot_taken) {
-            if !is_confirmed {
+            if !is_confirmed && track.turn == turn {
                 track.unconfirmed_runs += 1;
             }
         }
         let mut left_out = 0;
         for (detection, _) in detections.iter().zip(&pairing.is_row_taken).filter(|(_, is_taken)| !**is_taken) {
-            let candidate = self.new_candidate(detection.bbox_in_image_px, detection.score);
+            let candidate = self.new_candidate(detection.bbox_in_image_px, turn, detection.score);
             left_out += usize::from(self.follow(candidate, self.longest_lost(GIVES_WAY)).is_none());
         }
         self.buffers.pairing = pairing;
@@ -277,6 +319,7 @@ impl Tracker {
             slot,
             bbox_in_image_px: track.region,
             crop: track.crop,
+            turn: track.turn,
             is_sure: track.misses == 0 || track.is_fresh_detection,
         })
     }
@@ -307,7 +350,7 @@ impl Tracker {
                 let mut slot = finding.slot;
                 if fit.is_stranger_to(&self.tracks[slot]) {
                     // Somebody else stands where the person was searched for.
-                    let newcomer = self.new_candidate(bbox, finding.person.score);
+                    let newcomer = self.new_candidate(bbox, self.tracks[slot].turn, finding.person.score);
                     slot = self.follow(newcomer, Some(slot)).unwrap_or(slot);
                 }
                 self.tracks[slot].see(visible, looks, &finding, self.stamp);
@@ -356,7 +399,7 @@ impl Tracker {
                 .iter()
                 .any(|track| track.is_seen_now && is_same_finding(&visible, &bbox, &track.keypoints, &track.bbox));
             if !is_double {
-                let candidate = self.new_candidate(bbox, people[at].score);
+                let candidate = self.new_candidate(bbox, Turn::Upright, people[at].score);
                 if let Some(slot) = self.follow(candidate, self.longest_lost(0)) {
                     self.tracks[slot].see(visible, looks, &finding(slot, at), stamp);
                 }
@@ -419,9 +462,9 @@ impl Tracker {
         })
     }
 
-    fn new_candidate(&mut self, bbox: BoundingBox, score: f32) -> Track {
+    fn new_candidate(&mut self, bbox: BoundingBox, turn: Turn, score: f32) -> Track {
         self.next_body = self.next_body.wrapping_add(1);
-        Track::candidate(self.next_body, bbox, score, self.stamp)
+        Track::candidate(self.next_body, bbox, turn, score, self.stamp)
     }
 
     /// Follows a candidate too, where there is no room for one more in the place of the person in the slot `instead_of`, who is
@@ -451,6 +494,32 @@ impl Tracker {
                 self.next_id += 1;
             }
         }
+    }
+}
+
+/// When the detector looks for people who lie, by turns on either side.
+#[derive(Clone, Debug, Default)]
+struct LyingRuns {
+    images_to_next: Option<u32>,
+    /// Since it was due.
+    images_late: u32,
+    is_left_next: bool,
+}
+
+impl LyingRuns {
+    /// Which way the detector looks at this image for them; `is_busy` where it looks at it as it is.
+    fn next(&mut self, interval: u32, is_busy: bool) -> Option<Turn> {
+        let interval = interval.max(SHORTEST_LYING_INTERVAL);
+        let images_to_next = self.images_to_next.unwrap_or(interval / 2);
+        self.images_to_next = Some(images_to_next.saturating_sub(1));
+        if images_to_next > 0 || (is_busy && self.images_late < LATEST_LYING_RUN) {
+            self.images_late += u32::from(images_to_next == 0);
+            return None;
+        }
+        (self.images_to_next, self.images_late) = (Some(interval - 1 - self.images_late.min(interval - 1)), 0);
+        let turn = if self.is_left_next { Turn::HeadLeft } else { Turn::HeadRight };
+        self.is_left_next = !self.is_left_next;
+        Some(turn)
     }
 }
 

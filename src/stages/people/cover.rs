@@ -90,13 +90,14 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Turn;
 
     fn bbox(x_min: f32, y_min: f32, x_max: f32, y_max: f32) -> BoundingBox {
         BoundingBox { x_min, y_min, x_max, y_max }
     }
 
     fn search(slot: usize, bbox_in_image_px: BoundingBox, is_sure: bool) -> Search {
-        Search { slot, bbox_in_image_px, crop: None, is_sure }
+        Search { slot, bbox_in_image_px, crop: None, turn: Turn::Upright, is_sure }
     }
 
     /// The pixels (column, row) of the crop's picture that are hidden, in their order.

@@ -4,6 +4,7 @@ use image::RgbImage;
 use ndarray::{Array4, ArrayViewD, s};
 
 use super::cover::Cover;
+use crate::data::Turn;
 use crate::model::{ImageElement, ImageInput, ImageLayout, PictureSize};
 use crate::network::{Network, NetworkError, TensorSpec, TensorView};
 use crate::stages::crop::Crop;
@@ -70,9 +71,9 @@ impl Runner {
         Ok(Outputs { arrays, batch: crops.len() })
     }
 
-    /// Runs the network on the whole image; also says where the image lies in the picture.
-    pub(super) fn run_whole(&mut self, image: &RgbImage) -> Result<(Crop, Outputs<'_>), NetworkError> {
-        let letterbox = Crop::letterbox(image.dimensions(), self.input.size, self.input.placement);
+    /// Runs the network on the whole image, in which people lie like `turn`; also says where the image lies in the picture.
+    pub(super) fn run_whole(&mut self, image: &RgbImage, turn: Turn) -> Result<(Crop, Outputs<'_>), NetworkError> {
+        let letterbox = Crop::turned_letterbox(image.dimensions(), self.input.size, self.input.placement, turn);
         Ok((letterbox, self.run(image, &[letterbox], &[])?))
     }
 }

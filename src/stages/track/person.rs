@@ -7,8 +7,8 @@
 use super::appearance::Appearance;
 use super::closeness::{box_around, median_shift, size};
 use super::{Finding, TrackedPerson};
-use crate::data::{BoundingBox, KeypointsInImage, Stamp, TrackId};
-use crate::skeleton::JOINT_COUNT;
+use crate::data::{BoundingBox, KeypointsInImage, Stamp, TrackId, Turn};
+use crate::skeleton::{JOINT_COUNT, Joint};
 use crate::stages::crop::Crop;
 
 /// Time constant of the velocity, s.
@@ -23,6 +23,11 @@ const SHRINK_SECS: f32 = 0.4;
 const LEARN_SECS: f32 = 1.0;
 /// Who was watched for less is not known by the looks, s.
 const ACQUAINTED_SECS: f32 = 0.2;
+
+/// Who lies and has the trunk turned from upright by less than this gets up, rad.
+const IS_UP: f32 = 0.6;
+/// Who has the trunk turned by more lies on that side, rad.
+const LIES: f32 = 1.0;
 
 /// A known person, or a candidate.
 #[derive(Clone, Debug)]
@@ -49,6 +54,8 @@ pub(super) struct Track {
     pub region: BoundingBox,
     /// Crop that the last finding proposed, moved along.
     pub crop: Option<Crop>,
+    /// Which way up it is searched for.
+    pub turn: Turn,
     /// px/s.
     velocity: (f32, f32),
     /// Last person score.
@@ -95,7 +102,7 @@ impl Looks {
 
 impl Track {
     /// A candidate at a detection.
-    pub(super) fn candidate(body: u32, bbox: BoundingBox, score: f32, stamp: Stamp) -> Self {
+    pub(super) fn candidate(body: u32, bbox: BoundingBox, turn: Turn, score: f32, stamp: Stamp) -> Self {
         Self {
             id: None,
             body,
@@ -108,6 +115,7 @@ impl Track {
             bbox,
             region: bbox,
             crop: None,
+            turn,
             velocity: (0.0, 0.0),
             score,
             is_seen_now: false,
@@ -132,12 +140,13 @@ impl Track {
         self.seen_looks = None;
     }
 
-    /// The detector sees it here. Somebody who was lost is searched there anew.
-    pub(super) fn confirm(&mut self, bbox: &BoundingBox) {
+    /// The detector sees it here, this way up. Somebody who was lost is searched there anew.
+    pub(super) fn confirm(&mut self, bbox: &BoundingBox, turn: Turn) {
         self.unconfirmed_runs = 0;
         if self.misses > 0 {
             self.region = *bbox;
             self.crop = None;
+            self.turn = turn;
             self.is_fresh_detection = true;
         } else {
             self.region = grown_to(&self.region, bbox, 0.5);
@@ -174,6 +183,7 @@ impl Track {
         self.keypoints = visible;
         self.bbox = bbox;
         self.crop = finding.next_crop;
+        self.turn = next_turn(self.turn, &visible);
         self.score = finding.person.score;
         self.hits += 1;
         self.misses = 0;
@@ -217,6 +227,33 @@ impl Track {
             crop.center_in_image_px.y += f64::from(dy);
         }
     }
+}
+
+/// Which way up somebody is searched for next who was found like this: who is searched for lying gets up, or turns over.
+/// Nobody is searched for lying as long as it is found upright, for networks know most of what people do that way: push-ups, for
+/// one.
+fn next_turn(turn: Turn, visible: &KeypointsInImage) -> Turn {
+    let Some(angle) = trunk_angle(visible).filter(|_| turn != Turn::Upright) else { return turn };
+    if angle.abs() < IS_UP {
+        Turn::Upright
+    } else if angle.abs() < LIES {
+        turn
+    } else if angle > 0.0 {
+        Turn::HeadRight
+    } else {
+        Turn::HeadLeft
+    }
+}
+
+/// Clockwise from straight up in the image to where the shoulders are from the hips, rad.
+fn trunk_angle(visible: &KeypointsInImage) -> Option<f32> {
+    let middle = |joints: [Joint; 2]| {
+        let seen = joints.iter().filter_map(|joint| visible[joint.index()]);
+        let (x, y, count) = seen.fold((0.0, 0.0, 0.0), |(x, y, count), at| (x + at.x, y + at.y, count + 1.0));
+        (count > 0.0).then(|| (x / count, y / count))
+    };
+    let (hips, shoulders) = (middle([Joint::LHip, Joint::RHip])?, middle([Joint::LShoulder, Joint::RShoulder])?);
+    Some((shoulders.0 - hips.0).atan2(hips.1 - shoulders.1))
 }
 
 /// `region` with each edge moved outwards to `bbox` at once, inwards by `share` of the way.

@@ -12,6 +12,7 @@ const SETTINGS: TrackSettings = TrackSettings {
     keypoint_score_threshold: 0.3,
     person_score_threshold: 0.3,
     detector_interval: 5,
+    finds_lying: true,
     max_people: 10,
 };
 
@@ -117,7 +118,7 @@ fn no_more_are_followed_than_are_wanted_and_who_is_lost_gives_way() {
         places.iter().map(|x| Detection { bbox_in_image_px: bbox(*x), score: 0.9 }).collect()
     };
     tracker.begin(at(8));
-    assert_eq!(tracker.add_detections(&boxes(&[100.0, 1300.0, 700.0, 1000.0, 1600.0])), 2);
+    assert_eq!(tracker.add_detections(&boxes(&[100.0, 1300.0, 700.0, 1000.0, 1600.0]), Turn::Upright), 2);
     assert_eq!(tracker.searches().count(), 3);
     // Then one has been lost for a while.
     for image in 8..12 {
@@ -130,7 +131,7 @@ fn no_more_are_followed_than_are_wanted_and_who_is_lost_gives_way() {
         tracker.update(&findings, None);
     }
     tracker.begin(at(12));
-    assert_eq!(tracker.add_detections(&boxes(&[100.0, 1300.0, 700.0, 1600.0])), 1);
+    assert_eq!(tracker.add_detections(&boxes(&[100.0, 1300.0, 700.0, 1600.0]), Turn::Upright), 1);
     assert_eq!(tracker.searches().count(), 3);
     assert!(tracker.searches().any(|search| search.bbox_in_image_px.center().0 == 1300.0));
 }
@@ -141,8 +142,8 @@ fn poor_findings_are_nobody() {
     for image in 0..5 {
         tracker.begin(at(image));
         let bbox = BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 50.0, y_max: 100.0 };
-        if tracker.wants_detector() {
-            tracker.add_detections(&[Detection { bbox_in_image_px: bbox, score: 0.5 }]);
+        for turn in tracker.detector_runs() {
+            tracker.add_detections(&[Detection { bbox_in_image_px: bbox, score: 0.5 }], turn);
         }
         let mut poor = person(30.0);
         for keypoint in poor.keypoints.iter_mut().flatten() {
@@ -309,4 +310,115 @@ fn whoever_was_taken_for_somebody_who_left_gets_the_own_identity_again() {
     assert_eq!(last[0].0, 1, "{last:?}");
     assert_eq!(look(&mut tracker, 70, &[(101.0, Clothes::Green), (300.0, Clothes::White)], true).len(), 1);
     assert_eq!(look(&mut tracker, 71, &[(101.0, Clothes::Green), (300.0, Clothes::White)], true)[1].0, 2);
+}
+
+/// Somebody who lies from column `x`, the feet, with the head to the right, or to the left.
+fn lying(x: f32, turn: Turn) -> PersonKeypoints {
+    let side = if turn == Turn::HeadLeft { -1.0 } else { 1.0 };
+    let lain = |keypoint: Keypoint| Keypoint { x: x + side * (140.0 - keypoint.y), y: 120.0 + keypoint.x, ..keypoint };
+    PersonKeypoints { keypoints: standing(0.0).keypoints.map(|keypoint| keypoint.map(lain)), score: 0.9 }
+}
+
+fn box_of(person: &PersonKeypoints) -> BoundingBox {
+    box_around(&person.keypoints).unwrap()
+}
+
+/// Runs the keypoint network: it finds `person` in every search. Gives which way up they were searched for.
+fn find(tracker: &mut Tracker, person: Option<PersonKeypoints>) -> Vec<Turn> {
+    let turns = tracker.searches().map(|search| search.turn).collect();
+    let person = person.unwrap_or(PersonKeypoints::NOBODY);
+    let findings: Vec<Finding> =
+        tracker.searches().map(|search| Finding { slot: search.slot, person, next_crop: None }).collect();
+    tracker.update(&findings, None);
+    turns
+}
+
+#[test]
+fn the_detector_looks_for_people_who_lie_in_between_on_either_side_by_turns() {
+    for (interval, finds_lying) in [(10, true), (1, true), (10, false)] {
+        let mut tracker = Tracker::new(TrackSettings { detector_interval: interval, finds_lying, ..SETTINGS });
+        let mut runs = Vec::new();
+        for image in 0..40 {
+            tracker.begin(at(image));
+            runs.extend(tracker.detector_runs().map(|turn| (image, turn)));
+        }
+        let of = |wanted: Turn| -> Vec<i64> {
+            runs.iter().filter(|(_, turn)| *turn == wanted).map(|(image, _)| *image).collect()
+        };
+        let upright: Vec<i64> = (0..40).step_by(interval as usize).collect();
+        assert_eq!(of(Turn::Upright), upright, "{interval}");
+        let expected = match (interval, finds_lying) {
+            (_, false) => [vec![], vec![]],
+            (1, true) => [vec![6, 18, 30], vec![12, 24, 36]],
+            _ => [vec![5, 25], vec![15, 35]],
+        };
+        assert_eq!([of(Turn::HeadRight), of(Turn::HeadLeft)], expected, "{interval}");
+    }
+}
+
+#[test]
+fn who_falls_is_searched_for_lying_and_who_gets_up_upright() {
+    for turn in [Turn::HeadRight, Turn::HeadLeft] {
+        let mut tracker = Tracker::new(SETTINGS);
+        let detection = |person: &PersonKeypoints, score| [Detection { bbox_in_image_px: box_of(person), score }];
+        tracker.begin(at(0));
+        tracker.add_detections(&detection(&standing(100.0), 0.9), Turn::Upright);
+        find(&mut tracker, Some(standing(100.0)));
+        for image in 1..10 {
+            tracker.begin(at(image));
+            assert_eq!(find(&mut tracker, Some(standing(100.0))), [Turn::Upright]);
+        }
+        // Nobody is found upright; the turned image shows somebody where they fell, and something high that nobody lies in.
+        let fallen = lying(100.0, turn);
+        tracker.begin(at(10));
+        find(&mut tracker, None);
+        tracker.begin(at(11));
+        tracker.add_detections(&detection(&fallen, 0.6), turn);
+        tracker.add_detections(&detection(&standing(400.0), 0.9), turn);
+        assert_eq!(find(&mut tracker, Some(fallen)), [turn]);
+        assert_eq!(
+            tracked(&tracker).iter().map(|person| (person.id.0, person.is_seen)).collect::<Vec<_>>(),
+            [(1, true)]
+        );
+        // As long as they lie the detector need not see them upright, and a box around them in the turned image is not somebody else.
+        for image in 12..40 {
+            tracker.begin(at(image));
+            tracker.add_detections(&[], Turn::Upright);
+            if image % 10 == 0 {
+                tracker.add_detections(&detection(&fallen, 0.6), turn);
+            }
+            assert_eq!(find(&mut tracker, Some(fallen)), [turn]);
+        }
+        tracker.begin(at(40));
+        find(&mut tracker, Some(standing(120.0)));
+        tracker.begin(at(41));
+        tracker.add_detections(&detection(&standing(120.0), 0.9), Turn::Upright);
+        find(&mut tracker, Some(standing(120.0)));
+        tracker.begin(at(42));
+        assert_eq!(find(&mut tracker, Some(standing(120.0))), [Turn::Upright]);
+        assert_eq!(tracked(&tracker)[0].id.0, 1);
+    }
+}
+
+#[test]
+fn who_is_seen_upright_does_not_lie() {
+    let mut tracker = Tracker::new(SETTINGS);
+    for image in 0..3 {
+        see(&mut tracker, image, &[standing(100.0), standing(150.0)]);
+    }
+    tracker.begin(at(3));
+    // Both in one box that is wider than high, as the turned image may show them.
+    let both = BoundingBox { x_min: 60.0, y_min: 20.0, x_max: 240.0, y_max: 150.0 };
+    tracker.add_detections(&[Detection { bbox_in_image_px: both, score: 0.9 }], Turn::HeadLeft);
+    assert_eq!(find(&mut tracker, None), [Turn::Upright; 2]);
+}
+
+#[test]
+fn who_was_seen_twice_only_is_not_kept_for_long() {
+    let lasting = |images: i64| {
+        let mut tracker = Tracker::new(SETTINGS);
+        (0..images).for_each(|image| drop(see(&mut tracker, image, &[person(100.0)])));
+        (images..).find(|&image| see(&mut tracker, image, &[]).is_empty()).unwrap() - images
+    };
+    assert_eq!((lasting(2), lasting(10)), (8, 30));
 }
