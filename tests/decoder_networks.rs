@@ -11,7 +11,7 @@ use stridepose::adapters::engine::{self, Feed};
 use stridepose::adapters::model_store::{Model, ModelStore};
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork, graph_tensors};
 use stridepose::config::{Config, Provider};
-use stridepose::data::{BoundingBox, Stamp};
+use stridepose::data::{BoundingBox, Stamp, Turn};
 use stridepose::geometry::CameraModel;
 use stridepose::model::{DraftContract, ModelTask, judge_styles};
 use stridepose::network::{ElementType, Network, NetworkError, TensorSpec, TensorView};
@@ -91,7 +91,13 @@ fn searches() -> Vec<Search> {
     (0..2)
         .map(|number| {
             let points = (0..17).map(|index| place(number, index));
-            Search { slot: 7 + number, bbox_in_image_px: BoundingBox::around(points), crop: None, is_sure: true }
+            Search {
+                slot: 7 + number,
+                bbox_in_image_px: BoundingBox::around(points),
+                crop: None,
+                turn: Turn::Upright,
+                is_sure: true,
+            }
         })
         .collect()
 }
@@ -173,7 +179,7 @@ fn a_single_stage_network_finds_somebody_in_its_crop() {
     let mut stage = keypoint_stage("yolo_pose", "yolo_pose", &[]);
     // The network sees somebody in the middle of whatever it is shown: the crop's middle is the box's.
     let bbox_in_image_px = BoundingBox { x_min: 100.0, y_min: 60.0, x_max: 140.0, y_max: 140.0 };
-    let search = Search { slot: 3, bbox_in_image_px, crop: None, is_sure: true };
+    let search = Search { slot: 3, bbox_in_image_px, crop: None, turn: Turn::Upright, is_sure: true };
     let found = stage.find(&RgbImage::new(320, 192), &[search]).unwrap();
     let nose = found[0].person.keypoints[Joint::Nose.index()].unwrap();
     assert!((nose.x - 120.0).abs() < 1.0 && nose.y < 80.0, "{nose:?}");

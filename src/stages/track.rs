@@ -30,7 +30,7 @@ mod tests;
 use image::RgbImage;
 
 use self::appearance::Appearance;
-use self::closeness::{box_around, center_distance, count, distance, size};
+use self::closeness::{box_around, center_distance, count, distance, median_distance, size};
 use self::person::Track;
 use self::recognition::{ALIKE, Gone, MOST_GONE, STRANGER};
 use crate::data::{BoundingBox, Detection, KeypointsInImage, PersonKeypoints, Stamp, TrackId, Turn};
@@ -63,6 +63,8 @@ const MIN_VISIBLE: usize = 4;
 const SAME_PERSON_IOU: f32 = 0.3;
 /// Two findings closer than this (mean keypoint distance in person sizes) are one person.
 const SAME_FINDING: f32 = 0.10;
+/// So are two whose median keypoint is closer: one of them has a limb of somebody else.
+const SAME_MOST: f32 = 0.05;
 /// A finding may be this far from where the person should be, and [`JUMP_A_SECOND`] more for each second since the
 /// person was seen, but never more than [`FARTHEST_JUMP`] (mean keypoint distance in person sizes).
 const JUMP: f32 = 0.20;
@@ -561,5 +563,7 @@ impl Pairing {
 }
 
 fn is_same_finding(a: &KeypointsInImage, a_box: &BoundingBox, b: &KeypointsInImage, b_box: &BoundingBox) -> bool {
-    distance(a, b, size(a_box).max(size(b_box))).is_some_and(|apart| apart < SAME_FINDING)
+    let scale = size(a_box).max(size(b_box));
+    distance(a, b, scale).is_some_and(|apart| apart < SAME_FINDING)
+        || median_distance(a, b, scale).is_some_and(|apart| apart < SAME_MOST)
 }

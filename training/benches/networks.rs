@@ -18,7 +18,7 @@ use ndarray::ArrayViewD;
 use stridepose::adapters::model_store::ModelStore;
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
 use stridepose::config::Provider;
-use stridepose::data::BoundingBox;
+use stridepose::data::{BoundingBox, Turn};
 use stridepose::model::{ModelTask, SCORE_KNOTS};
 use stridepose::network::{Network, NetworkError, TensorSpec, TensorView};
 use stridepose::report::machine::Machine;
@@ -155,7 +155,7 @@ fn main() {
         .map(|slot| {
             let x_min = 60.0 + 300.0 * slot as f32;
             let bbox_in_image_px = BoundingBox { x_min, y_min: 90.0, x_max: x_min + 190.0, y_max: 640.0 };
-            Search { slot, bbox_in_image_px, crop: None, is_sure: true }
+            Search { slot, bbox_in_image_px, crop: None, turn: Turn::Upright, is_sure: true }
         })
         .collect();
     for round in 0..WARM_UP + ROUNDS {

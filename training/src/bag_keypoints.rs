@@ -23,6 +23,7 @@ const TRACKING: TrackSettings = TrackSettings {
     keypoint_score_threshold: 0.05,
     person_score_threshold: 0.05,
     detector_interval: 1,
+    finds_lying: false,
     max_people: usize::MAX,
 };
 /// Somebody seen on fewer samples is not worth following.

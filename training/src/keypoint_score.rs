@@ -9,7 +9,7 @@
 
 use burn::prelude::*;
 use rayon::prelude::*;
-use stridepose::data::PersonKeypoints;
+use stridepose::data::{PersonKeypoints, Turn};
 use stridepose::model::{HeatmapAlignment, HeatmapDecode, HeatmapRefinement};
 use stridepose::network::NetworkError;
 use stridepose::skeleton::{Joint, KeypointLayout};
@@ -99,6 +99,7 @@ pub fn find_with(
             slot,
             bbox_in_image_px: person.bbox_in_image_px,
             crop: None,
+            turn: Turn::Upright,
             is_sure: true,
         };
         let mut searches: Vec<Search> = people.iter().enumerate().map(search).collect();

@@ -38,6 +38,23 @@ pub(super) fn distance(a: &KeypointsInImage, b: &KeypointsInImage, scale: f32) -
     (count > 0).then(|| sum / (count as f32 * scale))
 }
 
+/// Median distance of the keypoints that both have, in units of `scale`: whether the greater part of two poses is the same,
+/// whatever the rest is. `None` with too few to tell.
+pub(super) fn median_distance(a: &KeypointsInImage, b: &KeypointsInImage, scale: f32) -> Option<f32> {
+    /// With fewer, two joints of two people who are near each other are half of them.
+    const FEWEST: usize = 5;
+    let (mut apart, mut count) = ([0.0; JOINT_COUNT], 0);
+    for (a, b) in a.iter().zip(b) {
+        if let (Some(a), Some(b)) = (a, b) {
+            apart[count] = (a.x - b.x).hypot(a.y - b.y);
+            count += 1;
+        }
+    }
+    let apart = &mut apart[..count];
+    apart.sort_unstable_by(f32::total_cmp);
+    (count >= FEWEST).then(|| apart[count / 2] / scale)
+}
+
 /// Distance of two centres in units of `scale`.
 pub(super) fn center_distance(a: &BoundingBox, b: &BoundingBox, scale: f32) -> f32 {
     let ((ax, ay), (bx, by)) = (a.center(), b.center());

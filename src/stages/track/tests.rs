@@ -422,3 +422,30 @@ fn who_was_seen_twice_only_is_not_kept_for_long() {
     };
     assert_eq!((lasting(2), lasting(10)), (8, 30));
 }
+
+#[test]
+fn a_person_with_a_limb_of_somebody_else_is_not_two() {
+    // Two searches end on the same person; one of them takes a leg and an arm from somebody beside.
+    for (borrowed, expected) in [(6, [true, false]), (14, [true, true])] {
+        let mut tracker = Tracker::new(SETTINGS);
+        for image in 0..5 {
+            see(&mut tracker, image, &[person(100.0), person(160.0)]);
+        }
+        tracker.begin(at(5));
+        let mut mixed = person(100.0);
+        for keypoint in mixed.keypoints.iter_mut().take(borrowed).flatten() {
+            keypoint.x += 60.0;
+        }
+        let findings: Vec<Finding> = tracker
+            .searches()
+            .map(|search| Finding {
+                slot: search.slot,
+                person: if search.slot == 0 { person(100.0) } else { mixed },
+                next_crop: None,
+            })
+            .collect();
+        tracker.update(&findings, None);
+        let seen: Vec<bool> = tracked(&tracker).iter().map(|person| person.is_seen).collect();
+        assert_eq!(seen, expected, "{borrowed} joints of somebody else");
+    }
+}
