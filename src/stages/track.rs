@@ -7,6 +7,9 @@
 //!   network for each, and `update` with what it found.
 //! * **Keypoints of another node.** `begin(stamp)`, then [`Tracker::associate`].
 //!
+//! In between the detector looks at the image turned by a quarter: whoever it finds there lies, and is searched for in a turned
+//! crop until up again.
+//!
 //! What keeps identities apart where people overlap:
 //! * a finding further from where its person should be than somebody moves since it was last seen is no finding;
 //! * a finding that fits another known person much better than the one it was searched for is no finding;
@@ -22,6 +25,8 @@
 
 mod appearance;
 mod closeness;
+mod lying_runs;
+mod pairing;
 mod person;
 mod recognition;
 #[cfg(test)]
@@ -31,6 +36,8 @@ use image::RgbImage;
 
 use self::appearance::Appearance;
 use self::closeness::{box_around, center_distance, count, distance, median_distance, size};
+use self::lying_runs::LyingRuns;
+use self::pairing::Pairing;
 use self::person::Track;
 use self::recognition::{ALIKE, Gone, MOST_GONE, STRANGER};
 use crate::data::{BoundingBox, Detection, KeypointsInImage, PersonKeypoints, Stamp, TrackId, Turn};
@@ -63,7 +70,7 @@ const MIN_VISIBLE: usize = 4;
 const SAME_PERSON_IOU: f32 = 0.3;
 /// Two findings closer than this (mean keypoint distance in person sizes) are one person.
 const SAME_FINDING: f32 = 0.10;
-/// So are two whose median keypoint is closer: one of them has a limb of somebody else.
+/// So are two whose median keypoint is closer, where one looks like a stranger to its own past: the rest is a limb from beside.
 const SAME_MOST: f32 = 0.05;
 /// A finding may be this far from where the person should be, and [`JUMP_A_SECOND`] more for each second since the
 /// person was seen, but never more than [`FARTHEST_JUMP`] (mean keypoint distance in person sizes).
@@ -78,10 +85,6 @@ const MAX_UNCONFIRMED_RUNS: u32 = 10;
 const GIVES_WAY: u32 = 3;
 /// Of a box around somebody who may lie and that of somebody who is seen otherwise, the smaller lies in the larger by no more.
 const KNOWN_SHARE: f32 = 0.5;
-/// The detector looks for people who lie no more often than once in so many images.
-const SHORTEST_LYING_INTERVAL: u32 = 6;
-/// So many images later at most, it does so on an image that it looks at as it is as well.
-const LATEST_LYING_RUN: u32 = 3;
 /// After so many images without a finding a person calls for the detector.
 const CALLS: [u32; 3] = [1, 3, LAST_CALL];
 /// The last of them.
@@ -344,8 +347,11 @@ impl Tracker {
         let mut kept = 0;
         for at in 0..candidates.len() {
             let Candidate { finding, visible, bbox, looks, fit } = candidates[at];
-            let is_double =
-                candidates[..kept].iter().any(|other| is_same_finding(&visible, &bbox, &other.visible, &other.bbox));
+            let is_double = candidates[..kept].iter().any(|other| {
+                let is_mostly_same =
+                    fit.unlike > STRANGER && is_mostly_same(&visible, &bbox, &other.visible, &other.bbox);
+                is_mostly_same || is_same_finding(&visible, &bbox, &other.visible, &other.bbox)
+            });
             if !is_double {
                 candidates.swap(kept, at);
                 kept += 1;
@@ -499,71 +505,10 @@ impl Tracker {
     }
 }
 
-/// When the detector looks for people who lie, by turns on either side.
-#[derive(Clone, Debug, Default)]
-struct LyingRuns {
-    images_to_next: Option<u32>,
-    /// Since it was due.
-    images_late: u32,
-    is_left_next: bool,
-}
-
-impl LyingRuns {
-    /// Which way the detector looks at this image for them; `is_busy` where it looks at it as it is.
-    fn next(&mut self, interval: u32, is_busy: bool) -> Option<Turn> {
-        let interval = interval.max(SHORTEST_LYING_INTERVAL);
-        let images_to_next = self.images_to_next.unwrap_or(interval / 2);
-        self.images_to_next = Some(images_to_next.saturating_sub(1));
-        if images_to_next > 0 || (is_busy && self.images_late < LATEST_LYING_RUN) {
-            self.images_late += u32::from(images_to_next == 0);
-            return None;
-        }
-        (self.images_to_next, self.images_late) = (Some(interval - 1 - self.images_late.min(interval - 1)), 0);
-        let turn = if self.is_left_next { Turn::HeadLeft } else { Turn::HeadRight };
-        self.is_left_next = !self.is_left_next;
-        Some(turn)
-    }
-}
-
-/// Which row (what is seen) goes with which slot (who is known).
-#[derive(Clone, Debug, Default)]
-struct Pairing {
-    /// How far apart, row, slot.
-    pairs: Vec<(f32, usize, usize)>,
-    is_row_taken: Vec<bool>,
-    is_slot_taken: Vec<bool>,
-}
-
-impl Pairing {
-    fn begin(&mut self, rows: usize, slots: usize) {
-        // Room for every pair at once, so that a crowd that moves together later needs no more.
-        self.pairs.clear();
-        self.pairs.reserve(rows * slots);
-        for (is_taken, count) in [(&mut self.is_row_taken, rows), (&mut self.is_slot_taken, slots)] {
-            is_taken.clear();
-            is_taken.resize(count, false);
-        }
-    }
-
-    /// `row` may be `slot`; the smaller `apart`, the better.
-    fn add(&mut self, apart: f32, row: usize, slot: usize) {
-        self.pairs.push((apart, row, slot));
-    }
-
-    /// Calls `pair(row, slot)` for the best pairs that leave each row and each slot at most one.
-    fn match_greedily(&mut self, mut pair: impl FnMut(usize, usize)) {
-        self.pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-        for &(_, row, slot) in &self.pairs {
-            if !self.is_row_taken[row] && !self.is_slot_taken[slot] {
-                (self.is_row_taken[row], self.is_slot_taken[slot]) = (true, true);
-                pair(row, slot);
-            }
-        }
-    }
-}
-
 fn is_same_finding(a: &KeypointsInImage, a_box: &BoundingBox, b: &KeypointsInImage, b_box: &BoundingBox) -> bool {
-    let scale = size(a_box).max(size(b_box));
-    distance(a, b, scale).is_some_and(|apart| apart < SAME_FINDING)
-        || median_distance(a, b, scale).is_some_and(|apart| apart < SAME_MOST)
+    distance(a, b, size(a_box).max(size(b_box))).is_some_and(|apart| apart < SAME_FINDING)
+}
+
+fn is_mostly_same(a: &KeypointsInImage, a_box: &BoundingBox, b: &KeypointsInImage, b_box: &BoundingBox) -> bool {
+    median_distance(a, b, size(a_box).max(size(b_box))).is_some_and(|apart| apart < SAME_MOST)
 }
