@@ -264,28 +264,13 @@ impl Tracker {
     /// Takes in what the detector found in the image that it looked at this way, by falling score: confirms the known, starts
     /// candidates for the others. Gives how many people there was no room for.
     pub fn add_detections(&mut self, detections: &[Detection], turn: Turn) -> usize {
-        if turn == Turn::Upright {
-            return self.add(detections, turn);
-        }
-        let lying: Vec<Detection> =
-            detections.iter().filter(|detection| self.may_lie(detection, turn)).copied().collect();
-        self.add(&lying, turn)
-    }
-
-    /// Whether it may be somebody who lies: wider than high, and not who is seen already, alone or with others.
-    fn may_lie(&self, detection: &Detection, turn: Turn) -> bool {
-        let bbox = &detection.bbox_in_image_px;
-        let is_known = |track: &Track| {
-            let smaller = track.bbox.area().min(bbox.area());
-            track.misses == 0 && track.turn != turn && bbox.overlap(&track.bbox) > KNOWN_SHARE * smaller
-        };
-        bbox.width() > bbox.height() && !self.tracks.iter().any(is_known)
-    }
-
-    fn add(&mut self, detections: &[Detection], turn: Turn) -> usize {
         let mut pairing = std::mem::take(&mut self.buffers.pairing);
         pairing.begin(detections.len(), self.tracks.len());
         for (at, detection) in detections.iter().enumerate() {
+            if turn != Turn::Upright && !self.may_lie(detection, turn) {
+                pairing.is_row_taken[at] = true;
+                continue;
+            }
             for (slot, track) in self.tracks.iter().enumerate() {
                 let iou = [track.bbox, track.region]
                     .map(|bbox| bbox.iou(&detection.bbox_in_image_px))
@@ -316,6 +301,16 @@ impl Tracker {
         }
         self.buffers.pairing = pairing;
         left_out
+    }
+
+    /// Whether it may be somebody who lies: wider than high, and not who is seen already, alone or with others.
+    fn may_lie(&self, detection: &Detection, turn: Turn) -> bool {
+        let bbox = &detection.bbox_in_image_px;
+        let is_known = |track: &Track| {
+            let smaller = track.bbox.area().min(bbox.area());
+            track.misses == 0 && track.turn != turn && bbox.overlap(&track.bbox) > KNOWN_SHARE * smaller
+        };
+        bbox.width() > bbox.height() && !self.tracks.iter().any(is_known)
     }
 
     /// Where to look for each person in this image.

@@ -5,7 +5,9 @@
 pub(super) struct Pairing {
     /// How far apart, row, slot.
     pairs: Vec<(f32, usize, usize)>,
+    /// Which rows have their slot, or are to have none.
     pub is_row_taken: Vec<bool>,
+    /// Which slots have their row.
     pub is_slot_taken: Vec<bool>,
 }
 
