@@ -3,7 +3,7 @@
 //! Two inputs, one memory of people:
 //! * **Images.** Each known person is looked for where it should be by now; a detector run only adds people nobody
 //!   accounts for and brings back those who were lost:
-//!   `begin(stamp)`, then `add_detections` when [`Tracker::wants_detector`], then [`Tracker::searches`], the keypoint
+//!   `begin(stamp)`, then `add_detections` for each of [`Tracker::detector_runs`], then [`Tracker::searches`], the keypoint
 //!   network for each, and `update` with what it found.
 //! * **Keypoints of another node.** `begin(stamp)`, then [`Tracker::associate`].
 //!
