@@ -12,8 +12,8 @@ use std::time::Duration;
 use image::RgbImage;
 
 use self::person::{Seen, person_estimate};
-pub use self::settings::detect_settings;
-use self::settings::{Settings, track_settings};
+use self::settings::Settings;
+pub use self::settings::{detect_settings, track_settings};
 use crate::config::Config;
 use crate::data::{Detection, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId, Turn, Upright};
 use crate::geometry::CameraModel;

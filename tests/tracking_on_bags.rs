@@ -13,10 +13,11 @@ use stridepose::adapters::model_store::ModelStore;
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
 use stridepose::config::{Config, Provider};
 use stridepose::model::ModelTask;
+use stridepose::pipeline::track_settings;
 use stridepose::stages::detect::DetectSettings;
 use stridepose::stages::image::decode_into;
 use stridepose::stages::people::{DetectorStage, KeypointStage};
-use stridepose::stages::track::{TrackSettings, TrackedPerson, Tracker};
+use stridepose::stages::track::{TrackedPerson, Tracker};
 
 const KEYPOINT_NETWORKS: [&str; 2] = ["blazepose_full", "movenet_lightning"];
 
@@ -39,16 +40,7 @@ fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPer
         nms_iou: config.detector.nms_iou as f32,
         max_people: config.detector.max_people as usize,
     };
-    let mut tracker = Tracker::new(TrackSettings {
-        max_age_secs: config.track.max_age_secs,
-        recognise_secs: config.track.recognise_secs,
-        min_hits: config.track.min_hits,
-        keypoint_score_threshold: config.keypoints.score_threshold as f32,
-        person_score_threshold: 0.3,
-        detector_interval: config.detector.interval,
-        finds_lying: config.detector.lying,
-        max_people: config.detector.max_people as usize,
-    });
+    let mut tracker = Tracker::new(track_settings(&config));
     let mut bag = Bag::open(&shared.join("bags").join(bag)).unwrap();
     let source = ImageSource::new(&bag, TopicRequest { source: None, camera_info: None }).unwrap();
     let (mut rgb, mut images) = (RgbImage::new(0, 0), Vec::new());

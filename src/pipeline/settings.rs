@@ -72,7 +72,7 @@ pub fn detect_settings(config: &Config) -> DetectSettings {
 }
 
 /// When people are born, kept and forgotten.
-pub(super) fn track_settings(config: &Config) -> TrackSettings {
+pub fn track_settings(config: &Config) -> TrackSettings {
     TrackSettings {
         max_age_secs: config.track.max_age_secs,
         recognise_secs: config.track.recognise_secs,

@@ -84,17 +84,9 @@ pub(super) fn on_image(
 }
 
 /// The part of a box that lies in the image, from two opposite corners.
-fn clipped([a, b]: [Point2<f64>; 2], (width, height): (u32, u32)) -> BoundingBox {
+fn clipped(corners: [Point2<f64>; 2], (width, height): (u32, u32)) -> BoundingBox {
     let clip = |value: f64, size: u32| value.clamp(-0.5, f64::from(size) - 0.5) as f32;
-    // A quarter turn of the picture makes other corners of them.
-    let sorted = |a: f64, b: f64| if a > b { (b, a) } else { (a, b) };
-    let ((x_min, x_max), (y_min, y_max)) = (sorted(a.x, b.x), sorted(a.y, b.y));
-    BoundingBox {
-        x_min: clip(x_min, width),
-        y_min: clip(y_min, height),
-        x_max: clip(x_max, width),
-        y_max: clip(y_max, height),
-    }
+    BoundingBox::around(corners.map(|corner| (clip(corner.x, width), clip(corner.y, height))))
 }
 
 /// Greedy non-maximum suppression of whatever has a detection.

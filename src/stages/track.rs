@@ -89,7 +89,7 @@ const KNOWN_SHARE: f32 = 0.5;
 const CALLS: [u32; 3] = [1, 3, LAST_CALL];
 /// The last of them.
 const LAST_CALL: u32 = 6;
-/// Who was watched for less is kept no longer than that: what was taken for a person once or twice may have been none, s.
+/// Who was watched for less is kept no longer than until [`LAST_CALL`]: what was taken for a person once or twice may have been none, s.
 const FLEETING_SECS: f64 = 0.1;
 
 /// Where to look for one person.

@@ -26,15 +26,27 @@ pub(super) fn box_around(keypoints: &KeypointsInImage) -> Option<BoundingBox> {
     (bbox.x_min.is_finite() && margin > 0.0).then(|| bbox.grown(margin))
 }
 
+/// The keypoints that both have: how far it is from `a` to `b`, px.
+fn shifts<'a>(a: &'a KeypointsInImage, b: &'a KeypointsInImage) -> impl Iterator<Item = (f32, f32)> + 'a {
+    a.iter().zip(b).filter_map(|(a, b)| a.zip(*b)).map(|(a, b)| (b.x - a.x, b.y - a.y))
+}
+
+/// The upper median of no more values than there are joints; `None` without any.
+fn median(values: impl Iterator<Item = f32>) -> Option<f32> {
+    let (mut sorted, mut count) = ([0.0; JOINT_COUNT], 0);
+    for value in values {
+        sorted[count] = value;
+        count += 1;
+    }
+    let sorted = &mut sorted[..count];
+    sorted.sort_unstable_by(f32::total_cmp);
+    sorted.get(count / 2).copied()
+}
+
 /// Mean distance of the keypoints that both have, in units of `scale`; `None` without any.
 pub(super) fn distance(a: &KeypointsInImage, b: &KeypointsInImage, scale: f32) -> Option<f32> {
-    let (mut sum, mut count) = (0.0, 0_u32);
-    for (a, b) in a.iter().zip(b) {
-        if let (Some(a), Some(b)) = (a, b) {
-            sum += (a.x - b.x).hypot(a.y - b.y);
-            count += 1;
-        }
-    }
+    let apart = shifts(a, b).map(|(dx, dy)| dx.hypot(dy));
+    let (sum, count) = apart.fold((0.0, 0_u32), |(sum, count), apart| (sum + apart, count + 1));
     (count > 0).then(|| sum / (count as f32 * scale))
 }
 
@@ -43,16 +55,8 @@ pub(super) fn distance(a: &KeypointsInImage, b: &KeypointsInImage, scale: f32) -
 pub(super) fn median_distance(a: &KeypointsInImage, b: &KeypointsInImage, scale: f32) -> Option<f32> {
     /// With fewer, two joints of two people who are near each other are half of them.
     const FEWEST: usize = 5;
-    let (mut apart, mut count) = ([0.0; JOINT_COUNT], 0);
-    for (a, b) in a.iter().zip(b) {
-        if let (Some(a), Some(b)) = (a, b) {
-            apart[count] = (a.x - b.x).hypot(a.y - b.y);
-            count += 1;
-        }
-    }
-    let apart = &mut apart[..count];
-    apart.sort_unstable_by(f32::total_cmp);
-    (count >= FEWEST).then(|| apart[count / 2] / scale)
+    let apart = median(shifts(a, b).map(|(dx, dy)| dx.hypot(dy))).filter(|_| shifts(a, b).count() >= FEWEST);
+    apart.map(|apart| apart / scale)
 }
 
 /// Distance of two centres in units of `scale`.
@@ -63,16 +67,6 @@ pub(super) fn center_distance(a: &BoundingBox, b: &BoundingBox, scale: f32) -> f
 
 /// Median shift of the keypoints that both have: one limb that moved, or was found wrongly, does not count.
 pub(super) fn median_shift(from: &KeypointsInImage, to: &KeypointsInImage) -> Option<(f32, f32)> {
-    let (mut dx, mut dy, mut count) = ([0.0; JOINT_COUNT], [0.0; JOINT_COUNT], 0);
-    for (from, to) in from.iter().zip(to) {
-        if let (Some(from), Some(to)) = (from, to) {
-            (dx[count], dy[count]) = (to.x - from.x, to.y - from.y);
-            count += 1;
-        }
-    }
-    let median = |values: &mut [f32]| {
-        values.sort_unstable_by(f32::total_cmp);
-        values.get(values.len() / 2).copied()
-    };
-    Some((median(&mut dx[..count])?, median(&mut dy[..count])?))
+    let shifts = || shifts(from, to);
+    median(shifts().map(|(dx, _)| dx)).zip(median(shifts().map(|(_, dy)| dy)))
 }

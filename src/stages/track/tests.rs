@@ -40,6 +40,23 @@ fn see(tracker: &mut Tracker, image: i64, people: &[PersonKeypoints]) -> Vec<(u3
     tracked(tracker).iter().map(|person| (person.id.0, person.is_seen, person.bbox_in_image_px.center().0)).collect()
 }
 
+/// Runs the keypoint network, which finds what `find` says of each search. Gives which way up they were searched for.
+fn search(
+    tracker: &mut Tracker,
+    picture: Option<&RgbImage>,
+    find: impl Fn(&Search) -> Option<PersonKeypoints>,
+) -> Vec<Turn> {
+    let searches: Vec<Search> = tracker.searches().collect();
+    let finding = |search: &Search| Some(Finding { slot: search.slot, person: find(search)?, next_crop: None });
+    let findings: Vec<Finding> = searches.iter().filter_map(finding).collect();
+    tracker.update(&findings, picture);
+    searches.iter().map(|search| search.turn).collect()
+}
+
+fn are_seen(tracker: &Tracker) -> Vec<bool> {
+    tracked(tracker).iter().map(|person| person.is_seen).collect()
+}
+
 #[test]
 fn an_identity_is_given_after_the_second_sight_and_kept() {
     let mut tracker = Tracker::new(SETTINGS);
@@ -91,14 +108,8 @@ fn two_searches_that_end_on_one_person_leave_one() {
         see(&mut tracker, image, &[person(100.0), person(220.0)]);
     }
     tracker.begin(at(3));
-    let findings: Vec<Finding> = tracker
-        .searches()
-        .map(|search| Finding { slot: search.slot, person: person(101.0), next_crop: None })
-        .collect();
-    assert_eq!(findings.len(), 2);
-    tracker.update(&findings, None);
-    let seen: Vec<bool> = tracked(&tracker).iter().map(|person| person.is_seen).collect();
-    assert_eq!(seen, [true, false], "the one it belongs to keeps it, the other coasts");
+    assert_eq!(search(&mut tracker, None, |_| Some(person(101.0))).len(), 2);
+    assert_eq!(are_seen(&tracker), [true, false], "the one it belongs to keeps it, the other coasts");
 }
 
 #[test]
@@ -123,12 +134,9 @@ fn no_more_are_followed_than_are_wanted_and_who_is_lost_gives_way() {
     // Then one has been lost for a while.
     for image in 8..12 {
         tracker.begin(at(image));
-        let findings: Vec<Finding> = tracker
-            .searches()
-            .filter(|search| search.bbox_in_image_px.center().0 < 900.0)
-            .map(|Search { slot, .. }| Finding { slot, person: person([100.0, 1000.0, 700.0][slot]), next_crop: None })
-            .collect();
-        tracker.update(&findings, None);
+        search(&mut tracker, None, |search| {
+            (search.bbox_in_image_px.center().0 < 900.0).then(|| person([100.0, 1000.0, 700.0][search.slot]))
+        });
     }
     tracker.begin(at(12));
     assert_eq!(tracker.add_detections(&boxes(&[100.0, 1300.0, 700.0, 1600.0]), Turn::Upright), 1);
@@ -149,9 +157,7 @@ fn poor_findings_are_nobody() {
         for keypoint in poor.keypoints.iter_mut().flatten() {
             keypoint.score = 0.1;
         }
-        let findings: Vec<Finding> =
-            tracker.searches().map(|search| Finding { slot: search.slot, person: poor, next_crop: None }).collect();
-        tracker.update(&findings, None);
+        search(&mut tracker, None, |_| Some(poor));
         assert!(tracked(&tracker).is_empty());
     }
 }
@@ -323,16 +329,6 @@ fn box_of(person: &PersonKeypoints) -> BoundingBox {
     box_around(&person.keypoints).unwrap()
 }
 
-/// Runs the keypoint network: it finds `person` in every search. Gives which way up they were searched for.
-fn find(tracker: &mut Tracker, person: Option<PersonKeypoints>) -> Vec<Turn> {
-    let turns = tracker.searches().map(|search| search.turn).collect();
-    let person = person.unwrap_or(PersonKeypoints::NOBODY);
-    let findings: Vec<Finding> =
-        tracker.searches().map(|search| Finding { slot: search.slot, person, next_crop: None }).collect();
-    tracker.update(&findings, None);
-    turns
-}
-
 #[test]
 fn the_detector_looks_for_people_who_lie_in_between_on_either_side_by_turns() {
     for (interval, finds_lying) in [(10, true), (1, true), (10, false)] {
@@ -363,19 +359,19 @@ fn who_falls_is_searched_for_lying_and_who_gets_up_upright() {
         let detection = |person: &PersonKeypoints, score| [Detection { bbox_in_image_px: box_of(person), score }];
         tracker.begin(at(0));
         tracker.add_detections(&detection(&standing(100.0), 0.9), Turn::Upright);
-        find(&mut tracker, Some(standing(100.0)));
+        search(&mut tracker, None, |_| Some(standing(100.0)));
         for image in 1..10 {
             tracker.begin(at(image));
-            assert_eq!(find(&mut tracker, Some(standing(100.0))), [Turn::Upright]);
+            assert_eq!(search(&mut tracker, None, |_| Some(standing(100.0))), [Turn::Upright]);
         }
         // Nobody is found upright; the turned image shows somebody where they fell, and something high that nobody lies in.
         let fallen = lying(100.0, turn);
         tracker.begin(at(10));
-        find(&mut tracker, None);
+        search(&mut tracker, None, |_| None);
         tracker.begin(at(11));
         tracker.add_detections(&detection(&fallen, 0.6), turn);
         tracker.add_detections(&detection(&standing(400.0), 0.9), turn);
-        assert_eq!(find(&mut tracker, Some(fallen)), [turn]);
+        assert_eq!(search(&mut tracker, None, |_| Some(fallen)), [turn]);
         assert_eq!(
             tracked(&tracker).iter().map(|person| (person.id.0, person.is_seen)).collect::<Vec<_>>(),
             [(1, true)]
@@ -387,15 +383,15 @@ fn who_falls_is_searched_for_lying_and_who_gets_up_upright() {
             if image % 10 == 0 {
                 tracker.add_detections(&detection(&fallen, 0.6), turn);
             }
-            assert_eq!(find(&mut tracker, Some(fallen)), [turn]);
+            assert_eq!(search(&mut tracker, None, |_| Some(fallen)), [turn]);
         }
         tracker.begin(at(40));
-        find(&mut tracker, Some(standing(120.0)));
+        search(&mut tracker, None, |_| Some(standing(120.0)));
         tracker.begin(at(41));
         tracker.add_detections(&detection(&standing(120.0), 0.9), Turn::Upright);
-        find(&mut tracker, Some(standing(120.0)));
+        search(&mut tracker, None, |_| Some(standing(120.0)));
         tracker.begin(at(42));
-        assert_eq!(find(&mut tracker, Some(standing(120.0))), [Turn::Upright]);
+        assert_eq!(search(&mut tracker, None, |_| Some(standing(120.0))), [Turn::Upright]);
         assert_eq!(tracked(&tracker)[0].id.0, 1);
     }
 }
@@ -410,7 +406,7 @@ fn who_is_seen_upright_does_not_lie() {
     // Both in one box that is wider than high, as the turned image may show them.
     let both = BoundingBox { x_min: 60.0, y_min: 20.0, x_max: 240.0, y_max: 150.0 };
     tracker.add_detections(&[Detection { bbox_in_image_px: both, score: 0.9 }], Turn::HeadLeft);
-    assert_eq!(find(&mut tracker, None), [Turn::Upright; 2]);
+    assert_eq!(search(&mut tracker, None, |_| None), [Turn::Upright; 2]);
 }
 
 #[test]
@@ -436,16 +432,8 @@ fn a_person_with_a_limb_of_somebody_else_is_not_two() {
         for joint in [Joint::LShoulder, Joint::LHip, Joint::LKnee, Joint::LAnkle] {
             mixed.keypoints[joint.index()].as_mut().unwrap().x += 50.0;
         }
-        let findings: Vec<Finding> = tracker
-            .searches()
-            .map(|search| Finding {
-                slot: search.slot,
-                person: if search.slot == 0 { standing(100.0) } else { mixed },
-                next_crop: None,
-            })
-            .collect();
-        tracker.update(&findings, looks.then(|| painted(&both[..1])).as_ref());
-        let seen: Vec<bool> = tracked(&tracker).iter().map(|person| person.is_seen).collect();
-        assert_eq!(seen, expected, "with a picture {looks}");
+        let picture = looks.then(|| painted(&both[..1]));
+        search(&mut tracker, picture.as_ref(), |search| Some(if search.slot == 0 { standing(100.0) } else { mixed }));
+        assert_eq!(are_seen(&tracker), expected, "with a picture {looks}");
     }
 }
