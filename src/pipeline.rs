@@ -15,7 +15,10 @@ use self::person::{Seen, person_estimate};
 use self::settings::Settings;
 pub use self::settings::{detect_settings, track_settings};
 use crate::config::Config;
-use crate::data::{Detection, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId, Turn, Upright};
+use crate::data::{
+    Attitude, Detection, LevelImage, LevelView, PersonEstimate, PersonKeypoints, PoseEstimate, Stamp, TrackId, Turn,
+    Upright,
+};
 use crate::geometry::CameraModel;
 use crate::network::NetworkError;
 use crate::skeleton::JOINT_COUNT;
@@ -129,6 +132,9 @@ pub struct Pipeline {
     /// Of the image before this one, where it came late.
     late_stamp: Option<Stamp>,
     upright: Option<Upright>,
+    attitude: Attitude,
+    /// How the last image was looked at.
+    view: LevelView,
     rgb: RgbImage,
     searches: Vec<Search>,
     tracked: Vec<TrackedPerson>,
@@ -164,14 +170,18 @@ impl Pipeline {
     /// A pipeline that knows nobody yet.
     pub fn new(config: &Config, mut stages: Stages) -> Self {
         stages.lifter.set_judged(config.lifter.plausibility);
+        let settings = Settings::from(config);
+        let attitude = Attitude::of_roll(settings.roll);
         Self {
             stages,
-            settings: Settings::from(config),
+            settings,
             tracker: Tracker::new(track_settings(config)),
             people: Vec::new(),
             last_stamp: None,
             late_stamp: None,
             upright: None,
+            attitude,
+            view: LevelView::new((0, 0), attitude.roll),
             rgb: RgbImage::new(0, 0),
             searches: Vec::new(),
             tracked: Vec::new(),
@@ -185,12 +195,25 @@ impl Pipeline {
         self.settings = Settings::from(config);
         self.stages.lifter.set_judged(config.lifter.plausibility);
         self.tracker.set_settings(track_settings(config));
+        self.set_upright(self.upright);
     }
 
-    /// From the next image on, how the camera stands; `None` where nobody knows it. With the direction of gravity the lifter
-    /// knows how the camera is tilted, with its height people's feet say how large and how far away they are.
-    pub const fn set_upright(&mut self, upright: Option<Upright>) {
+    /// From the next image on, how the camera stands; `None` where nobody knows it. With the direction of gravity the image is
+    /// looked at level and the lifter knows how the camera is tilted, with its height people's feet say how large and how far
+    /// away they are.
+    pub fn set_upright(&mut self, upright: Option<Upright>) {
         self.upright = upright;
+        self.attitude = match upright {
+            Some(Upright { down, .. }) => Attitude::of_gravity(down, self.attitude.roll),
+            // Not told for a moment: it is turned as it was.
+            None if self.settings.is_gravity_told => Attitude::of_roll(self.attitude.roll),
+            None => Attitude::of_roll(self.settings.roll),
+        };
+    }
+
+    /// How the last image was looked at.
+    pub const fn view(&self) -> &LevelView {
+        &self.view
     }
 
     /// Forgets everybody and the time.
@@ -252,8 +275,8 @@ impl Pipeline {
         estimates
     }
 
-    /// The way of one image that is decoded already. `detections` are what the detector found in it, where somebody has run it
-    /// on this image ahead; they are used if the detector is wanted here.
+    /// The way of one image that is decoded already. `ahead` is what the detector found in it, and how it looked at it, where
+    /// somebody has run it on this image ahead; that is used if the detector is wanted here.
     ///
     /// # Errors
     /// [`PipelineError`] when an engine fails.
@@ -261,7 +284,7 @@ impl Pipeline {
         &mut self,
         stamp: Stamp,
         picture: &RgbImage,
-        detections: Option<&[Detection]>,
+        ahead: Option<(&[Detection], LevelView)>,
         camera: &CameraModel,
         observer: &mut dyn StageObserver,
     ) -> Result<Estimates, PipelineError> {
@@ -274,6 +297,12 @@ impl Pipeline {
             Ok(warnings) => warnings,
             Err(warning) => return Ok(Estimates::nobody(stamp, warning)),
         };
+        let view = self.view.next((width, height), self.attitude.roll);
+        if view != self.view {
+            self.tracker.change_view(&self.view, &view);
+            self.view = view;
+        }
+        let level = LevelImage { image: picture, view };
         let most = self.settings.max_people;
         let two_d = self.stages.two_d.as_mut().ok_or(PipelineError::NoImageNetworks)?;
         self.tracker.begin(stamp);
@@ -282,13 +311,13 @@ impl Pipeline {
                 // 3. Where everybody should be by now; on some images, who else is there.
                 for turn in self.tracker.detector_runs() {
                     let found;
-                    let ahead = detections.filter(|_| turn == Turn::Upright);
-                    let detections = if let Some(detections) = ahead {
+                    let ahead = ahead.filter(|(_, ahead)| turn == Turn::Upright && *ahead == view);
+                    let detections = if let Some((detections, _)) = ahead {
                         observer.use_ahead(Stage::Detect);
                         detections
                     } else {
                         let settings = &self.settings.detect;
-                        found = timed(observer, Stage::Detect, || detector.detect_turned(picture, turn, settings))?;
+                        found = timed(observer, Stage::Detect, || detector.detect_turned(level, turn, settings))?;
                         &found
                     };
                     let left_out = self.tracker.add_detections(detections, turn);
@@ -302,21 +331,25 @@ impl Pipeline {
                 // 4. Keypoints of each, and with them who is who.
                 self.searches.clear();
                 self.searches.extend(self.tracker.searches());
-                let findings = timed(observer, Stage::Keypoints, || keypoints.find(picture, &self.searches))?;
+                let findings = timed(observer, Stage::Keypoints, || keypoints.find(level, &self.searches))?;
                 timed(observer, Stage::Track, || {
-                    self.tracker.update(&findings, Some(picture));
+                    self.tracker.update(&findings, Some(level));
                     self.tracker.write_people(&mut self.tracked);
                 });
             }
             TwoDStages::SingleStage(network) => {
                 // 3. and 4. Everybody with their keypoints, then who is who.
-                let people = timed(observer, Stage::Keypoints, || network.find(picture, &self.settings.detect))?;
+                let people = timed(observer, Stage::Keypoints, || network.find(level, &self.settings.detect))?;
                 let people = best_people(&people, most, &mut warnings);
                 timed(observer, Stage::Track, || {
-                    self.tracker.associate(&people, Some(picture));
+                    self.tracker.associate(&people, Some(level));
                     self.tracker.write_people(&mut self.tracked);
                 });
             }
+        }
+        for person in &mut self.tracked {
+            person.keypoints = view.keypoints_in_image(&person.keypoints);
+            person.bbox_in_image_px = view.box_in_image(&person.bbox_in_image_px);
         }
         // 5. From 2D to 3D.
         self.estimate(stamp, camera, warnings, observer)
@@ -365,7 +398,7 @@ impl Pipeline {
             let after = (sample as f64 * period_secs * 1e9) as i64;
             let stamp = Stamp::from_nanoseconds(last.nanoseconds() + after);
             self.people.iter_mut().for_each(|person| person.window.see([None; JOINT_COUNT]));
-            self.stages.lifter.lift(stamp, self.upright.map(|upright| upright.down), &mut self.people)?;
+            self.stages.lifter.lift(stamp, self.attitude, &mut self.people)?;
             for (tracked, person) in self.tracked.iter().zip(&mut self.people) {
                 person.look_back(&self.settings, f64::from(tracked.score), camera, &mut earlier, Vec::new);
             }
@@ -418,7 +451,7 @@ impl Pipeline {
             for (tracked, person) in self.tracked.iter().zip(&mut self.people) {
                 person.window.see(window::on_plane(&tracked.keypoints, camera));
             }
-            self.stages.lifter.lift(stamp, self.upright.map(|upright| upright.down), &mut self.people)
+            self.stages.lifter.lift(stamp, self.attitude, &mut self.people)
         })?;
         observer.begin(Stage::Refine);
         let count = self.people.len();

@@ -53,7 +53,7 @@ fn track(shared: &Path, bag: &str, keypoint_network: &str) -> Vec<Vec<TrackedPer
                 tracker.add_detections(&detector.detect_turned(&rgb, turn, &detect).unwrap(), turn);
             }
             let searches: Vec<_> = tracker.searches().collect();
-            tracker.update(&keypoints.find(&rgb, &searches).unwrap(), Some(&rgb));
+            tracker.update(&keypoints.find(&rgb, &searches).unwrap(), Some((&rgb).into()));
             let mut people = Vec::new();
             tracker.write_people(&mut people);
             images.push(people);

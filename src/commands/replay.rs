@@ -288,7 +288,8 @@ impl<'a> Run<'a> {
                 Message::Unread
             }
         };
-        self.next_detection.set(self.messages + u64::from(self.engine.pipeline.images_to_detector()));
+        let pipeline = &self.engine.pipeline;
+        self.next_detection.set(self.messages + u64::from(pipeline.images_to_detector()), pipeline.view().roll());
         Ok(message)
     }
 
@@ -322,8 +323,8 @@ impl<'a> Run<'a> {
                 if let Some(found) = &found {
                     self.timer.offer(Stage::Detect, found.took, found.own);
                 }
-                let detections = found.as_ref().map(|found| &*found.detections);
-                let estimates = pipeline.process_picture(stamp, &pixels, detections, camera, &mut self.timer)?;
+                let ahead = found.as_ref().map(|found| (&*found.detections, found.view));
+                let estimates = pipeline.process_picture(stamp, &pixels, ahead, camera, &mut self.timer)?;
                 picture = Some(pixels);
                 estimates
             }

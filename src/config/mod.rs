@@ -15,7 +15,7 @@ mod text;
 pub use error::{ConfigError, Origin, Problem};
 pub use parameters::{
     Config, DetectorConfig, Floor, GROUPS, Gravity, InferenceConfig, InputConfig, KeypointsConfig, LifterConfig,
-    NodeConfig, OutputConfig, PARAMETERS, Provider, RefineConfig, RefineMode, Reliability, Source, TrackConfig,
+    NodeConfig, OutputConfig, PARAMETERS, Provider, RefineConfig, RefineMode, Reliability, Side, Source, TrackConfig,
     Transport,
 };
 pub use spec::{Change, Kind, ParameterSpec, Value};

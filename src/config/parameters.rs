@@ -46,6 +46,20 @@ choices! {
 }
 
 choices! {
+    /// A side of the image.
+    Side {
+        /// The first row.
+        Top = "top",
+        /// The last column.
+        Right = "right",
+        /// The last row.
+        Bottom = "bottom",
+        /// The first column.
+        Left = "left",
+    }
+}
+
+choices! {
     /// Who says how high the camera is over the floor.
     Floor {
         /// Nobody.
@@ -104,6 +118,8 @@ parameters! {
         tilt_deg: f64 in -90.0..=90.0, default 0.0, unit "deg", Live;
         /// How far a camera that stays is turned clockwise about its line of sight, seen from behind: its right side is lower
         roll_deg: f64 in -180.0..=180.0, default 0.0, unit "deg", Live;
+        /// Side of the image that is up where gravity is unknown: for a camera that is mounted on its side or on its head
+        up_side: Side, default Top, unit "", Live;
         /// Who says how high the camera is over a level floor on which people stand, and so how far away: nobody, TF (the gravity frame stands on it), or a number
         floor: Floor, default Unknown, unit "", ReadOnly;
         /// How high the camera is over the floor

@@ -5,7 +5,7 @@
 //! image the person stands, or on the distance. Its answer (root-relative joints in the axes of the
 //! virtual camera, m) is rotated back with [`VirtualCamera::camera_from_virtual`].
 //!
-//! The rotation is a yaw about the camera's y axis followed by a pitch about the new x axis, so that
+//! The rotation makes the camera level, then is a yaw about its y axis followed by a pitch about the new x axis, so that
 //! a person who walks sideways through the image is not rolled.
 
 use nalgebra::{Point2, Rotation3, Vector3};
@@ -14,7 +14,7 @@ use nalgebra::{Point2, Rotation3, Vector3};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VirtualCamera {
     virtual_from_camera: Rotation3<f64>,
-    center_normalised: Point2<f64>,
+    center_in_level: Point2<f64>,
     size: f64,
 }
 
@@ -23,11 +23,13 @@ impl VirtualCamera {
     pub const MIN_SIZE: f64 = 1e-3;
 
     /// Looks at `center_normalised` (z = 1 plane of the camera optical frame) with `size` as its unit of
-    /// length (clamped from below to [`Self::MIN_SIZE`]).
-    pub fn looking_at(center_normalised: Point2<f64>, size: f64) -> Self {
+    /// length (clamped from below to [`Self::MIN_SIZE`]). `level_from_camera` turns the camera about its line of sight.
+    pub fn looking_at(center_normalised: Point2<f64>, size: f64, level_from_camera: &Rotation3<f64>) -> Self {
+        let center = level_from_camera * Vector3::new(center_normalised.x, center_normalised.y, 1.0);
+        let center_in_level = Point2::new(center.x, center.y);
         Self {
-            virtual_from_camera: rotation_to_optical_axis(center_normalised),
-            center_normalised,
+            virtual_from_camera: rotation_to_optical_axis(center_in_level) * level_from_camera,
+            center_in_level,
             size: size.max(Self::MIN_SIZE),
         }
     }
@@ -51,9 +53,9 @@ impl VirtualCamera {
         self.size
     }
 
-    /// Centre of the person on the camera's z = 1 plane.
-    pub const fn center_normalised(&self) -> Point2<f64> {
-        self.center_normalised
+    /// Centre of the person on the z = 1 plane of the camera, made level.
+    pub const fn center_in_level(&self) -> Point2<f64> {
+        self.center_in_level
     }
 
     /// Rotation that turns vectors of the virtual camera into the camera optical frame.
@@ -92,7 +94,7 @@ mod tests {
     #[test]
     fn the_center_lies_on_the_axis() {
         for (x, y) in [(0.0, 0.0), (0.7, -0.3), (-1.5, 0.9)] {
-            let camera = VirtualCamera::looking_at(Point2::new(x, y), 0.2);
+            let camera = VirtualCamera::looking_at(Point2::new(x, y), 0.2, &Rotation3::identity());
             let seen = camera.to_virtual(Point2::new(x, y)).unwrap();
             assert!(seen.coords.norm() < 1e-12, "({x}, {y}) is seen at {seen}");
         }
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_person_on_the_horizon_is_not_rolled() {
-        let camera = VirtualCamera::looking_at(Point2::new(0.8, 0.0), 0.2);
+        let camera = VirtualCamera::looking_at(Point2::new(0.8, 0.0), 0.2, &Rotation3::identity());
         let up = camera.virtual_from_camera() * Vector3::new(0.0, -1.0, 0.0);
         assert!((up - Vector3::new(0.0, -1.0, 0.0)).norm() < 1e-12);
     }
@@ -113,7 +115,7 @@ mod tests {
         let see = |points: [Vector3<f64>; 3]| {
             let on_plane = points.map(|point| Point2::new(point.x / point.z, point.y / point.z));
             let size = VirtualCamera::size_of(on_plane[0], on_plane.into_iter());
-            let camera = VirtualCamera::looking_at(on_plane[0], size);
+            let camera = VirtualCamera::looking_at(on_plane[0], size, &Rotation3::identity());
             on_plane.map(|point| camera.to_virtual(point).unwrap())
         };
         let (straight, turned) = (see(triangle), see(triangle.map(|point| turn * point)));
@@ -123,8 +125,25 @@ mod tests {
     }
 
     #[test]
+    fn a_camera_on_its_side_sees_the_same_made_level() {
+        let points = [Point2::new(0.3, -0.2), Point2::new(0.35, 0.1), Point2::new(0.2, 0.3)];
+        let level = VirtualCamera::looking_at(points[0], 0.2, &Rotation3::identity());
+        // Clockwise by a quarter: what was right is now up.
+        let turned = points.map(|point| Point2::new(point.y, -point.x));
+        let level_from_camera = Rotation3::from_axis_angle(&Vector3::z_axis(), std::f64::consts::FRAC_PI_2);
+        let aside = VirtualCamera::looking_at(turned[0], 0.2, &level_from_camera);
+        assert!((aside.center_in_level() - level.center_in_level()).norm() < 1e-12);
+        for (point, turned) in points.into_iter().zip(turned) {
+            assert!((level.to_virtual(point).unwrap() - aside.to_virtual(turned).unwrap()).norm() < 1e-12);
+        }
+        let joint = Vector3::new(0.1, -0.4, 0.2);
+        let back = level_from_camera * (aside.camera_from_virtual() * joint);
+        assert!((back - level.camera_from_virtual() * joint).norm() < 1e-12);
+    }
+
+    #[test]
     fn rays_behind_the_virtual_camera_are_refused() {
-        let camera = VirtualCamera::looking_at(Point2::new(20.0, 0.0), 0.2);
+        let camera = VirtualCamera::looking_at(Point2::new(20.0, 0.0), 0.2, &Rotation3::identity());
         assert!(camera.to_virtual(Point2::new(-20.0, 0.0)).is_none());
     }
 }

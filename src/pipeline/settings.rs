@@ -1,5 +1,7 @@
 //! From the parameters to what each stage takes.
 
+use std::f64::consts::{FRAC_PI_2, PI};
+
 use crate::config::{self, Config};
 use crate::data::{LiftedPose, Stamp};
 use crate::stages::detect::DetectSettings;
@@ -20,6 +22,10 @@ pub(super) struct Settings {
     keypoint_sigma: f64,
     pub(super) is_refined_wanted: bool,
     pub(super) lookahead_smoothing_secs: f64,
+    /// Whether somebody is asked where down is.
+    pub(super) is_gravity_told: bool,
+    /// Clockwise turn of the camera where nobody is, rad.
+    pub(super) roll: f64,
 }
 
 impl Settings {
@@ -41,6 +47,13 @@ impl Settings {
             keypoint_sigma: config.refine.keypoint_sigma,
             is_refined_wanted: config.output.refined,
             lookahead_smoothing_secs: config.refine.lookahead_smoothing_secs,
+            is_gravity_told: config.input.gravity != config::Gravity::Unknown,
+            roll: match config.input.up_side {
+                config::Side::Top => 0.0,
+                config::Side::Left => FRAC_PI_2,
+                config::Side::Bottom => PI,
+                config::Side::Right => -FRAC_PI_2,
+            },
         }
     }
 

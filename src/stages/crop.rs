@@ -10,12 +10,13 @@ mod sampler;
 mod shrink;
 mod upright;
 
+use std::f64::consts::PI;
 use std::ops::Range;
 
 use image::RgbImage;
 use nalgebra::{Point2, Rotation2, Vector2};
 
-use crate::data::{BoundingBox, Turn};
+use crate::data::{BoundingBox, LevelView, Turn};
 use crate::model::{Colour, ImageInput, ImageLayout, PictureSize, Placement};
 use rows::Linear;
 
@@ -76,6 +77,23 @@ impl Crop {
             angle: turn.angle(),
             output,
         }
+    }
+
+    /// The crop of the image that is this one of its level image.
+    #[must_use]
+    pub fn in_image(&self, view: &LevelView) -> Self {
+        if view.is_as_it_is() {
+            return *self;
+        }
+        let angle = (self.angle - view.roll() + PI).rem_euclid(2.0 * PI) - PI;
+        Self { center_in_image_px: view.image_from_level(self.center_in_image_px), angle, ..*self }
+    }
+
+    /// The crop of the level image that is this one of the image.
+    #[must_use]
+    pub fn in_level(&self, view: &LevelView) -> Self {
+        let center_in_image_px = view.level_from_image(self.center_in_image_px);
+        Self { center_in_image_px, angle: self.angle + view.roll(), ..*self }
     }
 
     /// A square of the image as a square picture.
@@ -254,6 +272,22 @@ mod tests {
         crop.sample_u8(&ramp(), &input(ImageLayout::Nhwc, Colour::Rgb), &mut pixels);
         // The picture's right is the image's down: green grows along the first row.
         assert_eq!([pixels[1], pixels[4], pixels[7], pixels[10]], [20, 30, 40, 50]);
+    }
+
+    #[test]
+    fn a_crop_of_the_level_image_shows_the_same_point_of_the_image() {
+        let crop = Crop::square(Point2::new(30.0, 55.0), 80.0, 0.3, 64);
+        for roll_deg in [0.0_f64, 90.0, 180.0, -90.0, 45.0, -165.0] {
+            let view = LevelView::new((120, 90), roll_deg.to_radians());
+            let in_image = crop.in_image(&view);
+            assert!((in_image.angle.abs() <= PI) && (in_image.scale - crop.scale).abs() < 1e-12);
+            for point in [Point2::new(0.0, 0.0), Point2::new(63.0, 20.0)] {
+                let wanted = view.image_from_level(crop.image_from_crop(point));
+                assert!((in_image.image_from_crop(point) - wanted).norm() < 1e-9, "{roll_deg}");
+                let back = in_image.in_level(&view);
+                assert!((back.image_from_crop(point) - crop.image_from_crop(point)).norm() < 1e-9, "{roll_deg}");
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::time::Duration;
 use nalgebra::{UnitVector3, Vector3};
 use ndarray::{ArrayView2, ArrayViewD};
 
-use crate::data::{LiftedPose, Stamp};
+use crate::data::{Attitude, LiftedPose, Stamp};
 use crate::geometry::VirtualCamera;
 use crate::network::{Network, NetworkError, TensorView};
 use crate::skeleton::{JOINT_COUNT, JointArray};
@@ -354,8 +354,8 @@ impl Lifter {
         Duration::from_secs_f64(self.facts.longest_lookahead() as f64 / window::MODEL_RATE_HZ)
     }
 
-    /// Lifts everybody of the image at `stamp`, each with the keypoints it was last given ([`PersonWindow::see`]); `gravity` is
-    /// its direction in the camera optical frame, where known. The answer
+    /// Lifts everybody of the image at `stamp`, each with the keypoints it was last given ([`PersonWindow::see`]), by a camera
+    /// that is turned like `attitude`. The answer
     /// is `None` for a person of whom nothing was ever seen, whose stamp does not advance, or for whom the network gave
     /// values that are not finite. What is told of earlier images lies in each person's window
     /// ([`PersonWindow::looked_back`]). At more than the model rate everybody has samples of the same images.
@@ -365,7 +365,7 @@ impl Lifter {
     pub fn lift<P: AsMut<PersonWindow>>(
         &mut self,
         stamp: Stamp,
-        gravity: Option<UnitVector3<f64>>,
+        attitude: Attitude,
         people: &mut [P],
     ) -> Result<&[Option<Lifted>], LiftError> {
         self.buffers.answers.clear();
@@ -378,14 +378,14 @@ impl Lifter {
             window.own_told = 0;
             let (clock, samples) = (&mut window.clock, &mut window.samples);
             samples.clear();
-            let image = PersonInImage { stamp, keypoints: &window.keypoints, gravity, is_kept };
+            let image = PersonInImage { stamp, keypoints: &window.keypoints, attitude, is_kept };
             clock.image(image, |sample| samples.push(sample));
             if samples.len() > LONGEST_FILL {
                 let last = samples.pop();
                 let keypoints = window.keypoints;
                 *window = self.new_person();
                 window.see(keypoints);
-                let image = PersonInImage { stamp, keypoints: &keypoints, gravity, is_kept: true };
+                let image = PersonInImage { stamp, keypoints: &keypoints, attitude, is_kept: true };
                 window.clock.image(image, |_| ());
                 window.samples.extend(last);
             }

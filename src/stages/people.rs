@@ -8,11 +8,9 @@
 mod cover;
 mod runner;
 
-use image::RgbImage;
-
 use self::cover::Cover;
 use self::runner::{Outputs, Runner};
-use crate::data::{Detection, Keypoint, PersonKeypoints, Turn};
+use crate::data::{Detection, Keypoint, LevelImage, PersonKeypoints, Turn};
 use crate::model::{DetectorContract, DetectorDecode, KeypointsContract, KeypointsDecode, calibrated_score};
 use crate::network::{Network, NetworkError};
 use crate::skeleton::KeypointLayout;
@@ -62,26 +60,32 @@ impl DetectorStage {
         Self { decode: contract.decode, runner: Runner::new("detector", contract.input, wanted, network) }
     }
 
-    /// Finds people in `image`.
+    /// Finds people in the level image `image`.
     ///
     /// # Errors
     /// [`NetworkError`] when the engine fails.
-    pub fn detect(&mut self, image: &RgbImage, settings: &DetectSettings) -> Result<Vec<Detection>, NetworkError> {
+    pub fn detect<'a>(
+        &mut self,
+        image: impl Into<LevelImage<'a>>,
+        settings: &DetectSettings,
+    ) -> Result<Vec<Detection>, NetworkError> {
         self.detect_turned(image, Turn::Upright, settings)
     }
 
-    /// Finds people in `image` who lie like `turn`: looks at it turned so that they are upright. Boxes come in the image as it is.
+    /// Finds people in the level image `image` who lie like `turn`: looks at it turned so that they are upright. Boxes come in the
+    /// level image as it is.
     ///
     /// # Errors
     /// [`NetworkError`] when the engine fails.
-    pub fn detect_turned(
+    pub fn detect_turned<'a>(
         &mut self,
-        image: &RgbImage,
+        image: impl Into<LevelImage<'a>>,
         turn: Turn,
         settings: &DetectSettings,
     ) -> Result<Vec<Detection>, NetworkError> {
-        let (letterbox, outputs) = self.runner.run_whole(image, turn)?;
-        let (output, size) = (outputs.of(0, 0), image.dimensions());
+        let level = image.into();
+        let (letterbox, outputs) = self.runner.run_whole(&level, turn)?;
+        let (output, size) = (outputs.of(0, 0), level.view.size());
         Ok(match &self.decode {
             DetectorDecode::Yolox { strides, classes, .. } => {
                 detect::decode_yolox(output, strides, *classes, &letterbox, size, settings)
@@ -116,11 +120,16 @@ impl KeypointStage {
         Self { contract, runner }
     }
 
-    /// Finds the keypoints of everybody who is searched for.
+    /// Finds the keypoints of everybody who is searched for in the level image `image`.
     ///
     /// # Errors
     /// [`NetworkError`] when the engine fails.
-    pub fn find(&mut self, image: &RgbImage, searches: &[Search]) -> Result<Vec<Finding>, NetworkError> {
+    pub fn find<'a>(
+        &mut self,
+        image: impl Into<LevelImage<'a>>,
+        searches: &[Search],
+    ) -> Result<Vec<Finding>, NetworkError> {
+        let level = image.into();
         let mut findings = Vec::with_capacity(searches.len());
         let at_once = if self.runner.is_batched() { searches.len().max(1) } else { 1 };
         for group in searches.chunks(at_once) {
@@ -130,9 +139,9 @@ impl KeypointStage {
             } else {
                 Vec::new()
             };
-            let outputs = self.runner.run(image, &crops, &covers)?;
+            let outputs = self.runner.run(&level, &crops, &covers)?;
             for (index, (search, crop)) in group.iter().zip(&crops).enumerate() {
-                findings.push(decode(&self.contract, search, crop, &outputs, index, image.dimensions()));
+                findings.push(decode(&self.contract, search, crop, &outputs, index, level.view.size()));
             }
         }
         Ok(findings)
@@ -151,13 +160,18 @@ impl SingleStage {
         contract.is_single_stage().then_some(Self { contract, runner })
     }
 
-    /// Finds everybody in `image`, by falling score.
+    /// Finds everybody in the level image `image`, by falling score.
     ///
     /// # Errors
     /// [`NetworkError`] when the engine fails.
-    pub fn find(&mut self, image: &RgbImage, settings: &DetectSettings) -> Result<Vec<PersonKeypoints>, NetworkError> {
-        let (letterbox, outputs) = self.runner.run_whole(image, Turn::Upright)?;
-        let found = decode_single_stage(&self.contract, outputs.of(0, 0), &letterbox, image.dimensions(), settings);
+    pub fn find<'a>(
+        &mut self,
+        image: impl Into<LevelImage<'a>>,
+        settings: &DetectSettings,
+    ) -> Result<Vec<PersonKeypoints>, NetworkError> {
+        let level = image.into();
+        let (letterbox, outputs) = self.runner.run_whole(&level, Turn::Upright)?;
+        let found = decode_single_stage(&self.contract, outputs.of(0, 0), &letterbox, level.view.size(), settings);
         Ok(found.iter().map(|person| calibrated(person.keypoints, &self.contract)).collect())
     }
 }
@@ -231,6 +245,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::{Arc, Mutex};
 
+    use image::RgbImage;
     use ndarray::{ArrayD, ArrayViewD};
 
     use super::*;

@@ -7,6 +7,8 @@
 //!   network for each, and `update` with what it found.
 //! * **Keypoints of another node.** `begin(stamp)`, then [`Tracker::associate`].
 //!
+//! Boxes and keypoints of images are those of the level image ([`LevelView`]); of another node's keypoints the image is that.
+//!
 //! In between the detector looks at the image turned by a quarter: whoever it finds there lies, and is searched for in a turned
 //! crop until up again.
 //!
@@ -32,15 +34,15 @@ mod recognition;
 #[cfg(test)]
 mod tests;
 
-use image::RgbImage;
-
 use self::appearance::Appearance;
 use self::closeness::{box_around, center_distance, count, distance, median_distance, size};
 use self::lying_runs::LyingRuns;
 use self::pairing::Pairing;
 use self::person::Track;
 use self::recognition::{ALIKE, Gone, MOST_GONE, STRANGER};
-use crate::data::{BoundingBox, Detection, KeypointsInImage, PersonKeypoints, Stamp, TrackId, Turn};
+use crate::data::{
+    BoundingBox, Detection, KeypointsInImage, LevelImage, LevelView, PersonKeypoints, Stamp, TrackId, Turn,
+};
 use crate::stages::crop::Crop;
 
 /// When people are born, kept and forgotten.
@@ -245,6 +247,11 @@ impl Tracker {
         }
     }
 
+    /// From now on images are looked at in another way: everybody is where they were, seen anew.
+    pub fn change_view(&mut self, from: &LevelView, to: &LevelView) {
+        self.tracks.iter_mut().for_each(|track| track.change_view(from, to));
+    }
+
     /// How the detector should look at this image: as it is at the start, on the interval, and soon after somebody was lost; turned
     /// for those who lie once an interval, on another image if possible.
     pub fn detector_runs(&mut self) -> impl Iterator<Item = Turn> + use<> {
@@ -325,7 +332,7 @@ impl Tracker {
     }
 
     /// Takes in what the keypoint network found in `picture`.
-    pub fn update(&mut self, findings: &[Finding], picture: Option<&RgbImage>) {
+    pub fn update(&mut self, findings: &[Finding], picture: Option<LevelImage<'_>>) {
         let mut candidates = std::mem::take(&mut self.buffers.candidates);
         candidates.clear();
         candidates.extend(findings.iter().filter_map(|finding| self.candidate(finding, picture)));
@@ -367,7 +374,7 @@ impl Tracker {
     }
 
     /// Takes in everybody that a network or another node sees in this image, with the picture where there is one.
-    pub fn associate(&mut self, people: &[PersonKeypoints], picture: Option<&RgbImage>) {
+    pub fn associate(&mut self, people: &[PersonKeypoints], picture: Option<LevelImage<'_>>) {
         let Buffers { mut pairing, mut seen, candidates } = std::mem::take(&mut self.buffers);
         seen.clear();
         seen.extend(people.iter().map(|person| {
@@ -422,7 +429,7 @@ impl Tracker {
     }
 
     /// Whether a finding may be the person it was searched for.
-    fn candidate(&self, finding: &Finding, picture: Option<&RgbImage>) -> Option<Candidate> {
+    fn candidate(&self, finding: &Finding, picture: Option<LevelImage<'_>>) -> Option<Candidate> {
         let track = self.tracks.get(finding.slot)?;
         let visible = self.visible(&finding.person.keypoints);
         let bbox = box_around(&visible)?;

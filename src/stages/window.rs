@@ -11,12 +11,12 @@
 //! * [`write_features`] puts one sample into the person's virtual camera and lays it out for the network.
 //!
 //! Feature layout, [`FEATURE_COUNT`] values: for each of the 17 joints x, y (person sizes in the virtual
-//! camera), score, spread, age, present; then log size, centre x, y on the z = 1 plane, the time since
+//! camera), score, spread, age, present; then log size, centre x, y on the z = 1 plane of the camera made level, the time since
 //! the previous sample in model periods, and the direction of gravity in the virtual camera, zeros where nobody knows it.
 
-use nalgebra::{Point2, UnitVector3, Vector2};
+use nalgebra::{Point2, Vector2};
 
-use crate::data::{Keypoint, KeypointsInImage, Stamp};
+use crate::data::{Attitude, Keypoint, KeypointsInImage, Stamp};
 use crate::geometry::{CameraModel, VirtualCamera};
 use crate::skeleton::{JOINT_COUNT, Joint, JointArray};
 
@@ -119,8 +119,8 @@ pub enum SampleKind {
 pub struct Sample {
     /// Keypoints at this sample's time.
     pub keypoints: KeypointsOnPlane,
-    /// Direction of gravity in the camera optical frame, where known.
-    pub gravity: Option<UnitVector3<f64>>,
+    /// How the camera is turned.
+    pub attitude: Attitude,
     /// Time since the previous kept sample, s; the model period for the first.
     pub step_secs: f64,
     /// Keep or peek.
@@ -153,8 +153,8 @@ pub struct PersonInImage<'a> {
     pub stamp: Stamp,
     /// What is seen of the person.
     pub keypoints: &'a KeypointsOnPlane,
-    /// Direction of gravity in the camera optical frame, where known.
-    pub gravity: Option<UnitVector3<f64>>,
+    /// How the camera is turned.
+    pub attitude: Attitude,
     /// What the [`SampleGrid`] says of the image.
     pub is_kept: bool,
 }
@@ -170,10 +170,10 @@ impl SampleClock {
     /// Calls `emit` for each sample that an image gives: first those filled in between, then
     /// the image's own, always last. Nothing is emitted for a stamp that does not lie after the previous.
     pub fn image(&mut self, image: PersonInImage<'_>, mut emit: impl FnMut(Sample)) {
-        let PersonInImage { stamp, keypoints, gravity, is_kept } = image;
+        let PersonInImage { stamp, keypoints, attitude, is_kept } = image;
         let Some(kept_stamp) = self.last_kept else {
             let kind = if is_kept { SampleKind::Keep } else { SampleKind::Peek };
-            emit(Sample { keypoints: *keypoints, gravity, step_secs: MODEL_PERIOD_SECS, kind });
+            emit(Sample { keypoints: *keypoints, attitude, step_secs: MODEL_PERIOD_SECS, kind });
             if is_kept {
                 self.keep(stamp, keypoints);
             }
@@ -184,7 +184,7 @@ impl SampleClock {
             return;
         }
         if !is_kept {
-            emit(Sample { keypoints: *keypoints, gravity, step_secs: since_kept_secs, kind: SampleKind::Peek });
+            emit(Sample { keypoints: *keypoints, attitude, step_secs: since_kept_secs, kind: SampleKind::Peek });
             self.last_image = Some((stamp, *keypoints));
             return;
         }
@@ -194,12 +194,12 @@ impl SampleClock {
             let at_secs = step as f64 * step_secs;
             emit(Sample {
                 keypoints: self.between(kept_stamp, at_secs, stamp, keypoints),
-                gravity,
+                attitude,
                 step_secs,
                 kind: SampleKind::Keep,
             });
         }
-        emit(Sample { keypoints: *keypoints, gravity, step_secs, kind: SampleKind::Keep });
+        emit(Sample { keypoints: *keypoints, attitude, step_secs, kind: SampleKind::Keep });
         self.keep(stamp, keypoints);
     }
 
@@ -264,7 +264,7 @@ impl BodyMemory {
         }
         let center = self.center()?;
         let size = VirtualCamera::size_of(center, self.seen(&COMMON_JOINTS));
-        Some(VirtualCamera::looking_at(center, size))
+        Some(VirtualCamera::looking_at(center, size, &sample.attitude.level_from_camera()))
     }
 
     /// Mean displacement of the seen joints since they were last seen.
@@ -324,10 +324,10 @@ pub fn write_features(memory: &BodyMemory, camera: &VirtualCamera, sample: &Samp
         features[5] = if keypoint.is_some() { 1.0 } else { 0.0 };
     }
     person[0] = (camera.size().ln() + 2.0) as f32;
-    person[1] = camera.center_normalised().x.clamp(-2.0, 2.0) as f32;
-    person[2] = camera.center_normalised().y.clamp(-2.0, 2.0) as f32;
+    person[1] = camera.center_in_level().x.clamp(-2.0, 2.0) as f32;
+    person[2] = camera.center_in_level().y.clamp(-2.0, 2.0) as f32;
     person[3] = (sample.step_secs / MODEL_PERIOD_SECS - 1.0).clamp(-1.0, 1.0) as f32;
-    let gravity = sample.gravity.map(|gravity| camera.virtual_from_camera() * gravity.into_inner());
+    let gravity = sample.attitude.gravity.map(|gravity| camera.virtual_from_camera() * gravity.into_inner());
     for (feature, value) in person[4..].iter_mut().zip(&gravity.unwrap_or_default()) {
         *feature = *value as f32;
     }
@@ -356,7 +356,7 @@ mod tests {
 
     fn samples((grid, clock): &mut Alone, nanoseconds: i64, keypoints: &KeypointsOnPlane) -> Vec<Sample> {
         let (stamp, mut samples) = (Stamp::from_nanoseconds(nanoseconds), Vec::new());
-        let image = PersonInImage { stamp, keypoints, gravity: None, is_kept: grid.keeps(stamp) };
+        let image = PersonInImage { stamp, keypoints, attitude: Attitude::default(), is_kept: grid.keeps(stamp) };
         clock.image(image, |sample| samples.push(sample));
         samples
     }
@@ -398,7 +398,7 @@ mod tests {
             let is_kept = grid.keeps(stamp);
             for clock in &mut clocks {
                 let mut kinds = Vec::new();
-                let seen = PersonInImage { stamp, keypoints: &person(0.0), gravity: None, is_kept };
+                let seen = PersonInImage { stamp, keypoints: &person(0.0), attitude: Attitude::default(), is_kept };
                 clock.image(seen, |sample| kinds.push(sample.kind));
                 let wanted = if is_kept { SampleKind::Keep } else { SampleKind::Peek };
                 assert_eq!(kinds.last(), Some(&wanted), "image {image}");
@@ -440,8 +440,12 @@ mod tests {
     #[test]
     fn a_hidden_joint_rides_along_and_ages() {
         let mut memory = BodyMemory::default();
-        let sample =
-            |keypoints| Sample { keypoints, gravity: None, step_secs: MODEL_PERIOD_SECS, kind: SampleKind::Keep };
+        let sample = |keypoints| Sample {
+            keypoints,
+            attitude: Attitude::default(),
+            step_secs: MODEL_PERIOD_SECS,
+            kind: SampleKind::Keep,
+        };
         memory.update(&sample(person(0.0))).unwrap();
         let mut moved = person(0.5);
         moved[Joint::LWrist.index()] = None;
@@ -458,9 +462,9 @@ mod tests {
     #[test]
     fn gravity_is_told_in_the_axes_of_the_virtual_camera_and_left_out_where_it_is_unknown() {
         let mut memory = BodyMemory::default();
-        let gravity = UnitVector3::new_normalize(nalgebra::Vector3::new(0.1, 0.9, -0.3));
-        let mut sample =
-            Sample { keypoints: person(0.4), gravity: Some(gravity), step_secs: 0.03, kind: SampleKind::Keep };
+        let gravity = nalgebra::UnitVector3::new_normalize(nalgebra::Vector3::new(0.1, 0.9, -0.3));
+        let attitude = Attitude::of_gravity(gravity, 0.0);
+        let mut sample = Sample { keypoints: person(0.4), attitude, step_secs: 0.03, kind: SampleKind::Keep };
         let camera = memory.update(&sample).unwrap();
         let row = |sample: &Sample, length: usize| {
             let mut row = vec![7.0; length];
@@ -474,7 +478,7 @@ mod tests {
         }
         // The person is to the right of the camera's axis: the virtual camera has other axes.
         assert!((wanted.x - gravity.x).abs() > 0.05);
-        sample.gravity = None;
+        sample.attitude.gravity = None;
         let untold = row(&sample, FEATURE_COUNT);
         assert_eq!(untold[FEATURE_COUNT_WITHOUT_GRAVITY..], [0.0; 3]);
         assert_eq!(untold[..FEATURE_COUNT_WITHOUT_GRAVITY], told[..FEATURE_COUNT_WITHOUT_GRAVITY]);
@@ -484,7 +488,12 @@ mod tests {
     #[test]
     fn nothing_seen_gives_no_camera() {
         let mut memory = BodyMemory::default();
-        let sample = Sample { keypoints: [None; JOINT_COUNT], gravity: None, step_secs: 0.03, kind: SampleKind::Keep };
+        let sample = Sample {
+            keypoints: [None; JOINT_COUNT],
+            attitude: Attitude::default(),
+            step_secs: 0.03,
+            kind: SampleKind::Keep,
+        };
         assert!(memory.update(&sample).is_none());
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Context;
 use stridepose::adapters::bag::{Bag, CameraKeypoints, Completeness, KeypointSource, TopicRequest};
 use stridepose::adapters::result_writer::{CAMERA_INFO_TOPIC, SKELETONS_TOPIC};
-use stridepose::data::Stamp;
+use stridepose::data::{Attitude, Stamp};
 use stridepose::geometry::CameraModel;
 use stridepose::stages::track::{TrackSettings, Tracker};
 use stridepose::stages::window::{self, KeypointsOnPlane, PersonInImage, SampleClock, SampleGrid, SampleKind};
@@ -127,11 +127,14 @@ impl People {
             let (grid, clock, samples) = self.now.entry(person.id.0).or_default();
             let keypoints = window::on_plane(&person.keypoints, &camera);
             let (stamp, is_kept) = (message.stamp, grid.keeps(message.stamp));
-            clock.image(PersonInImage { stamp, keypoints: &keypoints, gravity: None, is_kept }, |sample| {
-                if sample.kind == SampleKind::Keep {
-                    samples.push((sample.keypoints, sample.step_secs));
-                }
-            });
+            clock.image(
+                PersonInImage { stamp, keypoints: &keypoints, attitude: Attitude::default(), is_kept },
+                |sample| {
+                    if sample.kind == SampleKind::Keep {
+                        samples.push((sample.keypoints, sample.step_secs));
+                    }
+                },
+            );
         }
         Ok(())
     }

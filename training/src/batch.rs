@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
-use nalgebra::{UnitVector3, Vector3};
+use nalgebra::{Rotation3, UnitVector3, Vector3};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use stridepose::data::Attitude;
 use stridepose::geometry::VirtualCamera;
 use stridepose::skeleton::{JointArray, KeypointLayout};
 pub use stridepose::stages::plausibility::kinematic_chain::POSE_VALUES;
@@ -231,14 +232,14 @@ pub struct ObservedRow {
 /// is known.
 pub fn watch(keypoints: &[KeypointsOnPlane], step_secs: &[f64], gravity: Option<&[UnitVector3<f64>]>) -> Vec<SeenRow> {
     let mut memory = BodyMemory::default();
-    let nowhere = VirtualCamera::looking_at(nalgebra::Point2::origin(), 0.2);
+    let nowhere = VirtualCamera::looking_at(nalgebra::Point2::origin(), 0.2, &Rotation3::identity());
     keypoints
         .iter()
         .zip(step_secs)
         .enumerate()
         .map(|(time, (keypoints, step_secs))| {
-            let gravity = gravity.map(|gravity| gravity[time]);
-            let sample = Sample { keypoints: *keypoints, gravity, step_secs: *step_secs, kind: SampleKind::Keep };
+            let attitude = gravity.map_or_else(Attitude::default, |gravity| Attitude::of_gravity(gravity[time], 0.0));
+            let sample = Sample { keypoints: *keypoints, attitude, step_secs: *step_secs, kind: SampleKind::Keep };
             let camera = memory.update(&sample);
             let mut features = [0.0; FEATURE_COUNT];
             if let Some(camera) = &camera {

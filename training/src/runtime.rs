@@ -7,6 +7,7 @@ use ndarray::ArrayD;
 use stridepose::adapters::model_store::Model;
 use stridepose::adapters::onnx::{EngineSettings, OnnxNetwork};
 use stridepose::config::Provider;
+use stridepose::data::Attitude;
 use stridepose::model::{ModelContract, ModelTask};
 use stridepose::network::{Network, TensorView};
 use stridepose::stages::lift::{Lifter, LifterFacts};
@@ -52,8 +53,9 @@ pub fn score(
         for (time, (keypoints, joints)) in keypoints.iter().zip(&scene.joints_in_camera).enumerate() {
             window.see(*keypoints);
             let gravity = gravity.as_ref().map(|gravity| gravity[time]);
+            let attitude = gravity.map_or_else(Attitude::default, |gravity| Attitude::of_gravity(gravity, 0.0));
             let people = std::slice::from_mut(&mut window);
-            let answer = lifter.lift(validate::stamp(time), gravity, people)?.first().copied().flatten();
+            let answer = lifter.lift(validate::stamp(time), attitude, people)?.first().copied().flatten();
             if let Some(answer) = answer.filter(|_| condition.hidden.is_scored(time)) {
                 let (answer, truth) = (answer.now.joints_from_root, scene::from_root(joints));
                 sum += validate::mean_distance(&answer, &truth);

@@ -12,7 +12,7 @@ use crate::adapters::engine::{self, EngineError};
 use crate::adapters::model_store::ModelStore;
 use crate::adapters::stage_timer::NetworkTime;
 use crate::config::Config;
-use crate::data::Detection;
+use crate::data::{Detection, LevelImage, LevelView};
 use crate::network::NetworkError;
 use crate::pipeline::detect_settings;
 use crate::stages::detect::DetectSettings;
@@ -21,23 +21,38 @@ use crate::stages::people::DetectorStage;
 /// What was found in an image that waits.
 pub(super) struct FoundAhead {
     pub(super) detections: Vec<Detection>,
+    /// How the image was looked at.
+    pub(super) view: LevelView,
     /// How long that took, and how much of it was not the network.
     pub(super) took: Duration,
     pub(super) own: Duration,
 }
 
-/// The number of the message on which the pipeline wants its detector next, as far as is known.
+/// The number of the message on which the pipeline wants its detector next, and for which turn of the camera, as far as is
+/// known.
 #[derive(Clone, Default)]
-pub(super) struct NextDetection(Arc<AtomicU64>);
+pub(super) struct NextDetection(Arc<Next>);
+
+#[derive(Default)]
+struct Next {
+    message: AtomicU64,
+    /// Bits of the turn, rad.
+    roll: AtomicU64,
+}
 
 impl NextDetection {
-    pub(super) fn set(&self, message: u64) {
-        self.0.store(message, Ordering::Relaxed);
+    pub(super) fn set(&self, message: u64, roll: f64) {
+        self.0.message.store(message, Ordering::Relaxed);
+        self.0.roll.store(roll.to_bits(), Ordering::Relaxed);
+    }
+
+    fn roll(&self) -> f64 {
+        f64::from_bits(self.0.roll.load(Ordering::Relaxed))
     }
 
     /// Whether that is message `message` if nobody is lost until then.
     fn is(&self, message: u64, interval: u64) -> bool {
-        message.checked_sub(self.0.load(Ordering::Relaxed)).is_some_and(|after| after.is_multiple_of(interval))
+        message.checked_sub(self.0.message.load(Ordering::Relaxed)).is_some_and(|after| after.is_multiple_of(interval))
     }
 }
 
@@ -71,9 +86,10 @@ impl DetectAhead {
         self.message += 1;
         let Some(picture) = picture.filter(|_| is_wanted) else { return Ok(None) };
         let began = self.network_time.now();
-        let detections = self.detector.detect(picture, &self.settings)?;
+        let view = LevelView::new(picture.dimensions(), self.next.roll());
+        let detections = self.detector.detect(LevelImage { image: picture, view }, &self.settings)?;
         let (took, own) = self.network_time.since(began);
-        Ok(Some(FoundAhead { detections, took, own }))
+        Ok(Some(FoundAhead { detections, view, took, own }))
     }
 }
 
@@ -86,7 +102,7 @@ mod tests {
         let next = NextDetection::default();
         let wanted = |interval| (0..20).filter(|&message| next.is(message, interval)).collect::<Vec<_>>();
         assert_eq!(wanted(10), [0, 10]);
-        next.set(7);
+        next.set(7, 0.0);
         assert_eq!(wanted(10), [7, 17]);
         assert_eq!(wanted(1), (7..20).collect::<Vec<_>>());
     }

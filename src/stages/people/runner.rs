@@ -4,7 +4,7 @@ use image::RgbImage;
 use ndarray::{Array4, ArrayViewD, s};
 
 use super::cover::Cover;
-use crate::data::Turn;
+use crate::data::{LevelImage, Turn};
 use crate::model::{ImageElement, ImageInput, ImageLayout, PictureSize};
 use crate::network::{Network, NetworkError, TensorSpec, TensorView};
 use crate::stages::crop::Crop;
@@ -50,10 +50,10 @@ impl Runner {
         tensors.all(|tensor| tensor.shape.first() == Some(&None))
     }
 
-    /// Runs the network on `crops` of `image` at once, each without what its cover hides, where there are covers.
+    /// Runs the network on `crops` of the level image at once, each without what its cover hides, where there are covers.
     pub(super) fn run(
         &mut self,
-        image: &RgbImage,
+        level: &LevelImage<'_>,
         crops: &[Crop],
         covers: &[Cover],
     ) -> Result<Outputs<'_>, NetworkError> {
@@ -61,7 +61,7 @@ impl Runner {
             self.picture = Picture::new(&self.input, crops.len());
         }
         for (index, crop) in crops.iter().enumerate() {
-            self.picture.draw(index, crop, image, &self.input);
+            self.picture.draw(index, &crop.in_image(&level.view), level.image, &self.input);
             if let Some(cover) = covers.get(index) {
                 self.picture.hide(index, crop, cover, &self.input);
             }
@@ -71,10 +71,14 @@ impl Runner {
         Ok(Outputs { arrays, batch: crops.len() })
     }
 
-    /// Runs the network on the whole image, in which people lie like `turn`; also says where the image lies in the picture.
-    pub(super) fn run_whole(&mut self, image: &RgbImage, turn: Turn) -> Result<(Crop, Outputs<'_>), NetworkError> {
-        let letterbox = Crop::turned_letterbox(image.dimensions(), self.input.size, self.input.placement, turn);
-        Ok((letterbox, self.run(image, &[letterbox], &[])?))
+    /// Runs the network on the whole level image, in which people lie like `turn`; also says where that lies in the picture.
+    pub(super) fn run_whole(
+        &mut self,
+        level: &LevelImage<'_>,
+        turn: Turn,
+    ) -> Result<(Crop, Outputs<'_>), NetworkError> {
+        let letterbox = Crop::turned_letterbox(level.view.size(), self.input.size, self.input.placement, turn);
+        Ok((letterbox, self.run(level, &[letterbox], &[])?))
     }
 }
 

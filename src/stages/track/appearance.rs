@@ -6,7 +6,7 @@
 
 use image::RgbImage;
 
-use crate::data::{Keypoint, KeypointsInImage};
+use crate::data::{Keypoint, KeypointsInImage, LevelImage};
 use crate::skeleton::Joint;
 
 /// Trunk, thighs, shanks.
@@ -40,8 +40,10 @@ struct Part {
 }
 
 impl Appearance {
-    /// What the picture shows between the keypoints of one person.
-    pub(super) fn of(picture: &RgbImage, keypoints: &KeypointsInImage) -> Self {
+    /// What the level image shows between the keypoints of one person.
+    pub(super) fn of<'a>(level: impl Into<LevelImage<'a>>, keypoints: &KeypointsInImage) -> Self {
+        let level = level.into();
+        let (picture, keypoints) = (level.image, level.view.keypoints_in_image(keypoints));
         let at = |joint: Joint| keypoints[joint.index()].map(|Keypoint { x, y, .. }| [x, y]);
         let limbs = |pairs: [(Joint, Joint); 2]| {
             let mut colours = Colours::default();

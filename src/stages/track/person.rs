@@ -4,10 +4,14 @@
 //! keypoint's; it fades while the person is not seen. The region to search grows at once with what is found and shrinks
 //! slowly, so that a finding that lost the feet does not make the next crop lose them too.
 
+use std::f64::consts::FRAC_PI_4;
+
+use nalgebra::{Rotation2, Vector2};
+
 use super::appearance::Appearance;
 use super::closeness::{box_around, median_shift, size};
 use super::{Finding, TrackedPerson};
-use crate::data::{BoundingBox, KeypointsInImage, Stamp, TrackId, Turn};
+use crate::data::{BoundingBox, KeypointsInImage, LevelView, Stamp, TrackId, Turn};
 use crate::skeleton::{JOINT_COUNT, Joint};
 use crate::stages::crop::Crop;
 
@@ -138,6 +142,22 @@ impl Track {
         self.is_seen_now = false;
         self.is_fresh_detection = false;
         self.seen_looks = None;
+    }
+
+    /// The image is looked at in another way.
+    pub(super) fn change_view(&mut self, from: &LevelView, to: &LevelView) {
+        self.keypoints = to.keypoints_in_level(&from.keypoints_in_image(&self.keypoints));
+        let moved = |bbox: &BoundingBox| to.box_in_level(&from.box_in_image(bbox));
+        self.region = moved(&self.region);
+        self.bbox = box_around(&self.keypoints).unwrap_or_else(|| moved(&self.bbox));
+        self.crop = self.crop.map(|crop| crop.in_image(from).in_level(to));
+        let velocity =
+            Rotation2::new((to.roll() - from.roll()) as f32) * Vector2::new(self.velocity.0, self.velocity.1);
+        self.velocity = (velocity.x, velocity.y);
+        if (to.roll() - from.roll()).cos() < FRAC_PI_4.cos() {
+            // Who lies in the one may stand in the other: the next finding tells.
+            self.turn = Turn::Upright;
+        }
     }
 
     /// The detector sees it here, this way up. Somebody who was lost is searched there anew.

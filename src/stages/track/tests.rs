@@ -1,6 +1,8 @@
 //! Identity on synthetic people.
 #![allow(clippy::unwrap_used)]
 
+use image::RgbImage;
+
 use super::*;
 use crate::data::Keypoint;
 use crate::skeleton::Joint;
@@ -49,7 +51,7 @@ fn search(
     let searches: Vec<Search> = tracker.searches().collect();
     let finding = |search: &Search| Some(Finding { slot: search.slot, person: find(search)?, next_crop: None });
     let findings: Vec<Finding> = searches.iter().filter_map(finding).collect();
-    tracker.update(&findings, picture);
+    tracker.update(&findings, picture.map(LevelImage::from));
     searches.iter().map(|search| search.turn).collect()
 }
 
@@ -208,7 +210,8 @@ fn painted(people: &[(f32, Clothes)]) -> RgbImage {
 fn look(tracker: &mut Tracker, image: i64, people: &[(f32, Clothes)], looks: bool) -> Vec<(u32, f32)> {
     tracker.begin(at(image));
     let found: Vec<PersonKeypoints> = people.iter().map(|(x, _)| standing(*x)).collect();
-    tracker.associate(&found, looks.then(|| painted(people)).as_ref());
+    let picture = looks.then(|| painted(people));
+    tracker.associate(&found, picture.as_ref().map(LevelImage::from));
     let people = tracked(tracker);
     let seen = people.iter().filter(|person| person.is_seen);
     seen.map(|person| (person.id.0, person.bbox_in_image_px.center().0)).collect()
@@ -435,5 +438,33 @@ fn a_person_with_a_limb_of_somebody_else_is_not_two() {
         let picture = looks.then(|| painted(&both[..1]));
         search(&mut tracker, picture.as_ref(), |search| Some(if search.slot == 0 { standing(100.0) } else { mixed }));
         assert_eq!(are_seen(&tracker), expected, "with a picture {looks}");
+    }
+}
+
+#[test]
+fn who_is_known_stays_known_when_the_image_is_looked_at_in_another_way() {
+    let size = (640, 480);
+    let (mut as_it_is, mut turned) = (Tracker::new(SETTINGS), Tracker::new(SETTINGS));
+    let seen = |image: i64| person(100.0 + 4.0 * image as f32);
+    for image in 0..10 {
+        see(&mut as_it_is, image, &[seen(image)]);
+        see(&mut turned, image, &[seen(image)]);
+    }
+    let (from, to) = (LevelView::as_it_is(size), LevelView::new(size, std::f64::consts::FRAC_PI_2));
+    turned.change_view(&from, &to);
+    for image in 10..20 {
+        // It goes on as fast as it went, which is now upwards.
+        let next = |tracker: &mut Tracker| {
+            tracker.begin(at(image));
+            tracker.searches().next().unwrap().bbox_in_image_px
+        };
+        let (expected, found) = (next(&mut as_it_is), to.box_in_image(&next(&mut turned)));
+        assert!(expected.iou(&found) > 0.999, "{found:?} instead of {expected:?} at image {image}");
+        let mut person = seen(image);
+        as_it_is.associate(&[person], None);
+        person.keypoints = to.keypoints_in_level(&person.keypoints);
+        turned.associate(&[person], None);
+        let people = tracked(&turned);
+        assert_eq!((people.len(), people[0].id.0, people[0].is_seen), (1, 1, true));
     }
 }
