@@ -8,6 +8,10 @@ use crate::config::{Floor, Gravity, InputConfig};
 use crate::data::Upright;
 use crate::warning::{Warning, WarningKind};
 
+/// Nobody looks for people higher above the horizon: a frame by which a camera does has its axes otherwise (REP 103 has z up in a
+/// camera's body and forward in its optical frame), deg.
+const HIGHEST_DEG: f64 = 60.0;
+
 /// How the camera stands as `input` has it told, and why it is not known where it should be. `camera_from` finds the transform
 /// into the camera from a frame of TF.
 pub fn in_camera(
@@ -34,10 +38,24 @@ pub fn in_camera(
         Gravity::Unknown => (None, None),
         Gravity::Fixed => stands(of_fixed_camera(input), None),
         Gravity::Tf => match camera_from(&input.gravity_frame) {
-            Ok(camera_from_upright) => stands(of_upright_frame(&camera_from_upright), Some(&camera_from_upright)),
+            Ok(camera_from_upright) => {
+                let down = of_upright_frame(&camera_from_upright);
+                let looks_up_deg = -tilt_and_roll(&down).0.to_degrees();
+                if looks_up_deg > HIGHEST_DEG {
+                    return (None, untold(no_optical_frame(&input.gravity_frame, looks_up_deg)));
+                }
+                stands(down, Some(&camera_from_upright))
+            }
             Err(reason) => (None, untold(format!("lifted without knowing where down is: {reason}"))),
         },
     }
+}
+
+fn no_optical_frame(upright: &str, looks_up_deg: f64) -> String {
+    format!(
+        "by {upright} of TF the camera looks {looks_up_deg:.0}° up: is the frame_id of its images an optical frame (x right, y down, \
+         z forward), and does z of {upright} point up? Lifted without knowing where down is"
+    )
 }
 
 /// How high the camera is over the floor, m, as `input.floor` has it told; `None` where nobody is asked.
@@ -109,6 +127,23 @@ mod tests {
         assert_eq!(told(Gravity::Fixed, 25.0), (true, None));
         let (is_known, warning) = told(Gravity::Unknown, 25.0);
         assert!(!is_known && warning.unwrap_or_default().contains("input.gravity is unknown: set it to fixed"));
+    }
+
+    #[test]
+    fn a_frame_that_is_no_optical_one_is_not_believed() {
+        let input = InputConfig { gravity: Gravity::Tf, ..InputConfig::default() };
+        let told = |camera_from_upright| in_camera(&input, |_| Ok(camera_from_upright));
+        let looking_up = |tilt_deg: f64| told(camera_from_upright(-tilt_deg.to_radians(), 0.0));
+        assert!(matches!(looking_up(50.0), (Some(_), None)));
+        // The body of a camera that looks a little down: x forward, z up.
+        let body = Isometry3::rotation(Vector3::new(0.0, 0.2, 0.0)).inverse();
+        for (upright, untold) in [looking_up(70.0), told(body)] {
+            let said = untold.map_or(String::new(), |warning| warning.message);
+            assert!(
+                upright.is_none() && said.contains("° up: is the frame_id of its images an optical frame"),
+                "{said}"
+            );
+        }
     }
 
     #[test]
