@@ -130,7 +130,7 @@ parameters! {
     detector: DetectorConfig {
         /// Model that finds people, a folder name under the model directories
         model: String in 1..=100, default "yolox_nano", unit "", ReadOnly;
-        /// Images from one detector run to the next; in between people are followed by their keypoints
+        /// Images from one detector run to the next, but no longer than a second; in between people are followed by their keypoints
         interval: u32 in 1..=100, default 10, unit "images", Live;
         /// Look for people who lie on the floor as well, with the image turned by a quarter: one more detector run an interval
         lying: bool, default true, unit "", Live;

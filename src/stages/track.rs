@@ -58,7 +58,7 @@ pub struct TrackSettings {
     pub keypoint_score_threshold: f32,
     /// A finding with a lower person score is no finding.
     pub person_score_threshold: f32,
-    /// Images from one detector run to the next.
+    /// Images from one detector run to the next, but for fewer where they are more than [`LONGEST_INTERVAL_SECS`] apart.
     pub detector_interval: u32,
     /// Whether the detector looks for people who lie as well.
     pub finds_lying: bool,
@@ -66,6 +66,8 @@ pub struct TrackSettings {
     pub max_people: usize,
 }
 
+/// A camera that is slow is looked at by the detector more often than on every `detector_interval`th image, s.
+pub const LONGEST_INTERVAL_SECS: f32 = 1.0;
 /// Fewer visible keypoints than this are no person.
 const MIN_VISIBLE: usize = 4;
 /// A detection that overlaps a known person more than this is that person.
@@ -149,6 +151,8 @@ pub struct Tracker {
     stamp: Stamp,
     /// Since the image before, s.
     elapsed_secs: f32,
+    /// The same; 0 for the first image.
+    period_secs: f32,
     images_since_detector: Option<u32>,
     lying: LyingRuns,
     buffers: Buffers,
@@ -209,6 +213,7 @@ impl Tracker {
             next_body: 0,
             stamp: Stamp::from_nanoseconds(0),
             elapsed_secs: 0.0,
+            period_secs: 0.0,
             images_since_detector: None,
             lying: LyingRuns::default(),
             buffers: Buffers::default(),
@@ -232,6 +237,7 @@ impl Tracker {
     pub fn begin(&mut self, stamp: Stamp) {
         let elapsed = stamp.seconds_since(self.stamp).clamp(0.0, 1.0) as f32;
         (self.stamp, self.elapsed_secs) = (stamp, elapsed);
+        self.period_secs = if self.images_since_detector.is_some() { elapsed } else { 0.0 };
         let max_age_secs = self.settings.max_age_secs;
         let is_leaving = |track: &Track| {
             let unseen_secs = stamp.seconds_since(track.last_seen);
@@ -259,13 +265,19 @@ impl Tracker {
         let is_wanted = is_due || self.tracks.iter().any(|track| CALLS.contains(&track.misses));
         self.images_since_detector =
             if is_wanted { Some(0) } else { self.images_since_detector.map(|images| images + 1) };
-        let lying = self.lying.next(self.settings.detector_interval, is_wanted).filter(|_| self.settings.finds_lying);
+        let lying = self.lying.next(self.detector_interval(), is_wanted).filter(|_| self.settings.finds_lying);
         is_wanted.then_some(Turn::Upright).into_iter().chain(lying)
     }
 
     /// How many images from now the detector is due next if nobody is lost until then; 0 is the next image.
     pub fn images_to_detector(&self) -> u32 {
-        self.images_since_detector.map_or(0, |images| self.settings.detector_interval.saturating_sub(images + 1))
+        self.images_since_detector.map_or(0, |images| self.detector_interval().saturating_sub(images + 1))
+    }
+
+    /// Images from one detector run to the next, at the rate of the last two.
+    fn detector_interval(&self) -> u32 {
+        let images = (LONGEST_INTERVAL_SECS / self.period_secs.max(1e-3)).round() as u32;
+        self.settings.detector_interval.min(images.max(1))
     }
 
     /// Takes in what the detector found in the image that it looked at this way, by falling score: confirms the known, starts

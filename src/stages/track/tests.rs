@@ -333,6 +333,20 @@ fn box_of(person: &PersonKeypoints) -> BoundingBox {
 }
 
 #[test]
+fn a_slow_camera_is_looked_at_once_a_second() {
+    // Images a second, and on how many of 24 the detector looks: on every tenth, but for the slow ones.
+    for (rate, wanted) in [(30.0, 3), (10.0, 3), (5.0, 5), (2.0, 12), (0.5, 24)] {
+        let mut tracker = Tracker::new(TrackSettings { detector_interval: 10, finds_lying: false, ..SETTINGS });
+        let mut runs = 0;
+        for image in 0..24 {
+            tracker.begin(Stamp::from_nanoseconds(1_000_000_000 + (f64::from(image) / rate * 1e9) as i64));
+            runs += tracker.detector_runs().count();
+        }
+        assert_eq!(runs, wanted, "at {rate} Hz");
+    }
+}
+
+#[test]
 fn the_detector_looks_for_people_who_lie_in_between_on_either_side_by_turns() {
     for (interval, finds_lying) in [(10, true), (1, true), (10, false)] {
         let mut tracker = Tracker::new(TrackSettings { detector_interval: interval, finds_lying, ..SETTINGS });
