@@ -92,7 +92,7 @@ impl Hardware {
         if self.is_gpu() { usize::MAX } else { CPU_PART_SAMPLES }
     }
 
-    /// Threads, each of which draws its share of a batch and takes its gradient.
+    /// Threads, each of which does its part of the work alone.
     ///
     /// # Errors
     /// When a thread cannot be started.

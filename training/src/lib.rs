@@ -31,6 +31,7 @@
 //! pictures   whole rendered pictures with known people, for the 2D networks; labelled_picture  what is known of them
 //! multi_scale  multi-scale network: keypoints of a crop, or people of a whole picture
 //! keypoint_crop  pictures -> crops and targets; keypoint_task  the loss; person_task  both for the person detector
+//! ahead      batches drawn while those before are learnt
 //! picture_trainer  what is trained there, and one step of it; picture_train  the loop; picture_log  its log, picture_curves  drawn
 //! keypoint_score, person_score  how good they are; score_calibration  raw score -> probability
 //! export_multi_scale  their graphs; export_model  their model folders
@@ -47,6 +48,7 @@ pub mod ablate_table;
 pub mod adapt;
 pub mod adapt_table;
 pub mod adversary;
+mod ahead;
 pub mod average;
 pub mod bag_keypoints;
 pub mod batch;

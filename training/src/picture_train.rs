@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use crate::ahead::Ahead;
 use crate::hardware::Hardware;
 use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize};
 use crate::picture_log::PictureProgress;
@@ -47,17 +48,22 @@ pub fn train<T: PictureTask>(settings: &PictureTrainSettings, task: &T) -> anyho
     let mut trainer = PictureTrainer::resume(folder, &settings.size, task, &settings.hardware, settings.seed)?;
     let mut progress = PictureProgress::new(folder, settings.secs)?;
     let mut saved_at = trainer.secs;
-    while trainer.secs < settings.secs {
-        let start = Instant::now();
-        let rate = learning_rate(trainer.secs / settings.secs, settings.learning_rate);
-        let loss = trainer.step(task, settings.samples, rate)?;
-        trainer.secs += start.elapsed().as_secs_f64();
-        progress.step(trainer.step, trainer.secs, rate, loss)?;
-        if trainer.secs - saved_at >= settings.checkpoint_secs {
-            trainer.save(folder)?;
-            saved_at = trainer.secs;
+    let (drawers, draw) = (settings.hardware.threads()?, trainer.draws(task, settings.samples));
+    std::thread::scope(|scope| {
+        let mut ahead = Ahead::new(scope, &drawers, trainer.step, &draw);
+        while trainer.secs < settings.secs {
+            let start = Instant::now();
+            let rate = learning_rate(trainer.secs / settings.secs, settings.learning_rate);
+            let loss = trainer.step(task, ahead.next()?, rate)?;
+            trainer.secs += start.elapsed().as_secs_f64();
+            progress.step(trainer.step, trainer.secs, rate, loss)?;
+            if trainer.secs - saved_at >= settings.checkpoint_secs {
+                trainer.save(folder)?;
+                saved_at = trainer.secs;
+            }
         }
-    }
+        anyhow::Ok(())
+    })?;
     trainer.save(folder)?;
     progress.finish();
     Ok(trainer.network())

@@ -1,8 +1,8 @@
 //! Training of the 2D networks: what learns, one step of it, and checkpoints.
 //!
-//! Each worker draws its share of the samples and takes the gradient of their loss on one core, then the gradients are
+//! On the CPU each worker takes the gradient of the loss of its share of the samples on one core, then the gradients are
 //! averaged: the operators of the tensor library use a second core poorly at these sizes (1.25 times as fast), two workers
-//! use it well.
+//! use it well. A GPU gets all samples at once. Samples are drawn ahead ([`crate::ahead`]).
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use crate::workers::Workers;
 /// What a network learns.
 pub trait PictureTask: Sync {
     /// Samples of one worker.
-    type Batch;
+    type Batch: Send + Sync;
 
     /// `count` samples, the same for the same seed.
     fn draw(&self, count: usize, seed: u64) -> Self::Batch;
@@ -105,7 +105,7 @@ impl PictureTrainer {
             average: WeightAverage::new(network.valid(), AVERAGE_DECAY, 0),
             network,
             device: device.clone(),
-            workers: hardware.threads()?,
+            workers: hardware.workers()?,
             seed,
             step: 0,
             secs: 0.0,
@@ -126,18 +126,36 @@ impl PictureTrainer {
         Ok(trainer)
     }
 
-    /// One step down the gradient of the loss over `count` samples that are drawn; gives the loss.
-    pub(crate) fn step<T: PictureTask>(&mut self, task: &T, count: usize, learning_rate: f64) -> anyhow::Result<f32> {
-        let workers = self.workers.count();
-        let share = 1.0 / workers as f32;
-        let (device, step, seed) = (&self.device, self.step, self.seed);
+    /// The `count` samples of a step as they are drawn for it, a share for each worker.
+    pub(crate) fn draws<'a, T: PictureTask>(
+        &self,
+        task: &'a T,
+        count: usize,
+    ) -> impl Fn(u64) -> Vec<T::Batch> + Sync + use<'a, T> {
+        let (workers, seed) = (self.workers.count(), self.seed);
+        move |step| {
+            let share = |worker: usize| {
+                let samples = count / workers + usize::from(worker < count % workers);
+                let number = step * workers as u64 + worker as u64 + 1;
+                task.draw(samples, seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            };
+            (0..workers).map(share).collect()
+        }
+    }
+
+    /// One step down the gradient of the loss over what was drawn for it; gives the loss.
+    pub(crate) fn step<T: PictureTask>(
+        &mut self,
+        task: &T,
+        drawn: Vec<T::Batch>,
+        learning_rate: f64,
+    ) -> anyhow::Result<f32> {
+        let share = 1.0 / drawn.len() as f32;
+        let (device, step) = (&self.device, self.step);
         // A copy for each: two backward passes through the same leaves would be one graph.
-        let copies: Vec<_> = (0..workers).map(|worker| (worker, self.network.valid().train())).collect();
-        let parts: Vec<(GradientsParams, f32)> = self.workers.map(&copies, |(worker, network)| {
-            let samples = count / workers + usize::from(*worker < count % workers);
-            let seed = seed ^ (step * workers as u64 + *worker as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            gradient(task, network, device, samples, seed, share)
-        })?;
+        let copies: Vec<_> = drawn.into_iter().map(|batch| (batch, self.network.valid().train())).collect();
+        let parts: Vec<(GradientsParams, f32)> =
+            self.workers.map(&copies, |(batch, network)| gradient(task, network, device, batch, share))?;
         let loss = parts.iter().map(|(_, loss)| loss * share).sum::<f32>();
         anyhow::ensure!(loss.is_finite(), "the loss of step {step} is not finite");
         let mut sum = GradientsAccumulator::new();
@@ -184,17 +202,15 @@ pub fn load(run: &Path) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> 
     Ok((network.valid(), state))
 }
 
-/// Gradient of `share` of the mean loss over samples that are drawn, and the loss.
+/// Gradient of `share` of the mean loss over the samples, and the loss.
 fn gradient<T: PictureTask>(
     task: &T,
     network: &MultiScaleNetwork,
     device: &Device,
-    samples: usize,
-    seed: u64,
+    batch: &T::Batch,
     share: f32,
 ) -> (GradientsParams, f32) {
-    let batch = task.draw(samples, seed);
-    let loss = task.loss(network.forward(task.pictures(&batch, device)), &batch);
+    let loss = task.loss(network.forward(task.pictures(batch, device)), batch);
     let value = loss.clone().into_scalar::<f32>();
     (GradientsParams::from_grads(loss.mul_scalar(share).backward(), network), value)
 }
@@ -240,16 +256,21 @@ mod tests {
         crate::export::floats(network.forward(picture).maps)
     }
 
+    fn step(trainer: &mut PictureTrainer, task: &KeypointTask<Waver>) -> f32 {
+        let drawn = trainer.draws(task, 6)(trainer.step);
+        trainer.step(task, drawn, 5e-3).unwrap()
+    }
+
     #[test]
     fn a_run_taken_up_again_ends_where_one_in_a_piece_ends_and_learns() {
         let (run, task) = (tempfile::tempdir().unwrap(), task());
         let mut whole = PictureTrainer::resume(run.path(), &size(), &task, &Hardware::cpu(2), 1).unwrap();
         whole.save(run.path()).unwrap();
-        let losses: Vec<f32> = (0..24).map(|_| whole.step(&task, 6, 5e-3).unwrap()).collect();
+        let losses: Vec<f32> = (0..24).map(|_| step(&mut whole, &task)).collect();
         for steps in [10, 14] {
             let mut part = PictureTrainer::resume(run.path(), &size(), &task, &Hardware::cpu(2), 1).unwrap();
             for _ in 0..steps {
-                part.step(&task, 6, 5e-3).unwrap();
+                step(&mut part, &task);
             }
             part.secs += 1.5;
             part.save(run.path()).unwrap();

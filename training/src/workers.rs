@@ -27,6 +27,11 @@ impl Workers {
         self.0.len()
     }
 
+    /// The pools.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &rayon::ThreadPool> {
+        self.0.iter()
+    }
+
     /// What `work` makes of each of the parts, in their order, whoever did which.
     ///
     /// # Errors
