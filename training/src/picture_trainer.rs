@@ -2,7 +2,7 @@
 //!
 //! On the CPU each worker takes the gradient of the loss of its share of the samples on one core, then the gradients are
 //! averaged: the operators of the tensor library use a second core poorly at these sizes (1.25 times as fast), two workers
-//! use it well. A GPU gets all samples at once. Samples are drawn ahead ([`crate::ahead`]).
+//! use it well. A GPU gets all samples at once. Samples are drawn while those before are learnt.
 
 use std::path::Path;
 
