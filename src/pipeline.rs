@@ -171,7 +171,7 @@ impl Pipeline {
     pub fn new(config: &Config, mut stages: Stages) -> Self {
         stages.lifter.set_judged(config.lifter.plausibility);
         let settings = Settings::from(config);
-        let attitude = Attitude::of_roll(settings.roll);
+        let attitude = Attitude::new(None, settings.roll);
         Self {
             stages,
             settings,
@@ -203,12 +203,10 @@ impl Pipeline {
     /// away they are.
     pub fn set_upright(&mut self, upright: Option<Upright>) {
         self.upright = upright;
-        self.attitude = match upright {
-            Some(Upright { down, .. }) => Attitude::of_gravity(down, self.attitude.roll),
-            // Not told for a moment: it is turned as it was.
-            None if self.settings.is_gravity_told => Attitude::of_roll(self.attitude.roll),
-            None => Attitude::of_roll(self.settings.roll),
-        };
+        // Not told for a moment: it is turned as it was.
+        let is_told = upright.is_some() || self.settings.is_gravity_told;
+        let roll = if is_told { self.attitude.roll } else { self.settings.roll };
+        self.attitude = Attitude::new(upright.map(|upright| upright.down), roll);
     }
 
     /// How the last image was looked at.

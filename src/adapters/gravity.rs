@@ -5,7 +5,7 @@ use nalgebra::{Isometry3, UnitVector3, Vector3};
 
 use crate::adapters::tf::TfError;
 use crate::config::{Floor, Gravity, InputConfig};
-use crate::data::Upright;
+use crate::data::{Upright, tilt_and_roll};
 use crate::warning::{Warning, WarningKind};
 
 /// Nobody looks for people higher above the horizon: a frame by which a camera does has its axes otherwise (REP 103 has z up in a
@@ -89,12 +89,6 @@ fn height(input: &InputConfig, camera_from_upright: Option<&Isometry3<f64>>) -> 
 /// Gravity in a camera, which `camera_from_upright` takes from a frame whose z axis points up (REP 103).
 pub fn of_upright_frame(camera_from_upright: &Isometry3<f64>) -> UnitVector3<f64> {
     camera_from_upright.rotation * -Vector3::z_axis()
-}
-
-/// How far a camera looks down and how far it is turned clockwise, rad, by the direction of `gravity` in it: what
-/// `input.tilt_deg` and `input.roll_deg` are of a camera that does not move.
-pub fn tilt_and_roll(gravity: &UnitVector3<f64>) -> (f64, f64) {
-    (gravity.z.clamp(-1.0, 1.0).asin(), gravity.x.atan2(gravity.y))
 }
 
 /// Gravity in a camera that looks `input.tilt_deg` down and is turned `input.roll_deg` clockwise.

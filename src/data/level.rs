@@ -7,7 +7,7 @@
 use std::f64::consts::PI;
 
 use image::RgbImage;
-use nalgebra::{Point2, Vector2};
+use nalgebra::{Point2, Rotation2};
 
 use crate::data::{BoundingBox, KeypointsInImage};
 
@@ -15,8 +15,8 @@ use crate::data::{BoundingBox, KeypointsInImage};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LevelView {
     steps: i32,
-    /// Cosine and sine of the turn; exact for quarters.
-    direction: Vector2<f64>,
+    /// Exact for quarters.
+    level_from_image: Rotation2<f64>,
     image_size: (u32, u32),
 }
 
@@ -31,14 +31,11 @@ impl LevelView {
     /// from behind: things in it are turned to the left.
     pub fn new(image_size: (u32, u32), roll: f64) -> Self {
         let steps = ((roll / Self::STEP).round() as i32).rem_euclid(Self::STEPS);
-        let direction = match steps * 4 {
-            0 => Vector2::new(1.0, 0.0),
-            Self::STEPS => Vector2::new(0.0, 1.0),
-            48 => Vector2::new(-1.0, 0.0),
-            72 => Vector2::new(0.0, -1.0),
-            _ => Vector2::new((f64::from(steps) * Self::STEP).cos(), (f64::from(steps) * Self::STEP).sin()),
-        };
-        Self { steps, direction, image_size }
+        let level_from_image = Rotation2::new(f64::from(steps) * Self::STEP);
+        let is_quarter = (4 * steps) % Self::STEPS == 0;
+        let exact = |value: f64| if is_quarter { value.round() } else { value };
+        let level_from_image = Rotation2::from_matrix_unchecked(level_from_image.matrix().map(exact));
+        Self { steps, level_from_image, image_size }
     }
 
     /// The image as it is.
@@ -49,7 +46,7 @@ impl LevelView {
     /// The view of the next image, of `image_size`: the same for a camera that is still turned by about as much.
     #[must_use]
     pub fn next(&self, image_size: (u32, u32), roll: f64) -> Self {
-        let off = (roll - self.roll() + PI).rem_euclid(2.0 * PI) - PI;
+        let off = Rotation2::new(roll - self.roll()).angle();
         if off.abs() < Self::KEPT_WITHIN { Self { image_size, ..*self } } else { Self::new(image_size, roll) }
     }
 
@@ -67,7 +64,7 @@ impl LevelView {
     /// Width and height of the level image, px: that of the rectangle around the turned image.
     pub fn size(&self) -> (u32, u32) {
         let (width, height) = (f64::from(self.image_size.0), f64::from(self.image_size.1));
-        let (cos, sin) = (self.direction.x.abs(), self.direction.y.abs());
+        let [cos, sin] = [(0, 0), (1, 0)].map(|at| self.level_from_image[at].abs());
         // Not a column more for what is only rounding.
         let whole = |size: f64| (size - 1e-6).ceil().max(1.0) as u32;
         (whole(width * cos + height * sin), whole(width * sin + height * cos))
@@ -75,18 +72,12 @@ impl LevelView {
 
     /// Where a point of the level image lies in the image, px.
     pub fn image_from_level(&self, at: Point2<f64>) -> Point2<f64> {
-        let (cos, sin) = (self.direction.x, self.direction.y);
-        let from_middle = at - middle(self.size());
-        middle(self.image_size)
-            + Vector2::new(cos * from_middle.x + sin * from_middle.y, cos * from_middle.y - sin * from_middle.x)
+        middle(self.image_size) + self.level_from_image.inverse() * (at - middle(self.size()))
     }
 
     /// Where a point of the image lies in the level image, px.
     pub fn level_from_image(&self, at: Point2<f64>) -> Point2<f64> {
-        let (cos, sin) = (self.direction.x, self.direction.y);
-        let from_middle = at - middle(self.image_size);
-        middle(self.size())
-            + Vector2::new(cos * from_middle.x - sin * from_middle.y, sin * from_middle.x + cos * from_middle.y)
+        middle(self.size()) + self.level_from_image * (at - middle(self.image_size))
     }
 
     /// Keypoints of the level image in the image.
@@ -158,6 +149,7 @@ impl<'a> From<&'a RgbImage> for LevelImage<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nalgebra::Vector2;
 
     #[test]
     fn what_lies_aside_in_the_image_is_upright_in_the_level_image() {

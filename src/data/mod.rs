@@ -10,7 +10,7 @@ mod stamp;
 mod turn;
 mod upright;
 
-pub use attitude::Attitude;
+pub use attitude::{Attitude, tilt_and_roll};
 pub use bounding_box::BoundingBox;
 pub use estimate::{Covariance, JointEstimate, JointState, MeasuredKeypoint, PersonEstimate, PoseEstimate, TrackId};
 pub use keypoint::{Detection, Keypoint, KeypointsInImage, PersonKeypoints};

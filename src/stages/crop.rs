@@ -10,7 +10,6 @@ mod sampler;
 mod shrink;
 mod upright;
 
-use std::f64::consts::PI;
 use std::ops::Range;
 
 use image::RgbImage;
@@ -85,7 +84,7 @@ impl Crop {
         if view.is_as_it_is() {
             return *self;
         }
-        let angle = (self.angle - view.roll() + PI).rem_euclid(2.0 * PI) - PI;
+        let angle = Rotation2::new(self.angle - view.roll()).angle();
         Self { center_in_image_px: view.image_from_level(self.center_in_image_px), angle, ..*self }
     }
 
@@ -204,6 +203,8 @@ const UPRIGHT: f64 = 1e-5;
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use super::*;
     use image::Rgb;
 

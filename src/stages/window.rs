@@ -463,7 +463,7 @@ mod tests {
     fn gravity_is_told_in_the_axes_of_the_virtual_camera_and_left_out_where_it_is_unknown() {
         let mut memory = BodyMemory::default();
         let gravity = nalgebra::UnitVector3::new_normalize(nalgebra::Vector3::new(0.1, 0.9, -0.3));
-        let attitude = Attitude::of_gravity(gravity, 0.0);
+        let attitude = Attitude::new(Some(gravity), 0.0);
         let mut sample = Sample { keypoints: person(0.4), attitude, step_secs: 0.03, kind: SampleKind::Keep };
         let camera = memory.update(&sample).unwrap();
         let row = |sample: &Sample, length: usize| {

@@ -238,7 +238,7 @@ pub fn watch(keypoints: &[KeypointsOnPlane], step_secs: &[f64], gravity: Option<
         .zip(step_secs)
         .enumerate()
         .map(|(time, (keypoints, step_secs))| {
-            let attitude = gravity.map_or_else(Attitude::default, |gravity| Attitude::of_gravity(gravity[time], 0.0));
+            let attitude = Attitude::new(gravity.map(|gravity| gravity[time]), 0.0);
             let sample = Sample { keypoints: *keypoints, attitude, step_secs: *step_secs, kind: SampleKind::Keep };
             let camera = memory.update(&sample);
             let mut features = [0.0; FEATURE_COUNT];

@@ -52,8 +52,7 @@ pub fn score(
         let mut window = lifter.new_person();
         for (time, (keypoints, joints)) in keypoints.iter().zip(&scene.joints_in_camera).enumerate() {
             window.see(*keypoints);
-            let gravity = gravity.as_ref().map(|gravity| gravity[time]);
-            let attitude = gravity.map_or_else(Attitude::default, |gravity| Attitude::of_gravity(gravity, 0.0));
+            let attitude = Attitude::new(gravity.as_ref().map(|gravity| gravity[time]), 0.0);
             let people = std::slice::from_mut(&mut window);
             let answer = lifter.lift(validate::stamp(time), attitude, people)?.first().copied().flatten();
             if let Some(answer) = answer.filter(|_| condition.hidden.is_scored(time)) {

@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 use crate::adapters::bag::{
     Bag, BagError, LONGEST_GAP_SECS, is_static_transforms, take_in_transforms, transform_topics,
 };
-use crate::adapters::gravity::{of_upright_frame, tilt_and_roll};
+use crate::adapters::gravity::of_upright_frame;
 use crate::adapters::tf::{TfError, TransformBuffer};
-use crate::data::Stamp;
+use crate::data::{Stamp, tilt_and_roll};
 
 /// Frames whose z axis points up where the ground is level (REP 105, REP 120), and what simulators call theirs.
 const UPRIGHT_BY_NAME: [&str; 5] = ["base_link", "base_footprint", "odom", "map", "world"];
