@@ -7,10 +7,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use nalgebra::{Matrix3, Point3, Rotation3, Vector3};
+use nalgebra::{Isometry3, Matrix3, Point3, Quaternion, Rotation3, Translation3, UnitQuaternion, Vector3};
 use serde_json::Value;
 use stridepose::adapters::bag::writer::{BagWriter, Qos};
+use stridepose::adapters::messages::geometry_msgs::{self, TransformStamped};
+use stridepose::adapters::messages::std_msgs::Header;
 use stridepose::adapters::messages::stridepose::SkeletonArray;
+use stridepose::adapters::messages::tf2_msgs::TfMessage;
 use stridepose::adapters::truth::csv::parse_truth_csv;
 use stridepose::data::{
     BoundingBox, Covariance, JointEstimate, JointState, PersonEstimate, PoseEstimate, Stamp, TrackId,
@@ -309,6 +312,129 @@ fn trc_has_the_markers_in_millimetres_and_gaps_empty() {
         }
     }
     assert_eq!(lines.len(), 26);
+}
+
+/// How the robot that carries the camera moves over the floor, and where it is in its first and last image.
+fn odom_from_camera(image: usize) -> Isometry3<f64> {
+    let optical = UnitQuaternion::from_quaternion(Quaternion::new(0.5, -0.5, 0.5, -0.5));
+    let robot = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), 0.05 * image as f64);
+    let nod = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), 0.3);
+    let base = Isometry3::from_parts(Translation3::new(0.1 * image as f64, -0.2, 0.0), robot);
+    base * Isometry3::from_parts(Translation3::new(0.0, 0.0, 1.2), nod * optical)
+}
+
+/// The recording of that robot: its transforms from image `first` on, the camera on a mast.
+fn write_transforms(folder: &Path, first: usize) {
+    let mut writer = BagWriter::create(folder).unwrap();
+    let moving = writer.add_topic::<TfMessage<'_>>("/tf", Qos::Stream).unwrap();
+    let fixed = writer.add_topic::<TfMessage<'_>>("/tf_static", Qos::Latched).unwrap();
+    let base_from_camera = odom_from_camera(0);
+    let message = |image: usize, parent: &'static str, child: &'static str, pose: Isometry3<f64>| {
+        let (at, turn) = (pose.translation.vector, pose.rotation.coords);
+        let header = Header { stamp: stamp(image), frame_id: parent };
+        let translation = geometry_msgs::Point { x: at.x, y: at.y, z: at.z };
+        let rotation = geometry_msgs::Quaternion { x: turn.x, y: turn.y, z: turn.z, w: turn.w };
+        TfMessage { transforms: vec![TransformStamped { header, child_frame_id: child.into(), translation, rotation }] }
+    };
+    writer.write(fixed, stamp(0), &message(0, "base", "camera", base_from_camera)).unwrap();
+    for image in first..IMAGES {
+        let odom_from_base = odom_from_camera(image) * base_from_camera.inverse();
+        writer.write(moving, stamp(image), &message(image, "odom", "base", odom_from_base)).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_frame_of_tf_is_where_everybody_is_in_the_world() {
+    let folder = scene(0.0);
+    write_transforms(&folder.path().join("recording"), 0);
+    let arguments = |format, file| ["result", "--format", format, "-o", file, "--frame", "odom", "--tf", "recording"];
+    let text = exported(folder.path(), &arguments("json", "all.json"), "all.json");
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["frame_id"].as_str(), Some("odom"));
+    let numbers =
+        |value: &Value| -> Vec<f64> { value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
+    for image in [0, 7, 29] {
+        let joint = &json["images"][image]["people"][0]["joints"][16];
+        let wanted = odom_from_camera(image) * pose(1, image, 0.0)[16];
+        let found = numbers(&joint["position_m"]);
+        assert!((Point3::from_slice(&found) - wanted).norm() < 1e-9, "{image}: {found:?} instead of {wanted}");
+        let turn = odom_from_camera(image).rotation.to_rotation_matrix();
+        let wanted = turn.matrix() * Matrix3::from_diagonal(&Vector3::new(0.25, 0.5, 1.0)) * turn.matrix().transpose();
+        let found = numbers(&joint["covariance_m2"]);
+        for (found, at) in found.iter().zip([(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]) {
+            assert!((found - wanted[at]).abs() < 1e-9);
+        }
+    }
+    // y is what was z there.
+    let text = exported(folder.path(), &arguments("trc", "all.trc"), "all.1.trc");
+    let row: Vec<f64> = text.lines().nth(6 + 12).unwrap().split('\t').map(|cell| cell.parse().unwrap()).collect();
+    let at = odom_from_camera(12) * pose(1, 12, 0.0)[16];
+    for (found, wanted) in row[2 + 3 * 16..].iter().zip([at.x, at.z, -at.y]) {
+        assert!((found - 1000.0 * wanted).abs() < 1e-3, "{found} instead of {wanted} m");
+    }
+    // A file in that frame is no truth for what the camera sees.
+    let text = exported(folder.path(), &arguments("csv", "all.csv"), "all.csv");
+    assert!(text.lines().next().unwrap().ends_with(",in_frame") && text.lines().nth(3).unwrap().ends_with(",odom"));
+    let refusal = parse_truth_csv(&text, None).unwrap_err().to_string();
+    assert!(refusal.contains("without --frame"), "{refusal}");
+}
+
+#[test]
+fn images_for_which_tf_does_not_tell_are_left_out_and_counted() {
+    let folder = scene(0.0);
+    write_transforms(&folder.path().join("recording"), 12);
+    let arguments = ["result", "--format", "json", "-o", "all.json", "--frame", "odom", "--tf", "recording"];
+    let (code, _, stderr) = export(folder.path(), &arguments);
+    assert!(
+        code == 0 && stderr.contains("12 of 30 images with people are left out, the first because frame \"base\""),
+        "{stderr}"
+    );
+    let json: Value = serde_json::from_slice(&std::fs::read(folder.path().join("all.json")).unwrap()).unwrap();
+    let people: Vec<usize> =
+        json["images"].as_array().unwrap().iter().map(|image| image["people"].as_array().unwrap().len()).collect();
+    assert_eq!((people.len(), &people[..13], people[29]), (IMAGES, &[&[0; 12][..], &[2]].concat()[..], 2));
+}
+
+#[test]
+fn a_camera_that_looked_down_and_aside_is_made_level() {
+    let folder = scene(0.0);
+    let level = ["result", "--format", "trc", "-o", "all.trc", "--track", "1", "--tilt-deg", "25", "--roll-deg", "-10"];
+    let text = exported(folder.path(), &level, "all.trc");
+    let row: Vec<f64> = text.lines().nth(6).unwrap().split('\t').map(|cell| cell.parse().unwrap()).collect();
+    let at = |joint: usize| Vector3::from_column_slice(&row[2 + 3 * joint..5 + 3 * joint]) / 1000.0;
+    // Gravity as the README has it: down, right where it is turned clockwise, ahead where it looks down.
+    let (tilt, roll) = (25_f64.to_radians(), -10_f64.to_radians());
+    let down = Vector3::new(tilt.cos() * roll.sin(), tilt.cos() * roll.cos(), tilt.sin());
+    let joints = pose(1, 0, 0.0);
+    let ahead = (Vector3::z() - down * down.z).normalize();
+    for (joint, in_camera) in joints.iter().enumerate() {
+        let in_camera = in_camera.coords;
+        assert!((at(joint).y + in_camera.dot(&down)).abs() < 1e-6, "height of {joint}");
+        assert!((at(joint).z + in_camera.dot(&ahead)).abs() < 1e-6, "depth of {joint}");
+        assert!((at(joint).norm() - in_camera.norm()).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn frames_that_nobody_knows_are_refused() {
+    let folder = scene(0.0);
+    write_transforms(&folder.path().join("recording"), 0);
+    for (arguments, wanted) in [
+        (&["--frame", "odom"][..], "has no transforms on /tf or /tf_static: name the recording with --tf BAG"),
+        (&["--frame", "map", "--tf", "recording"], "where camera is in map: frame \"map\" is not known"),
+        (&["--frame", "map", "--tf", "recording"], "among its frames are base, camera, odom"),
+        (&["--frame", "odom", "--tf", "nowhere"], "nowhere"),
+        (&["--tf", "recording"], "--frame"),
+        (&["--tilt-deg", "91"], "91 is no angle from -90 to 90"),
+        (&["--tilt-deg", "NaN"], "NaN is no angle"),
+        (&["--frame", "odom", "--tilt-deg", "3"], "cannot be used with"),
+    ] {
+        let all = [&["result", "--format", "bvh", "-o", "x.bvh"], arguments].concat();
+        let (code, _, stderr) = export(folder.path(), &all);
+        assert!(code == 2 && stderr.contains(wanted), "{arguments:?}: {code} {stderr}");
+    }
+    assert!(!folder.path().join("x.1.bvh").exists());
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub fn in_camera(
             (None, untold(message.to_owned()))
         }
         Gravity::Unknown => (None, None),
-        Gravity::Fixed => stands(of_fixed_camera(input), None),
+        Gravity::Fixed => stands(of_fixed_camera(input.tilt_deg, input.roll_deg), None),
         Gravity::Tf => match camera_from(&input.gravity_frame) {
             Ok(camera_from_upright) => {
                 let down = of_upright_frame(&camera_from_upright);
@@ -91,9 +91,9 @@ pub fn of_upright_frame(camera_from_upright: &Isometry3<f64>) -> UnitVector3<f64
     camera_from_upright.rotation * -Vector3::z_axis()
 }
 
-/// Gravity in a camera that looks `input.tilt_deg` down and is turned `input.roll_deg` clockwise.
-fn of_fixed_camera(input: &InputConfig) -> UnitVector3<f64> {
-    let (tilt, roll) = (input.tilt_deg.to_radians(), input.roll_deg.to_radians());
+/// Gravity in a camera that looks `tilt_deg` down and is turned `roll_deg` clockwise.
+pub fn of_fixed_camera(tilt_deg: f64, roll_deg: f64) -> UnitVector3<f64> {
+    let (tilt, roll) = (tilt_deg.to_radians(), roll_deg.to_radians());
     UnitVector3::new_unchecked(Vector3::new(tilt.cos() * roll.sin(), tilt.cos() * roll.cos(), tilt.sin()))
 }
 
@@ -172,10 +172,9 @@ mod tests {
     #[test]
     fn a_frame_and_two_angles_say_the_same() {
         for (tilt_deg, roll_deg) in [(0.0, 0.0), (25.0, 3.0), (-40.0, -100.0), (90.0, 0.0), (60.0, 180.0)] {
-            let input = InputConfig { tilt_deg, roll_deg, ..InputConfig::default() };
             let (tilt, roll) = (f64::to_radians(tilt_deg), f64::to_radians(roll_deg));
             let by_frame = of_upright_frame(&camera_from_upright(tilt, roll));
-            let by_angles = of_fixed_camera(&input);
+            let by_angles = of_fixed_camera(tilt_deg, roll_deg);
             assert!((by_frame.into_inner() - by_angles.into_inner()).norm() < 1e-9, "{by_frame:?} {by_angles:?}");
             let told = tilt_and_roll(&by_frame);
             // Of a camera that looks straight down no turn can be told.
@@ -183,7 +182,7 @@ mod tests {
             assert!((told.0 - tilt).abs() < 1e-6 && (told.1 - roll).abs() < 1e-6, "{told:?}");
         }
         // Level: y is down. Looking down: things fall away from it. Turned clockwise: they fall to its right.
-        let of = |tilt_deg, roll_deg| of_fixed_camera(&InputConfig { tilt_deg, roll_deg, ..InputConfig::default() });
+        let of = of_fixed_camera;
         assert!(of(0.0, 0.0).y > 0.999 && of(30.0, 0.0).z > 0.49 && of(0.0, 30.0).x > 0.49);
     }
 }

@@ -107,6 +107,11 @@ impl TransformBuffer {
         self.frames.keys().map(String::as_str)
     }
 
+    /// Names of the parents of all frames, each as often as it is one.
+    pub fn parent_names(&self) -> impl Iterator<Item = &str> {
+        self.frames.values().map(|frame| frame.parent.as_str())
+    }
+
     /// Takes in a message of /tf or /tf_static; a rotation that is none is left out with its transform.
     pub fn take_in(&mut self, message: &TfMessage<'_>, is_static: bool) {
         for transform in &message.transforms {

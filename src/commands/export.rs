@@ -1,5 +1,7 @@
 //! `stridepose export DIR --format csv|json|bvh|trc -o FILE`: skeletons in the formats of other programs.
 
+mod frame;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -16,7 +18,8 @@ pub struct ExportArgs {
     /// The bag that `stridepose replay` wrote
     #[arg(value_name = "DIR")]
     pub result: PathBuf,
-    /// csv and json: everybody, metres, the camera's optical frame; bvh (cm) and trc (OpenSim, mm): one file a track, y up
+    /// csv and json: everybody, metres; bvh (cm) and trc (OpenSim, mm): one file a track, y up. All as the camera sees them, unless
+    /// --frame or --tilt-deg says otherwise
     #[arg(long, value_enum)]
     pub format: Format,
     /// The file; where there are several tracks, bvh and trc put their number before the extension
@@ -28,6 +31,26 @@ pub struct ExportArgs {
     /// Topic of the skeletons [default: /stridepose/skeletons, or the only one]
     #[arg(long, value_name = "TOPIC")]
     pub topic: Option<String>,
+    /// Where the people are in this frame of TF (z up, as `odom` or `map`): what a camera that moves needs
+    #[arg(long, value_name = "FRAME")]
+    pub frame: Option<String>,
+    /// The bag with /tf and /tf_static: the recording [default: the result]
+    #[arg(long, value_name = "BAG", requires = "frame")]
+    pub tf: Option<PathBuf>,
+    /// The camera stood still and looked so far down, deg: up is then that of gravity
+    #[arg(long, value_name = "DEG", conflicts_with = "frame", allow_negative_numbers = true, value_parser = degrees(90.0))]
+    pub tilt_deg: Option<f64>,
+    /// And was turned clockwise so far, deg
+    #[arg(long, value_name = "DEG", conflicts_with = "frame", allow_negative_numbers = true, value_parser = degrees(180.0))]
+    pub roll_deg: Option<f64>,
+}
+
+/// Reads an angle of at most `most` degrees to either side.
+fn degrees(most: f64) -> impl Fn(&str) -> Result<f64, String> + Clone {
+    move |text| {
+        let angle = text.parse().ok().filter(|angle: &f64| angle.abs() <= most);
+        angle.ok_or_else(|| format!("{text} is no angle from -{most} to {most}"))
+    }
 }
 
 /// A file format.
@@ -49,12 +72,13 @@ pub enum Format {
 /// A refusal when the bag has no such skeletons; an I/O error when a file cannot be written.
 pub fn run(args: &ExportArgs) -> anyhow::Result<Outcome> {
     let mut result = read_result_bag(&args.result, args.topic.as_deref()).map_err(refuse_result)?;
-    let is_damaged = report_damage(&args.result, &result.completeness, &result.problems);
+    let mut is_damaged = report_damage(&args.result, &result.completeness, &result.problems);
     for image in &mut result.sequence.images {
         image.people.retain(|person| args.track.is_empty() || args.track.contains(&person.track_id.0));
     }
-    let sequence = &result.sequence;
-    let series = tracks(sequence);
+    let placed = frame::place(args, result, &mut is_damaged)?;
+    let sequence = placed.sequence();
+    let series = tracks(&placed);
     if let Some(missing) = args.track.iter().find(|id| !series.iter().any(|series| series.track_id.0 == **id)) {
         return Err(Refused::because(format!("{} has no track {missing}", args.result.display())));
     }
@@ -65,11 +89,8 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<Outcome> {
         )));
     }
     match args.format {
-        Format::Csv => write(&args.output, &to_csv(sequence), "")?,
-        Format::Json => {
-            let frame_id = result.frames.first().map(String::as_str);
-            write(&args.output, &format!("{}\n", to_json(sequence, frame_id)), "")?;
-        }
+        Format::Csv => write(&args.output, &to_csv(&placed), "")?,
+        Format::Json => write(&args.output, &format!("{}\n", to_json(&placed)), "")?,
         Format::Bvh | Format::Trc => {
             let interval = sequence.image_interval().ok_or_else(|| {
                 Refused::because(format!("{} has fewer than two images: there is no movement", args.result.display()))

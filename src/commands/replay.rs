@@ -23,7 +23,7 @@ use self::output::{Answer, Message, Output};
 pub use self::progress::Progress;
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
 use crate::adapters::bag::writer::{PARTIAL_METADATA_FILE, is_our_file};
-use crate::adapters::bag::{Bag, CameraTopics, Completeness, read_transforms, rosbag2_metadata};
+use crate::adapters::bag::{Bag, CameraTopics, Completeness, RecordedTransforms, read_transforms, rosbag2_metadata};
 use crate::adapters::engine::{self, Engine, Feed};
 use crate::adapters::gravity;
 use crate::adapters::known_camera::KnownCamera;
@@ -124,7 +124,10 @@ pub fn replay(
     let source = Source::choose(&bag, &config.input)?;
     let engine = engine::build(config, store, source.feed()).map_err(Refused::because)?;
     let (frames, problems) = match config.input.gravity {
-        Gravity::Tf => read_transforms(&mut bag).map_err(refuse_bag)?,
+        Gravity::Tf => {
+            let RecordedTransforms { buffer, problems, .. } = read_transforms(&mut bag).map_err(refuse_bag)?;
+            (buffer, problems)
+        }
         Gravity::Fixed | Gravity::Unknown => Default::default(),
     };
     let (give_picture, spare_pictures) = mpsc::channel();

@@ -27,7 +27,7 @@ pub use keypoint_source::{CameraKeypoints, KeypointSource, KeypointVisitor};
 pub use storage::{BagMessage, Topic};
 pub use topic_choice::{CameraTopics, TopicRequest, choose_image_topics, choose_keypoint_topics};
 pub use transform_source::{
-    LONGEST_GAP_SECS, is_static_transforms, read_transforms, take_in_transforms, transform_topics,
+    LONGEST_GAP_SECS, RecordedTransforms, is_static_transforms, read_transforms, take_in_transforms, transform_topics,
 };
 
 use rosbag2_metadata::Metadata;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Bag, BagError, BagMessage, Topic};
+use super::{Bag, BagError, BagMessage, Completeness, Topic};
 use crate::adapters::messages::tf2_msgs::TfMessage;
 use crate::adapters::messages::{Message, from_cdr};
 use crate::adapters::tf::TransformBuffer;
@@ -38,20 +38,30 @@ pub fn take_in_transforms(message: &BagMessage<'_>, buffer: &mut TransformBuffer
     }
 }
 
-/// All transforms of `bag`, as far as it can be read, and what is wrong with messages that cannot.
+/// The transforms of a recording.
+pub struct RecordedTransforms {
+    /// All that can be read.
+    pub buffer: TransformBuffer,
+    /// What is wrong with messages that cannot.
+    pub problems: Vec<String>,
+    /// Whether the bag is whole.
+    pub completeness: Completeness,
+}
+
+/// All transforms of `bag`, as far as it can be read.
 ///
 /// # Errors
 /// [`BagError`] when the bag cannot be read at all.
-pub fn read_transforms(bag: &mut Bag) -> Result<(TransformBuffer, Vec<String>), BagError> {
+pub fn read_transforms(bag: &mut Bag) -> Result<RecordedTransforms, BagError> {
     let topics = transform_topics(bag);
     let mut buffer = TransformBuffer::of_recording(LONGEST_GAP_SECS);
     let mut problems = Vec::new();
     if topics.is_empty() {
-        return Ok((buffer, problems));
+        return Ok(RecordedTransforms { buffer, problems, completeness: Completeness::Whole });
     }
-    bag.read::<BagError>(&topics, &mut |message| {
+    let completeness = bag.read::<BagError>(&topics, &mut |message| {
         take_in_transforms(&message, &mut buffer, &mut problems);
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((buffer, problems))
+    Ok(RecordedTransforms { buffer, problems, completeness })
 }

@@ -18,6 +18,7 @@ use nalgebra::Point3;
 
 use crate::data::Stamp;
 use crate::metrics::{ImageReference, TruthPerson, TruthSequence};
+use crate::report::export::FRAME_COLUMN;
 use crate::skeleton::{JOINT_COUNT, Joint};
 
 /// A truth file that is refused.
@@ -146,6 +147,12 @@ impl Columns {
             return Err(refuse(name, "is there twice"));
         }
         let find = |name: &str| names.iter().position(|&column| column == name);
+        if find(FRAME_COLUMN).is_some() {
+            return Err(refuse(
+                FRAME_COLUMN,
+                "says that the joints are not in the camera's frame: export them without --frame",
+            ));
+        }
         let need = |name: &'static str| find(name).ok_or_else(|| refuse(name, "is missing"));
         let image = find("stamp_ns")
             .map(ImageColumn::StampNanoseconds)

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use nalgebra::Vector3;
 
-use super::y_up;
+use super::PlacedSequence;
 use crate::data::{Stamp, TrackId};
-use crate::metrics::ResultSequence;
 use crate::skeleton::{JOINT_COUNT, Joint, JointArray};
 
 /// Positions of one track in the images in which it is there, y up, m.
@@ -21,10 +20,11 @@ pub struct TrackSeries {
 }
 
 /// Everybody in the recording, by track. An image whose stamp does not advance is left out: the formats need rising times.
-pub fn tracks(sequence: &ResultSequence) -> Vec<TrackSeries> {
+pub fn tracks(placed: &PlacedSequence) -> Vec<TrackSeries> {
+    let sequence = placed.sequence();
     let start = sequence.images.first().map_or(Stamp::default(), |image| image.stamp);
     let mut found: BTreeMap<TrackId, TrackSeries> = BTreeMap::new();
-    for image in &sequence.images {
+    for (index, image) in sequence.images.iter().enumerate() {
         let time = image.stamp.seconds_since(start);
         for person in &image.people {
             let series = found.entry(person.track_id).or_insert_with(|| TrackSeries {
@@ -34,7 +34,7 @@ pub fn tracks(sequence: &ResultSequence) -> Vec<TrackSeries> {
             });
             if series.times.last().is_none_or(|&last| time > last) {
                 series.times.push(time);
-                series.joints.push(person.positions().map(|joint| joint.map(|at| y_up(&at))));
+                series.joints.push(person.positions().map(|joint| joint.map(|at| placed.y_up(index, &at))));
             }
         }
     }
