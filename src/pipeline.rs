@@ -413,6 +413,12 @@ impl Pipeline {
         if stamp == Stamp::default() {
             return refuse("the stamp is zero: the camera driver does not stamp its images; skipped".to_owned());
         }
+        if stamp < Stamp::default() {
+            let (sec, nanosec) = (stamp.sec(), stamp.nanosec());
+            return refuse(format!(
+                "the stamp {sec}.{nanosec:09} is before 1970: the clock of who stamps it is wrong; skipped"
+            ));
+        }
         let (last, late) = (self.last_stamp, self.late_stamp.take());
         if last == Some(stamp) || late == Some(stamp) {
             self.late_stamp = late;

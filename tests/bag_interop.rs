@@ -324,8 +324,8 @@ fn keypoints_of_another_node_are_read_with_their_warnings() {
                     assert_eq!((array.frame_id, array.camera_info.stamp.sec()), (FRAME, 10));
                     (array.people[0].keypoints.iter().flatten().count(), array.warnings.len())
                 }
-                Err(warning) => {
-                    assert_eq!(warning.kind, WarningKind::KeypointsRefused);
+                Err(skipped) => {
+                    assert_eq!(skipped.warning.kind, WarningKind::KeypointsRefused);
                     (0, 1)
                 }
             });

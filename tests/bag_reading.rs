@@ -41,7 +41,7 @@ fn read_images(path: &Path) -> (Images, Completeness) {
                     let focal_length = (image.camera_info.k[0] * 1000.0) as i64;
                     images.images.push((image.stamp.nanoseconds(), focal_length, picture.dimensions(), hash));
                 }
-                Err(warning) => images.warnings.push(warning),
+                Err(skipped) => images.warnings.push(skipped.warning),
             }
             Ok(ControlFlow::Continue(()))
         })

@@ -133,7 +133,10 @@ fn what_cannot_be_used_is_exit_2_and_prints_no_table() {
     let scene = Scene::new();
     std::fs::write(scene.path().join("other.json"), "{}").unwrap();
     std::fs::write(scene.path().join("text.json"), "hello").unwrap();
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 10] = [
+        (&["a.json", "b.json", "--truth", "truth"], "A and B hold numbers already"),
+        (&["a.json", "b.json", "--topic", "/x"], "A and B hold numbers already"),
+        (&["a.json", "b.json", "--json", "a.json"], "a.json is read and would be written over"),
         (&["a.json", "b.json", "--fail-if", "mpjve > 1"], "\"mpjve\" may be mpjve_mm or mpjve_mm_per_s: write which"),
         (
             &["a.json", "b.json", "--fail-if", "mpjpee > 1.02x"],

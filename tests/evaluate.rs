@@ -396,8 +396,20 @@ fn what_cannot_be_compared_is_exit_2_with_one_sentence() {
     scene.write("empty.csv", "");
     std::fs::write(scene.path("binary.csv"), [0xff, 0xfe, 0x00]).unwrap();
     write_bag(&scene.path("in_map"), "map", Vector3::zeros(), 0.0);
+    scene.write(
+        "mm.csv",
+        &format!("{HEADER}1,r_hip,0,0,4000\n1,r_knee,0,420,4000\n2,r_hip,0,0,4000\n2,r_knee,0,420,4000\n"),
+    );
     let topic = ["--topic", "/skeletons"];
-    let cases: [(&str, &str, &[&str], &str); 10] = [
+    let own = scene.path("truth.csv");
+    let own = ["--json", own.to_str().unwrap()];
+    let twice = scene.path("numbers.json");
+    let twice = ["--json", twice.to_str().unwrap(), "--report", twice.to_str().unwrap()];
+    let cases: [(&str, &str, &[&str], &str); 14] = [
+        ("result", "mm.csv", &[], "a thigh of 420.0 m is that of nobody, one of 420.0 mm would be"),
+        ("result", "truth.csv", &own, "truth.csv is read and would be written over: name another file"),
+        ("result", "truth.csv", &twice, "numbers.json would be written twice"),
+        ("result", "truth.csv", &["--truth-topic", "/x"], "--truth-topic is for a truth in a bag with skeletons"),
         ("result", "nan.csv", &[], "line 3: y_m of head is no finite number: \"nan\""),
         ("result", "short.csv", &[], "line 2: 4 fields, the first line has 5 columns"),
         ("result", "foreign.csv", &[], "no joint of ours: it has tail"),
@@ -415,6 +427,8 @@ fn what_cannot_be_compared_is_exit_2_with_one_sentence() {
         assert!(stdout.is_empty() && stderr.contains(sentence), "{truth}: {stdout}{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
+    assert!(!scene.path("numbers.json").exists());
+    assert_known_errors(&scene.json("truth.csv", &[]));
 }
 
 #[test]

@@ -46,30 +46,35 @@ fn stamp(image: usize) -> Stamp {
     Stamp::from_nanoseconds(5_000_000_000 + STEP_NS * image as i64)
 }
 
+/// Somebody as they are in an image; track 2 has no nose in image 20.
+fn somebody(track: u32, image: usize, stretch: f64) -> PersonEstimate {
+    PersonEstimate {
+        track_id: TrackId(track),
+        joints: std::array::from_fn(|joint| JointEstimate {
+            position_in_camera: pose(track, image, stretch)[joint],
+            covariance: Covariance::from_diagonal(&Vector3::new(0.25, 0.5, 1.0)),
+            confidence: 0.75,
+            state: match (track, image, joint) {
+                (2, 20, 9) => JointState::Absent,
+                (_, _, 3) => JointState::Inferred,
+                _ => JointState::Predicted,
+            },
+            keypoint: None,
+        }),
+        score: 1.0,
+        plausibility: None,
+        reprojection_error_px: None,
+        bbox_in_image_px: BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 9.0, y_max: 9.0 },
+    }
+}
+
 /// Two tracks; the second is there from image 10 on and has no nose in image 20.
 fn write_bag(folder: &Path, stretch: f64) {
     let mut writer = BagWriter::create(folder).unwrap();
     let topic = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
     for image in 0..IMAGES {
-        let person = |track: u32| PersonEstimate {
-            track_id: TrackId(track),
-            joints: std::array::from_fn(|joint| JointEstimate {
-                position_in_camera: pose(track, image, stretch)[joint],
-                covariance: Covariance::from_diagonal(&Vector3::new(0.25, 0.5, 1.0)),
-                confidence: 0.75,
-                state: match (track, image, joint) {
-                    (2, 20, 9) => JointState::Absent,
-                    (_, _, 3) => JointState::Inferred,
-                    _ => JointState::Predicted,
-                },
-                keypoint: None,
-            }),
-            score: 1.0,
-            plausibility: None,
-            reprojection_error_px: None,
-            bbox_in_image_px: BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 9.0, y_max: 9.0 },
-        };
-        let people = (1..=2).filter(|&track| track == 1 || image >= 10).map(person).collect();
+        let people =
+            (1..=2).filter(|&track| track == 1 || image >= 10).map(|track| somebody(track, image, stretch)).collect();
         let estimate = PoseEstimate { stamp: stamp(image), people, warnings: Vec::new() };
         writer.write(topic, stamp(image), &SkeletonArray::from_estimate(&estimate, "camera", Duration::ZERO)).unwrap();
     }
@@ -438,6 +443,32 @@ fn frames_that_nobody_knows_are_refused() {
 }
 
 #[test]
+fn images_of_the_topic_with_look_ahead_are_counted_on_the_main_one() {
+    let folder = scene(0.0);
+    let mut writer = BagWriter::create(&folder.path().join("both")).unwrap();
+    let main = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons", Qos::Stream).unwrap();
+    let refined = writer.add_topic::<SkeletonArray<'_>>("/stridepose/skeletons_refined", Qos::Stream).unwrap();
+    for image in 0..8 {
+        let nobody = PoseEstimate { stamp: stamp(image), people: Vec::new(), warnings: Vec::new() };
+        writer.write(main, stamp(image), &SkeletonArray::from_estimate(&nobody, "camera", Duration::ZERO)).unwrap();
+        // Every other image, seen again.
+        if image % 2 == 1 {
+            let somebody = PoseEstimate { people: vec![somebody(1, image, 0.0)], ..nobody };
+            let seen = SkeletonArray::from_estimate(&somebody, "camera", Duration::ZERO);
+            writer.write(refined, stamp(image), &seen).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    let arguments = |format, file| ["both", "--topic", "/stridepose/skeletons_refined", "--format", format, "-o", file];
+    let text = exported(folder.path(), &arguments("csv", "all.csv"), "all.csv");
+    let numbers: Vec<&str> = text.lines().skip(1).step_by(JOINT_COUNT).map(|line| &line[..2]).collect();
+    assert_eq!(numbers, ["1,", "3,", "5,", "7,"]);
+    let json: Value =
+        serde_json::from_str(&exported(folder.path(), &arguments("json", "all.json"), "all.json")).unwrap();
+    assert_eq!((json["images"][0]["index"].as_u64(), json["images"][3]["index"].as_u64()), (Some(1), Some(7)));
+}
+
+#[test]
 fn what_is_not_there_is_refused() {
     let folder = scene(0.0);
     let refusal = |arguments: &[&str]| {
@@ -448,5 +479,8 @@ fn what_is_not_there_is_refused() {
     assert!(refusal(&["result", "--format", "csv", "-o", "x", "--track", "7"]).contains("has no track 7"));
     assert!(refusal(&["nowhere", "--format", "csv", "-o", "x"]).contains("nowhere"));
     assert!(refusal(&["result", "--format", "fbx", "-o", "x"]).contains("csv, json, bvh, trc"));
-    assert!(!folder.path().join("x").exists());
+    let bag = folder.path().join("result/result_0.mcap");
+    let before = std::fs::read(&bag).unwrap();
+    assert!(refusal(&["result", "--format", "csv", "-o", "result/result_0.mcap"]).contains("would be written over"));
+    assert!(std::fs::read(&bag).unwrap() == before && !folder.path().join("x").exists());
 }

@@ -35,6 +35,11 @@ pub fn in_camera(
                 "input.tilt_deg and input.roll_deg are not used, for input.gravity is unknown: set it to fixed";
             (None, untold(message.to_owned()))
         }
+        Gravity::Unknown if input.camera_height > 0.0 => {
+            let message = "input.camera_height is not used, for input.floor is unknown: set it to camera, and input.gravity to tf or \
+                           fixed";
+            (None, untold(message.to_owned()))
+        }
         Gravity::Unknown => (None, None),
         Gravity::Fixed => stands(of_fixed_camera(input.tilt_deg, input.roll_deg), None),
         Gravity::Tf => match camera_from(&input.gravity_frame) {
@@ -64,6 +69,9 @@ fn no_optical_frame(upright: &str, looks_up_deg: f64) -> String {
 /// When who is asked does not say.
 fn height(input: &InputConfig, camera_from_upright: Option<&Isometry3<f64>>) -> Result<Option<f64>, String> {
     match (input.floor, camera_from_upright) {
+        (Floor::Unknown, _) if input.camera_height > 0.0 => {
+            Err("input.camera_height is not used, for input.floor is unknown: set it to camera".to_owned())
+        }
         (Floor::Unknown, _) => Ok(None),
         (Floor::Camera, _) if input.camera_height > 0.0 => Ok(Some(input.camera_height)),
         (Floor::Camera, _) => {
@@ -156,13 +164,15 @@ mod tests {
         assert_eq!(told(Gravity::Tf, Floor::Frame, 0.0, 0.0), silent(1.2));
         assert_eq!(told(Gravity::Tf, Floor::Camera, 0.7, 0.0), silent(0.7));
         assert_eq!(told(Gravity::Fixed, Floor::Camera, 0.7, 0.0), silent(0.7));
-        assert_eq!(told(Gravity::Tf, Floor::Unknown, 0.7, 0.0), (None, String::new()));
+        assert_eq!(told(Gravity::Tf, Floor::Unknown, 0.0, 0.0), (None, String::new()));
         for (gravity, floor, height, lowered, reason) in [
             (Gravity::Tf, Floor::Frame, 0.0, 2.0, "0.80 m below z = 0 of base_link"),
             (Gravity::Fixed, Floor::Frame, 1.0, 0.0, "input.gravity fixed has none"),
             (Gravity::Fixed, Floor::Camera, 0.0, 0.0, "input.camera_height is 0"),
             (Gravity::Tf, Floor::Camera, 0.0, 0.0, "input.camera_height is 0"),
             (Gravity::Unknown, Floor::Camera, 1.0, 0.0, "input.gravity is unknown"),
+            (Gravity::Fixed, Floor::Unknown, 1.0, 0.0, "input.floor is unknown: set it to camera"),
+            (Gravity::Unknown, Floor::Unknown, 1.0, 0.0, "input.floor is unknown: set it to camera, and input.gravity"),
         ] {
             let (found, said) = told(gravity, floor, height, lowered);
             assert!(found.is_none() && said.contains(reason), "{gravity:?} {floor:?}: {said}");

@@ -96,7 +96,9 @@ pub fn read_result_bag(path: &Path, topic: Option<&str>) -> Result<ResultBag, Re
         let index = sequence.images.len();
         let image = match from_cdr::<SkeletonArray<'_>>(message.data) {
             Ok(array) => {
-                if !frames.contains(array.header.frame_id) {
+                // Images that could not be read before the first good one have none.
+                let has_frame = !(array.header.frame_id.is_empty() && array.skeletons.is_empty());
+                if has_frame && !frames.contains(array.header.frame_id) {
                     frames.insert(array.header.frame_id.to_owned());
                 }
                 let people = array.skeletons.iter().filter_map(|skeleton| match person(skeleton) {

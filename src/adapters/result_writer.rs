@@ -86,7 +86,7 @@ impl ResultWriter {
             return Ok(());
         }
         let camera_info = CameraInfo { stamp, ..camera_info.clone() };
-        self.writer.write(self.camera_info, stamp, &camera_info)?;
+        self.writer.write(self.camera_info, logged(stamp), &camera_info)?;
         self.last_camera = Some(camera_info);
         Ok(())
     }
@@ -99,7 +99,7 @@ impl ResultWriter {
     pub fn write(&mut self, estimates: &Estimates, frame_id: &str) -> Result<(), BagError> {
         let stamp = estimates.now.stamp;
         if let Some(topic) = self.joint_set.take() {
-            self.writer.write(topic, stamp, &JointSet::internal())?;
+            self.writer.write(topic, logged(stamp), &JointSet::internal())?;
         }
         self.write_skeletons(self.skeletons, stamp, &estimates.now, frame_id, Duration::ZERO)?;
         if let Some(topic) = self.refined {
@@ -110,9 +110,19 @@ impl ResultWriter {
         self.last_image.0 = stamp;
         frame_id.clone_into(&mut self.last_image.1);
         if let Some(topic) = self.markers {
-            self.writer.write(topic, stamp, &markers::markers(&estimates.now, frame_id))?;
+            self.writer.write(topic, logged(stamp), &markers::markers(&estimates.now, frame_id))?;
         }
         Ok(())
+    }
+
+    /// Writes that nobody was found in an image that could not be read, so that images can be counted in the result.
+    ///
+    /// # Errors
+    /// [`BagError`] when the disk does not take it.
+    pub fn write_unread(&mut self, stamp: Stamp) -> Result<(), BagError> {
+        let nobody = PoseEstimate { stamp, people: Vec::new(), warnings: Vec::new() };
+        let frame_id = self.last_image.1.clone();
+        self.write_skeletons(self.skeletons, stamp, &nobody, &frame_id, Duration::ZERO)
     }
 
     fn write_skeletons(
@@ -123,7 +133,7 @@ impl ResultWriter {
         frame_id: &str,
         lookahead: Duration,
     ) -> Result<(), BagError> {
-        self.writer.write(topic, log_time, &SkeletonArray::from_estimate(estimate, frame_id, lookahead))
+        self.writer.write(topic, logged(log_time), &SkeletonArray::from_estimate(estimate, frame_id, lookahead))
     }
 
     /// Writes an overlay picture as JPEG.
@@ -135,7 +145,7 @@ impl ResultWriter {
         // Encoding an RGB picture of a valid size into memory cannot fail; if it did, the picture is left out.
         let Some(data) = overlay::jpeg(picture, overlay::JPEG_QUALITY) else { return Ok(()) };
         let header = Header { stamp, frame_id };
-        self.writer.write(topic, stamp, &CompressedImage { header, format: "jpeg", data: &data })
+        self.writer.write(topic, logged(stamp), &CompressedImage { header, format: "jpeg", data: &data })
     }
 
     /// Writes what the pipeline said last of earlier images ([`crate::pipeline::Pipeline::finish`]).
@@ -159,4 +169,9 @@ impl ResultWriter {
     pub fn finish(self) -> Result<(), BagError> {
         self.writer.finish()
     }
+}
+
+/// The log time of what is stamped `stamp`: no log begins before 1970.
+fn logged(stamp: Stamp) -> Stamp {
+    stamp.max(Stamp::default())
 }

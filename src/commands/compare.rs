@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 
 use super::evaluate::{ComparisonArgs, Evaluated};
+use super::files::{check_outputs, write_file};
 use super::truth::is_bag;
 use super::{Outcome, Refused, print};
 use crate::report::comparison::rule::{Rule, Verdict};
@@ -44,6 +45,13 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Outcome> {
     if args.truth.is_none() {
         args.comparison.refuse_truth_options()?;
     }
+    let is_about_bags = args.truth.is_some() || args.comparison != ComparisonArgs::default();
+    if is_about_bags && ![&args.a, &args.b].into_iter().any(|side| is_bag(side) || !side.exists()) {
+        return Err(Refused::because(
+            "A and B hold numbers already: --truth, --topic and --stamp-tolerance-ms say how bags are evaluated",
+        ));
+    }
+    check_outputs(&[args.json.as_deref()], &[Some(&args.a), Some(&args.b), args.truth.as_deref()])?;
     let (a, a_outcome) = read(&args.a, args)?;
     let (b, b_outcome) = read(&args.b, args)?;
     // All rules are read before anything is said.
@@ -53,7 +61,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Outcome> {
     let paired = paired_differences(&a, &b);
     if let Some(path) = &args.json {
         let text = format!("{:#}\n", to_json(&a, &b, &paired));
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        write_file(path, &text)?;
     }
     let heading = format!("A  {}\nB  {}\n\n", args.a.display(), args.b.display());
     print(&(heading + &to_table(&a, &b, &paired, args.all)))?;

@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde_json::Value;
 use tracing::warn;
 
+use super::files::{check_outputs, write_file};
 use super::replay::SUMMARY_FILE;
 use super::truth::{TruthArgs, read_truth};
 use super::{ConsoleArgs, Outcome, Refused, evaluate_many, print, refuse_bag};
@@ -49,7 +50,7 @@ pub struct EvaluateArgs {
 }
 
 /// How skeletons are compared with a truth: shared by the commands that do.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, PartialEq, clap::Args)]
 pub struct ComparisonArgs {
     /// Topic of the skeletons in the result [default: /stridepose/skeletons, or the only one]
     #[arg(long, value_name = "TOPIC")]
@@ -111,6 +112,10 @@ pub fn run(args: &EvaluateArgs, console: ConsoleArgs) -> anyhow::Result<Outcome>
         }
         args.comparison.refuse_truth_options()?;
     }
+    let outputs = [&args.json, &args.samples, &args.report].map(Option::as_deref);
+    let inputs: Vec<Option<&Path>> =
+        args.results.iter().map(|path| Some(&**path)).chain([args.truth.as_deref()]).collect();
+    check_outputs(&outputs, &inputs)?;
     if let Some(recordings) = evaluate_many::recordings(&args.results, args.truth.as_deref())? {
         return evaluate_many::run(args, &recordings, console);
     }
@@ -180,10 +185,6 @@ pub(super) fn report(
         machine: Machine::here(),
     };
     Ok(report.to_html()?)
-}
-
-pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A truth that a result was compared with.

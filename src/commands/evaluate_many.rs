@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 
-use super::evaluate::{EvaluateArgs, Evaluated, report, write_file};
+use super::evaluate::{EvaluateArgs, Evaluated, report};
+use super::files::write_file;
 use super::parallel::{cores, in_parallel};
 use super::replay_many::BATCH_FILE;
 use super::truth::TRUTH_ENDINGS;

@@ -4,10 +4,10 @@ mod frame;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use tracing::warn;
 
 use super::evaluate::{refuse_result, report_damage};
+use super::files::{check_outputs, write_file};
 use super::{Outcome, Refused, print};
 use crate::adapters::result_bag::read_result_bag;
 use crate::report::export::{Bvh, TrackSeries, to_csv, to_json, to_trc, tracks};
@@ -71,12 +71,17 @@ pub enum Format {
 /// # Errors
 /// A refusal when the bag has no such skeletons; an I/O error when a file cannot be written.
 pub fn run(args: &ExportArgs) -> anyhow::Result<Outcome> {
+    check_outputs(&[Some(&args.output)], &[Some(&args.result), args.tf.as_deref()])?;
     let mut result = read_result_bag(&args.result, args.topic.as_deref()).map_err(refuse_result)?;
     let mut is_damaged = report_damage(&args.result, &result.completeness, &result.problems);
     for image in &mut result.sequence.images {
         image.people.retain(|person| args.track.is_empty() || args.track.contains(&person.track_id.0));
     }
-    let placed = frame::place(args, result, &mut is_damaged)?;
+    let image_stamps = result.image_stamps.take();
+    let mut placed = frame::place(args, result, &mut is_damaged)?;
+    if let Some(image_stamps) = image_stamps {
+        placed = placed.counted_in(&image_stamps);
+    }
     let sequence = placed.sequence();
     let series = tracks(&placed);
     if let Some(missing) = args.track.iter().find(|id| !series.iter().any(|series| series.track_id.0 == **id)) {
@@ -142,7 +147,7 @@ fn numbered(path: &Path, track: u32) -> PathBuf {
 }
 
 fn write(path: &Path, text: &str, note: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    write_file(path, text)?;
     print(&format!("{}{note}\n", path.display()))
 }
 

@@ -10,6 +10,7 @@ pub mod evaluate;
 mod evaluate_many;
 pub mod exit;
 pub mod export;
+mod files;
 pub mod inspect;
 pub mod models;
 mod parallel;

@@ -21,9 +21,12 @@ use self::detect_ahead::{DetectAhead, NextDetection};
 use self::input::{Content, Input, Picture, Source};
 use self::output::{Answer, Message, Output};
 pub use self::progress::Progress;
+use super::files::check_outputs;
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
 use crate::adapters::bag::writer::{PARTIAL_METADATA_FILE, is_our_file};
-use crate::adapters::bag::{Bag, CameraTopics, Completeness, RecordedTransforms, read_transforms, rosbag2_metadata};
+use crate::adapters::bag::{
+    Bag, CameraTopics, Completeness, RecordedTransforms, Skipped, read_transforms, rosbag2_metadata,
+};
 use crate::adapters::engine::{self, Engine, Feed};
 use crate::adapters::gravity;
 use crate::adapters::known_camera::KnownCamera;
@@ -84,6 +87,7 @@ pub fn run(args: &ReplayArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         return replay_many::run(&jobs, &args.output, args.workers.map(usize::from), &config, &store, console);
     }
     let (bag, output) = (&args.bags[0], args.output.display());
+    check_outputs(&[args.summary.as_deref()], &[Some(bag), args.setup.config.as_deref()])?;
     if args.resume {
         if let Some(kept) = finished_result(bag, &args.output, &config)? {
             if let Some(path) = &args.summary {
@@ -103,7 +107,8 @@ pub fn run(args: &ReplayArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
     if let Some(path) = &args.summary {
         write_summary(path, &summary)?;
     }
-    print(&format!("{}results in {output}: bag, {SUMMARY_FILE}, {SHEET_FILE}\n", summary.text()))?;
+    let sheet = if args.output.join(SHEET_FILE).exists() { format!(", {SHEET_FILE}") } else { String::new() };
+    print(&format!("{}results in {output}: bag, {SUMMARY_FILE}{sheet}\n", summary.text()))?;
     Ok(if summary.is_damaged() { Outcome::Damaged } else { Outcome::Fine })
 }
 
@@ -277,20 +282,21 @@ impl<'a> Run<'a> {
     }
 
     /// One message of the bag.
-    fn take(&mut self, input: Result<Input, Warning>) -> anyhow::Result<Message> {
+    fn take(&mut self, input: Result<Input, Skipped>) -> anyhow::Result<Message> {
         while let Ok(estimates) = self.spare.try_recv() {
             self.engine.pipeline.recycle(estimates);
         }
-        self.progress.image();
         self.messages += 1;
         let message = match input {
             Ok(input) => Message::Answer(self.estimate(input)?),
-            Err(warning) => {
-                self.summary.images += 1;
+            Err(Skipped { warning, stamp }) => {
                 self.warn(&warning);
-                Message::Unread
+                let Some(stamp) = stamp else { return Ok(Message::Nothing) };
+                self.summary.images += 1;
+                Message::Unread(stamp)
             }
         };
+        self.progress.image();
         let pipeline = &self.engine.pipeline;
         self.next_detection.set(self.messages + u64::from(pipeline.images_to_detector()), pipeline.view().roll());
         Ok(message)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Refused;
 use crate::adapters::model_store::ModelStore;
-use crate::config::Config;
+use crate::config::{Config, Origin};
 
 /// Parameters and models.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -33,7 +33,12 @@ impl SetupArgs {
             fs::read_to_string(path).map_err(|error| Refused::because(format!("{}: {error}", path.display())))
         };
         let text = self.config.as_ref().map(read).transpose()?;
-        Config::from_sources(text.as_deref(), &self.parameters).map_err(Refused::because)
+        Config::from_sources(text.as_deref(), &self.parameters).map_err(|error| match &self.config {
+            Some(path) if error.origin == Origin::File => {
+                Refused::because(format!("{}: {}", path.display(), error.problem))
+            }
+            _ => Refused::because(error),
+        })
     }
 
     /// The places to look for models.

@@ -16,7 +16,7 @@ use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::messages::stridepose::SkeletonArray;
 use crate::adapters::messages::{Message, from_cdr};
 use crate::adapters::result_bag::{ResultBag, read_result_bag, truth_from_result};
-use crate::adapters::truth::array::{Meaning, TruthArray, Unit, truth_of_array};
+use crate::adapters::truth::array::{Meaning, TruthArray, Unit, foreign_unit, truth_of_array};
 use crate::adapters::truth::camera::{CameraFile, difference};
 use crate::adapters::truth::csv::read_truth_csv;
 use crate::adapters::truth::json::read_truth_json;
@@ -25,7 +25,7 @@ use crate::adapters::truth::tf::{FrameChoice, has_transforms, parse_mapping, rea
 use crate::data::Stamp;
 use crate::geometry::CameraModel;
 use crate::geometry::camera::Intrinsics;
-use crate::metrics::TruthSequence;
+use crate::metrics::{JointPositions, TruthSequence};
 use crate::skeleton::DatasetLayout;
 
 /// Ends of the names of truth files in a folder of truths, in the order in which they are looked for.
@@ -137,9 +137,10 @@ impl TruthArgs {
 
     /// An option that the form has no use for is a mistake of whoever gave it.
     fn check_use(&self, path: &Path, form: Form) -> anyhow::Result<()> {
-        use Form::{Csv, Json, Numpy, Transforms};
+        use Form::{Csv, Json, Numpy, Skeletons, Transforms};
         let arrays = "a truth in .npy or .npz";
-        let options: [(&str, bool, &[Form], &str); 7] = [
+        let options: [(&str, bool, &[Form], &str); 8] = [
+            ("--truth-topic", self.truth_topic.is_some(), &[Skeletons], "a truth in a bag with skeletons"),
             (
                 "--max-truth-reprojection",
                 self.max_truth_reprojection.is_some(),
@@ -206,6 +207,12 @@ pub(super) fn read_truth(
     let array = match form {
         Form::Csv => {
             let csv = read_truth_csv(path, args.max_truth_reprojection).map_err(|error| refuse(&error))?;
+            let poses: Vec<JointPositions> = csv.truth.images.values().flatten().map(|person| person.joints).collect();
+            if let Some((bone, length, unit)) = foreign_unit(&poses) {
+                return Err(refuse(&format!(
+                    "a {bone} of {length:.1} m is that of nobody, one of {length:.1} {unit} would be: x_m, y_m and z_m are metres"
+                )));
+            }
             if !csv.foreign_joints.is_empty() {
                 warn!("{}: {csv}", path.display());
             }

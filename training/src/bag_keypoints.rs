@@ -54,7 +54,7 @@ pub fn read(path: &Path) -> anyhow::Result<BagKeypoints> {
         .read::<anyhow::Error>(&mut bag, &mut |message| {
             match message {
                 Ok(message) => people.take(&message)?,
-                Err(warning) => warnings.push(format!("{}: {}", path.display(), warning.message)),
+                Err(skipped) => warnings.push(format!("{}: {}", path.display(), skipped.warning.message)),
             }
             Ok(ControlFlow::Continue(()))
         })

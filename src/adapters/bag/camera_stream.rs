@@ -24,13 +24,31 @@ pub enum Joined<'a> {
     Message {
         /// Number of messages of the source topic before it.
         index: u64,
+        /// Stamp of its header.
+        stamp: Stamp,
         /// The message, CDR.
         data: &'a [u8],
         /// The calibration that belongs to it.
         camera_info: &'a CameraInfo,
     },
     /// A message that was skipped.
-    Warning(Warning),
+    Skipped(Skipped),
+}
+
+/// A message that was skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Why.
+    pub warning: Warning,
+    /// Of a message of the camera the stamp, that of the log where its header cannot be read; `None` of a calibration.
+    pub stamp: Option<Stamp>,
+}
+
+impl Skipped {
+    /// A message of the camera at `stamp`.
+    pub(super) fn message(kind: WarningKind, text: String, stamp: Stamp) -> Self {
+        Self { warning: Warning::new(kind, text), stamp: Some(stamp) }
+    }
 }
 
 type Visit<'v, E> = dyn FnMut(Joined<'_>) -> Result<ControlFlow<()>, E> + 'v;
@@ -48,7 +66,7 @@ pub fn read<E: From<BagError>>(
         let flow = if message.topic == topics.camera_info {
             join.camera_info(message.data, visit)
         } else {
-            join.message(message.data, visit)
+            join.message(message.data, Stamp::from_nanoseconds(message.log_time_ns), visit)
         };
         broke = matches!(flow, Ok(ControlFlow::Break(())));
         flow
@@ -84,11 +102,14 @@ impl Join {
                 self.infos.push_front(info);
                 if belongs_to_held { self.release(visit) } else { Ok(ControlFlow::Continue(())) }
             }
-            Err(error) => visit(Joined::Warning(Warning::new(WarningKind::CameraInfoRefused, error.to_string()))),
+            Err(error) => {
+                let warning = Warning::new(WarningKind::CameraInfoRefused, error.to_string());
+                visit(Joined::Skipped(Skipped { warning, stamp: None }))
+            }
         }
     }
 
-    fn message<E>(&mut self, data: &[u8], visit: &mut Visit<'_, E>) -> Result<ControlFlow<()>, E> {
+    fn message<E>(&mut self, data: &[u8], logged: Stamp, visit: &mut Visit<'_, E>) -> Result<ControlFlow<()>, E> {
         if self.release(visit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -98,14 +119,14 @@ impl Join {
             Ok(header) => header.stamp,
             Err(error) => {
                 let text = format!("message {index}: {error}");
-                return visit(Joined::Warning(Warning::new(WarningKind::MessageRefused, text)));
+                return visit(Joined::Skipped(Skipped::message(WarningKind::MessageRefused, text, logged)));
             }
         };
         let own_info = self.infos.iter().find(|info| info.stamp == stamp);
         // Once a later info has come, the message's own one will not.
         let latched = self.infos.front().filter(|info| info.stamp > stamp);
         if let Some(camera_info) = own_info.or(latched) {
-            return visit(Joined::Message { index, data, camera_info });
+            return visit(Joined::Message { index, stamp, data, camera_info });
         }
         self.is_holding = true;
         (self.held.index, self.held.stamp) = (index, stamp);
@@ -122,11 +143,11 @@ impl Join {
         let Held { index, stamp, data } = &self.held;
         let own_info = self.infos.iter().find(|info| info.stamp == *stamp);
         if let Some(camera_info) = own_info.or(self.infos.front()) {
-            return visit(Joined::Message { index: *index, data, camera_info });
+            return visit(Joined::Message { index: *index, stamp: *stamp, data, camera_info });
         }
         let (sec, nanosec) = (stamp.sec(), stamp.nanosec());
         let text = format!("message {index} at {sec}.{nanosec:09} came before any CameraInfo; skipped");
-        visit(Joined::Warning(Warning::new(WarningKind::NoCameraInfo, text)))
+        visit(Joined::Skipped(Skipped::message(WarningKind::NoCameraInfo, text, *stamp)))
     }
 }
 
@@ -144,17 +165,18 @@ mod tests {
     }
     use Step::{Garbage, Info, Message};
 
-    /// Stamps (message, its info) in the order they come out; -1 for a warning.
+    /// Stamps (message, its info) in the order they come out; of a message that was skipped with -1 for the info.
     fn run(steps: &[Step]) -> Vec<(i32, i32)> {
         let mut out = Vec::new();
         let mut join = Join::default();
         let mut buffer = Vec::new();
         let mut visit = |joined: Joined<'_>| -> Result<ControlFlow<()>, BagError> {
             out.push(match joined {
-                Joined::Message { data, camera_info, .. } => {
-                    (from_cdr::<Header<'_>>(data).unwrap().stamp.sec(), camera_info.stamp.sec())
+                Joined::Message { data, stamp, camera_info, .. } => {
+                    assert_eq!(from_cdr::<Header<'_>>(data).unwrap().stamp, stamp);
+                    (stamp.sec(), camera_info.stamp.sec())
                 }
-                Joined::Warning(_) => (-1, -1),
+                Joined::Skipped(skipped) => (skipped.stamp.map_or(-1, Stamp::sec), -1),
             });
             Ok(ControlFlow::Continue(()))
         };
@@ -167,10 +189,10 @@ mod tests {
                 }
                 Message(sec) => {
                     to_cdr(&Header { stamp: Stamp::from_sec_nanosec(sec, 0), frame_id: "" }, &mut buffer);
-                    let _ = join.message(&buffer, &mut visit).unwrap();
+                    let _ = join.message(&buffer, Stamp::default(), &mut visit).unwrap();
                 }
                 Garbage => {
-                    let _ = join.message(&[1, 2], &mut visit).unwrap();
+                    let _ = join.message(&[1, 2], Stamp::from_sec_nanosec(70, 0), &mut visit).unwrap();
                 }
             }
         }
@@ -196,6 +218,6 @@ mod tests {
 
     #[test]
     fn a_message_without_info_and_one_that_is_garbage_are_skipped_with_a_warning() {
-        assert_eq!(run(&[Message(1), Message(2), Info(2), Garbage, Message(3)]), [(-1, -1), (2, 2), (-1, -1), (3, 2)]);
+        assert_eq!(run(&[Message(1), Message(2), Info(2), Garbage, Message(3)]), [(1, -1), (2, 2), (70, -1), (3, 2)]);
     }
 }

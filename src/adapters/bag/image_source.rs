@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use super::camera_stream::{self, Joined};
+use super::camera_stream::{self, Joined, Skipped};
 use super::topic_choice::{CameraTopics, TopicRequest, choose_image_topics};
 use super::{Bag, BagError, Completeness};
 use crate::adapters::cdr::CdrError;
@@ -12,7 +12,7 @@ use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::{Message, from_cdr};
 use crate::data::Stamp;
 use crate::stages::image::EncodedImage;
-use crate::warning::{Warning, WarningKind};
+use crate::warning::WarningKind;
 
 /// One image, borrowed from the bag.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,8 +29,8 @@ pub struct CameraImage<'a> {
     pub camera_info: &'a CameraInfo,
 }
 
-/// Takes each image, or a warning in its place, and says whether to go on.
-pub type ImageVisitor<'v, E> = dyn FnMut(Result<CameraImage<'_>, Warning>) -> Result<ControlFlow<()>, E> + 'v;
+/// Takes each image, or why it was skipped, and says whether to go on.
+pub type ImageVisitor<'v, E> = dyn FnMut(Result<CameraImage<'_>, Skipped>) -> Result<ControlFlow<()>, E> + 'v;
 
 /// Reads the images of one camera.
 pub struct ImageSource {
@@ -51,19 +51,22 @@ impl ImageSource {
         &self.topics
     }
 
-    /// Hands each image, or a warning in its place, to `visit`, until that breaks or fails.
+    /// Hands each image, or why it was skipped, to `visit`, until that breaks or fails.
     ///
     /// # Errors
     /// The error of `visit`, or a [`BagError`] when the bag cannot be read.
     pub fn read<E: From<BagError>>(&self, bag: &mut Bag, visit: &mut ImageVisitor<'_, E>) -> Result<Completeness, E> {
         let compressed = self.topics.source_type == CompressedImage::TYPE;
         camera_stream::read(bag, &self.topics, &mut |joined| match joined {
-            Joined::Warning(warning) => visit(Err(warning)),
-            Joined::Message { index, data, camera_info } => match decode(data, compressed) {
+            Joined::Skipped(skipped) => visit(Err(skipped)),
+            Joined::Message { index, stamp: sent, data, camera_info } => match decode(data, compressed) {
                 Ok((Header { stamp, frame_id }, image)) => {
                     visit(Ok(CameraImage { index, stamp, frame_id, image, camera_info }))
                 }
-                Err(error) => visit(Err(Warning::new(WarningKind::ImageRefused, format!("image {index}: {error}")))),
+                Err(error) => {
+                    let text = format!("image {index}: {error}");
+                    visit(Err(Skipped::message(WarningKind::ImageRefused, text, sent)))
+                }
             },
         })
     }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::camera_stream::{self, Joined};
+use super::camera_stream::{self, Joined, Skipped};
 use super::topic_choice::{CameraTopics, TopicRequest, choose_keypoint_topics, choose_skeleton_topics};
 use super::{Bag, BagError, Completeness};
 use crate::adapters::messages::sensor_msgs::CameraInfo;
@@ -29,8 +29,8 @@ pub struct CameraKeypoints<'a> {
     pub camera_info: &'a CameraInfo,
 }
 
-/// Takes each array, or a warning in its place, and says whether to go on.
-pub type KeypointVisitor<'v, E> = dyn FnMut(Result<CameraKeypoints<'_>, Warning>) -> Result<ControlFlow<()>, E> + 'v;
+/// Takes each array, or why it was skipped, and says whether to go on.
+pub type KeypointVisitor<'v, E> = dyn FnMut(Result<CameraKeypoints<'_>, Skipped>) -> Result<ControlFlow<()>, E> + 'v;
 
 /// Reads the keypoints of one camera.
 pub struct KeypointSource {
@@ -59,7 +59,7 @@ impl KeypointSource {
         &self.topics
     }
 
-    /// Hands each array, or a warning in its place, to `visit`, until that breaks or fails.
+    /// Hands each array, or why it was skipped, to `visit`, until that breaks or fails.
     ///
     /// # Errors
     /// The error of `visit`, or a [`BagError`] when the bag cannot be read.
@@ -70,12 +70,14 @@ impl KeypointSource {
     ) -> Result<Completeness, E> {
         let decode = if self.topics.source_type == SkeletonArray::TYPE { decode_skeletons } else { decode };
         camera_stream::read(bag, &self.topics, &mut |joined| match joined {
-            Joined::Warning(warning) => visit(Err(warning)),
-            Joined::Message { index, data, camera_info } => visit(match decode(data) {
+            Joined::Skipped(skipped) => visit(Err(skipped)),
+            Joined::Message { index, stamp: sent, data, camera_info } => visit(match decode(data) {
                 Ok((Header { stamp, frame_id }, people, warnings)) => {
                     Ok(CameraKeypoints { index, stamp, frame_id, people, warnings, camera_info })
                 }
-                Err(why) => Err(Warning::new(WarningKind::KeypointsRefused, format!("message {index}: {why}"))),
+                Err(why) => {
+                    Err(Skipped::message(WarningKind::KeypointsRefused, format!("message {index}: {why}"), sent))
+                }
             }),
         })
     }

@@ -21,6 +21,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+pub use camera_stream::Skipped;
 pub use error::{BagError, Refusal};
 pub use image_source::{CameraImage, ImageSource, ImageVisitor};
 pub use keypoint_source::{CameraKeypoints, KeypointSource, KeypointVisitor};

@@ -284,14 +284,29 @@ fn pose_of(
     Ok(positions)
 }
 
+/// The unit in which people of `poses`, said to be in metres, are people, where that is another one: with a bone and its median
+/// length.
+pub fn foreign_unit(poses: &[JointPositions]) -> Option<(&'static str, f64, &'static str)> {
+    YARDSTICKS.into_iter().find_map(|(bone, ends, [least, most])| {
+        let median = median_length(poses, ends).filter(|median| !(least..=most).contains(median))?;
+        let units = [("mm", 0.001), ("cm", 0.01)];
+        let (name, _) = units.into_iter().find(|(_, metres)| (least..=most).contains(&(median * metres)))?;
+        Some((bone, median, name))
+    })
+}
+
+fn median_length(poses: &[JointPositions], [from, to]: [Joint; 2]) -> Option<f64> {
+    let lengths = poses.iter().filter_map(|pose| Some((pose[to.index()]? - pose[from.index()]?).norm()));
+    let mut lengths: Vec<f64> = lengths.collect();
+    lengths.sort_by(f64::total_cmp);
+    lengths.get(lengths.len() / 2).copied()
+}
+
 /// Whether the yardsticks are those of a person in `unit`.
 fn check_lengths(poses: &[JointPositions], unit: Unit, notes: &mut Vec<String>) -> Result<(), TruthArrayError> {
     let mut is_checked = false;
-    for (bone, [from, to], range) in YARDSTICKS {
-        let lengths = poses.iter().filter_map(|pose| Some((pose[to.index()]? - pose[from.index()]?).norm()));
-        let mut lengths: Vec<f64> = lengths.collect();
-        lengths.sort_by(f64::total_cmp);
-        let Some(&median) = lengths.get(lengths.len() / 2) else { continue };
+    for (bone, ends, range) in YARDSTICKS {
+        let Some(median) = median_length(poses, ends) else { continue };
         let is_of_a_person = |metres: f64| (range[0]..=range[1]).contains(&(median * metres));
         is_checked = true;
         if is_of_a_person(unit.metres()) {

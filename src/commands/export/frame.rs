@@ -20,7 +20,10 @@ const NAMED_FRAMES: usize = 20;
 /// The skeletons in the frame that is asked for.
 pub(super) fn place(args: &ExportArgs, result: ResultBag, is_damaged: &mut bool) -> anyhow::Result<PlacedSequence> {
     let ResultBag { sequence, frames, .. } = result;
-    let camera_frame = frames.first().cloned();
+    let camera_frame = frames.first().filter(|_| frames.len() == 1).cloned();
+    if frames.len() > 1 {
+        warn!("{}: skeletons are in several frames: {}", args.result.display(), list(&frames));
+    }
     if let Some(frame) = &args.frame {
         return in_frame_of_tf(args, frame, sequence, &frames, is_damaged);
     }
@@ -47,7 +50,8 @@ fn in_frame_of_tf(
     let (Some(camera_frame), None) = (named.next(), named.next()) else {
         let found = if frames.iter().all(String::is_empty) { "none" } else { "several" };
         return Err(Refused::because(format!(
-            "the skeletons of {result} name {found} as their frame ({frames:?}): --frame needs the one of the camera"
+            "the skeletons of {result} name {found} as their frame ({}): --frame needs the one of the camera",
+            list(frames)
         )));
     };
     let path = args.tf.as_deref().unwrap_or(&args.result);
@@ -84,6 +88,10 @@ fn in_frame_of_tf(
         warn!("{}: {unplaced} of {peopled} images with people are left out, the first because {error}", path.display());
     }
     Ok(PlacedSequence::in_frame(sequence, frame.to_owned(), Up::Z, from_camera))
+}
+
+fn list(frames: &BTreeSet<String>) -> String {
+    frames.iter().map(|frame| format!("\"{frame}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// The turn that makes a camera level in which gravity points `down`: its y axis then points down, its z axis where it looked.

@@ -9,7 +9,7 @@ use image::RgbImage;
 
 use super::super::refuse_bag;
 use super::detect_ahead::FoundAhead;
-use crate::adapters::bag::{Bag, CameraTopics, Completeness, ImageSource, KeypointSource, TopicRequest};
+use crate::adapters::bag::{Bag, CameraTopics, Completeness, ImageSource, KeypointSource, Skipped, TopicRequest};
 use crate::adapters::engine::Feed;
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::config::InputConfig;
@@ -58,8 +58,8 @@ impl Input {
     }
 }
 
-/// Takes each message, or a warning in its place, and says whether to go on.
-pub(super) type Sink<'s> = dyn FnMut(Result<Input, Warning>) -> anyhow::Result<ControlFlow<()>> + 's;
+/// Takes each message, or why it was skipped, and says whether to go on.
+pub(super) type Sink<'s> = dyn FnMut(Result<Input, Skipped>) -> anyhow::Result<ControlFlow<()>> + 's;
 
 impl Source {
     /// Keypoints where their topic is named or where the bag has keypoints and no images, else images.

@@ -13,7 +13,7 @@ use crate::adapters::bag::{BagError, Refusal};
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::result_writer::ResultWriter;
 use crate::config::OutputConfig;
-use crate::data::PoseEstimate;
+use crate::data::{PoseEstimate, Stamp};
 use crate::geometry::CameraModel;
 use crate::pipeline::{Estimates, Pipeline};
 use crate::report::overlay;
@@ -28,8 +28,10 @@ const SHEET_PICTURE_WIDTH_PX: u32 = 320;
 pub(super) enum Message {
     /// What became of one image.
     Answer(Answer),
-    /// An image could not be read.
-    Unread,
+    /// An image, or keypoints, that could not be read, taken at this time.
+    Unread(Stamp),
+    /// Nothing: what was read is no image.
+    Nothing,
     /// What is said of earlier images at the end of the bag.
     Last(Vec<PoseEstimate>),
 }
@@ -81,8 +83,12 @@ impl Output {
     pub(super) fn write(&mut self, message: Message) -> anyhow::Result<()> {
         match message {
             Message::Answer(answer) => self.write_answer(answer)?,
-            // It has a number of its own too.
-            Message::Unread => self.index += 1,
+            // It has a number and a place of its own too: a truth may count images.
+            Message::Unread(stamp) => {
+                self.writer.write_unread(stamp)?;
+                self.index += 1;
+            }
+            Message::Nothing => {}
             Message::Last(earlier) => self.writer.write_last(&earlier)?,
         }
         Ok(())
@@ -142,6 +148,9 @@ impl Output {
 
 fn refuse_output(error: BagError) -> anyhow::Error {
     match error {
+        BagError::Refused(Refusal::OutputExists(path)) if path.is_file() => {
+            Refused::because(format!("{} is a file: name a folder with -o", path.display()))
+        }
         BagError::Refused(Refusal::OutputExists(path)) => Refused::because(format!(
             "{} exists and is not empty: name another folder with -o, or go on with an earlier replay of this bag with --resume",
             path.display()

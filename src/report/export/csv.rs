@@ -24,6 +24,7 @@ pub fn to_csv(placed: &PlacedSequence) -> String {
     }
     text.push('\n');
     for (index, image) in placed.sequence().images.iter().enumerate() {
+        let number = placed.number(index).map_or_else(String::new, |number| number.to_string());
         for person in &image.people {
             for (joint, estimate) in Joint::ALL.into_iter().zip(&person.joints) {
                 let Some(estimate) = estimate else { continue };
@@ -32,7 +33,7 @@ pub fn to_csv(placed: &PlacedSequence) -> String {
                 // Writing to a string cannot fail.
                 let _ = write!(
                     text,
-                    "{index},{},{},{},{},{},{},{confidence},{}",
+                    "{number},{},{},{},{},{},{},{confidence},{}",
                     image.stamp.nanoseconds(),
                     person.track_id.0,
                     joint.name(),

@@ -10,7 +10,7 @@ use crate::skeleton::{BONES, Joint};
 pub fn to_json(placed: &PlacedSequence) -> Value {
     let images = placed.sequence().images.iter().enumerate().map(|(index, image)| {
         json!({
-            "index": index,
+            "index": placed.number(index),
             "stamp_ns": image.stamp.nanoseconds(),
             "people": image.people.iter().map(|person| one(placed, index, person)).collect::<Vec<_>>(),
         })

@@ -1,8 +1,10 @@
 //! Skeletons in another frame than the camera's.
 
+use std::collections::BTreeMap;
+
 use nalgebra::{Isometry3, Matrix3, Point3, Vector3};
 
-use crate::data::Covariance;
+use crate::data::{Covariance, Stamp};
 use crate::metrics::ResultSequence;
 
 /// Which way is up in the frame of the skeletons.
@@ -18,6 +20,8 @@ pub enum Up {
 #[derive(Clone, Debug)]
 pub struct PlacedSequence {
     sequence: ResultSequence,
+    /// Number of each image in the recording, where the skeletons are not of all.
+    numbers: Option<Vec<Option<usize>>>,
     /// Name of the frame.
     pub frame_id: Option<String>,
     up: Up,
@@ -28,7 +32,7 @@ pub struct PlacedSequence {
 impl PlacedSequence {
     /// As the camera sees them.
     pub const fn in_camera(sequence: ResultSequence, frame_id: Option<String>) -> Self {
-        Self { sequence, frame_id, up: Up::MinusY, from_camera: None }
+        Self { sequence, numbers: None, frame_id, up: Up::MinusY, from_camera: None }
     }
 
     /// In the frame `frame_id`, into which `from_camera` takes each image's. Who is in an image of which nobody knows that is
@@ -47,7 +51,20 @@ impl PlacedSequence {
             })
         });
         let from_camera = Some(from_camera.collect());
-        Self { sequence, frame_id: Some(frame_id), up, from_camera }
+        Self { sequence, numbers: None, frame_id: Some(frame_id), up, from_camera }
+    }
+
+    /// With images counted as those of the recording at `image_stamps`.
+    #[must_use]
+    pub fn counted_in(mut self, image_stamps: &[Stamp]) -> Self {
+        let numbers: BTreeMap<Stamp, usize> = image_stamps.iter().enumerate().map(|(at, stamp)| (*stamp, at)).collect();
+        self.numbers = Some(self.sequence.images.iter().map(|image| numbers.get(&image.stamp).copied()).collect());
+        self
+    }
+
+    /// The number in the recording of one of the sequence's images, where it is known.
+    pub fn number(&self, image: usize) -> Option<usize> {
+        self.numbers.as_ref().map_or(Some(image), |numbers| numbers.get(image).copied().flatten())
     }
 
     /// The skeletons, their joints as the camera sees them.
