@@ -243,7 +243,18 @@ impl Reading {
         self.losses.extend(storage.losses().into_iter().map(|loss| loss.in_file(path)));
     }
 
-    fn completeness(self, bag: &Bag, topics: &[String], broke: bool) -> Completeness {
+    fn completeness(mut self, bag: &Bag, topics: &[String], broke: bool) -> Completeness {
+        let messages_total = bag.metadata.as_ref().filter(|_| !broke).map(|metadata| {
+            let wanted = metadata.topics.iter().filter(|topic| topics.contains(&topic.name));
+            wanted.filter_map(|topic| topic.message_count).sum()
+        });
+        if self.losses.is_empty()
+            && bag.metadata.as_ref().is_some_and(Metadata::counts_its_files)
+            && let Some(total) = messages_total.filter(|total| *total > self.messages)
+        {
+            let reason = format!("metadata.yaml counts {total} messages, its files hold {}", self.messages);
+            self.losses.push(Loss::new(0, reason));
+        }
         if self.losses.is_empty() {
             return Completeness::Whole;
         }
@@ -251,10 +262,6 @@ impl Reading {
             bag.files.iter().filter_map(|(path, _)| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
         let lost: u64 = self.losses.iter().map(|loss| loss.bytes_in_file).sum();
         let beyond_end: u64 = self.losses.iter().map(|loss| loss.bytes_beyond_end).sum();
-        let messages_total = bag.metadata.as_ref().filter(|_| !broke).map(|metadata| {
-            let wanted = metadata.topics.iter().filter(|topic| topics.contains(&topic.name));
-            wanted.filter_map(|topic| topic.message_count).sum()
-        });
         let mut reasons: Vec<String> = Vec::new();
         for loss in self.losses {
             if !reasons.contains(&loss.reason) {
