@@ -54,6 +54,14 @@ pub enum Refusal {
         /// What is missing.
         reason: String,
     },
+    /// A `SQLite` database that is cut or damaged where its tables are listed.
+    #[error("{} is a damaged SQLite database, nothing of it can be read: {reason}", path.display())]
+    DamagedDatabase {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An MCAP file without a single ROS 2 channel.
     #[error(
         "{} is an MCAP file but no ROS 2 bag: its messages are encoded as {encodings} (profile \"{profile}\"), ROS 2 needs cdr",

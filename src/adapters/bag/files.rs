@@ -185,6 +185,7 @@ fn renamed(error: BagError, copy: &Path, path: &Path) -> BagError {
             match &mut refusal {
                 Refusal::NotABag { path: named, .. }
                 | Refusal::NotARosbag2Database { path: named, .. }
+                | Refusal::DamagedDatabase { path: named, .. }
                 | Refusal::NotRos2 { path: named, .. }
                 | Refusal::Empty(named)
                     if named == copy =>

@@ -14,6 +14,7 @@ mod mcap;
 pub mod rosbag2_metadata;
 mod storage;
 mod topic_choice;
+mod topics;
 mod transform_source;
 pub mod writer;
 
@@ -26,6 +27,7 @@ pub use image_source::{CameraImage, ImageSource, ImageVisitor};
 pub use keypoint_source::{CameraKeypoints, KeypointSource, KeypointVisitor};
 pub use storage::{BagMessage, Topic};
 pub use topic_choice::{CameraTopics, TopicRequest, choose_image_topics, choose_keypoint_topics};
+pub use topics::{TopicList, Topics};
 pub use transform_source::{
     LONGEST_GAP_SECS, RecordedTransforms, is_static_transforms, read_transforms, take_in_transforms, transform_topics,
 };
@@ -76,7 +78,7 @@ pub struct Bag {
     path: PathBuf,
     files: Vec<(PathBuf, i64)>,
     metadata: Option<Metadata>,
-    topics: Vec<Topic>,
+    topics: Topics,
     losses: Vec<Loss>,
     /// The only file of the bag stays open between reads.
     only_file: Option<Box<dyn Storage>>,
@@ -102,6 +104,8 @@ impl Bag {
         let mut only_file = None;
         let mut opened = Vec::new();
         let mut first_refusal = None;
+        // What is lost within the files; a reading finds it again.
+        let mut within = Vec::new();
         for (file, listed_start) in found.found {
             if !single
                 && know_topics
@@ -115,6 +119,7 @@ impl Bag {
                     if !know_topics {
                         merge_topics(&mut topics, storage.topics());
                     }
+                    within.extend(storage.losses().into_iter().map(|loss| loss.in_file(&file)));
                     // A file without messages, or whose first one is damaged, comes whenever it comes.
                     opened.push((file, listed_start.or(start).unwrap_or(i64::MIN)));
                     only_file = single.then_some(storage);
@@ -132,6 +137,7 @@ impl Bag {
             return Err(refusal);
         }
         opened.sort_by_key(|&(_, start)| start);
+        let topics = Topics::new(topics, &[losses.as_slice(), &within].concat());
         Ok(Self { path: path.to_owned(), files: opened, metadata: found.metadata, topics, losses, only_file })
     }
 
@@ -141,7 +147,7 @@ impl Bag {
     }
 
     /// Topics with type and count, in the bag's order.
-    pub fn topics(&self) -> &[Topic] {
+    pub const fn topics(&self) -> &Topics {
         &self.topics
     }
 
