@@ -441,9 +441,8 @@ fn the_files_of_a_split_bag_come_in_order_and_a_missing_one_is_a_loss() {
     let (read, completeness) = read_all(path).unwrap();
     assert_eq!(read.len(), 24);
     assert!(read.is_sorted_by_key(|message| message.log_time_ns));
-    assert!(
-        matches!(completeness, Completeness::Damaged { reason, .. } if reason.contains("metadata.yaml is missing"))
-    );
+    let Completeness::Damaged { reason, .. } = completeness else { panic!("taken for whole") };
+    assert!(reason.contains("8 of the 11 files run_0, run_1, ... are missing"), "{reason}");
 
     let yaml = "rosbag2_bagfile_information:\n  version: 4\n  storage_identifier: mcap\n  message_count: 24\n  \
                 relative_file_paths: [run_0.mcap, run_2.mcap, run_10.mcap]\n  topics_with_message_count:\n  - topic_metadata: \
@@ -461,6 +460,22 @@ fn the_files_of_a_split_bag_come_in_order_and_a_missing_one_is_a_loss() {
     assert!(reason.contains("run_2.mcap is listed in metadata.yaml and missing"), "{reason}");
     assert!(reason.contains("run_10.mcap is empty"), "{reason}");
     assert_eq!((messages_read, messages_total), (8, Some(24)));
+}
+
+#[test]
+fn files_without_metadata_are_one_bag_only_where_they_are_numbered_as_its_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    record(&path.join("run_0.mcap"), None, true, 0..12);
+    record(&path.join("run_1.mcap"), None, true, 12..24);
+    let (read, completeness) = read_all(path).unwrap();
+    assert_eq!((read.len(), completeness), (24, Completeness::Whole));
+    record(&path.join("other.mcap"), None, true, 0..24);
+    let text = refusal(path);
+    assert!(text.contains("other.mcap, run_0.mcap, run_1.mcap; name one of them"), "{text}");
+    // It says that they belong together, though not how.
+    std::fs::write(path.join("metadata.yaml"), "").unwrap();
+    assert_eq!(read_all(path).unwrap().0.len(), 48);
 }
 
 #[test]

@@ -91,6 +91,18 @@ pub enum Refusal {
         /// How many of the other.
         db3_files: usize,
     },
+    /// A folder with files that are not numbered as parts of one recording.
+    #[error(
+        "folder {} has no metadata.yaml, and its files are not the parts NAME_0, NAME_1, ... of one recording: {files}; name \
+         one of them",
+        path.display()
+    )]
+    SeveralRecordings {
+        /// The folder.
+        path: PathBuf,
+        /// Names of the files.
+        files: String,
+    },
     /// A folder whose metadata.yaml lists files that are not there.
     #[error("bag {} lists {listed} in its metadata.yaml, and none of these files can be read: {reason}", path.display())]
     NoListedFile {

@@ -11,6 +11,7 @@ mod files;
 pub(crate) mod image_source;
 pub(crate) mod keypoint_source;
 mod mcap;
+pub mod recordings;
 pub mod rosbag2_metadata;
 mod storage;
 mod topic_choice;
