@@ -8,6 +8,7 @@ mod camera_stream;
 mod db3;
 mod error;
 mod files;
+pub mod identity;
 pub(crate) mod image_source;
 pub(crate) mod keypoint_source;
 mod mcap;
