@@ -189,3 +189,22 @@ fn results_of_earlier_replays_are_no_recordings_and_it_is_said() {
     let (code, _, stderr) = stridepose(root, &["replay", "bags/first", "-o", "out"]);
     assert!(code == 2 && stderr.contains("has no bags in it") && stderr.contains("bags/first/a"), "{code}: {stderr}");
 }
+
+#[test]
+fn the_list_keeps_what_earlier_runs_did_and_is_still_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for (seed, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
+        fs::create_dir_all(root.join("bags")).unwrap();
+        write_bag(&root.join("bags").join(name), seed);
+    }
+    let replay = |bags: [&str; 2]| {
+        let (code, stdout, stderr) = stridepose(root, &["replay", bags[0], bags[1], "-o", "out"]);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+    };
+    replay(["bags/a", "bags/b"]);
+    fs::remove_dir_all(root.join("out/b")).unwrap();
+    replay(["bags/c", "bags/d"]);
+    replay(["bags/d", "bags/c"]);
+    assert_eq!(batch(root), expected([("bags/a", "done"), ("bags/c", "kept"), ("bags/d", "kept")]));
+}

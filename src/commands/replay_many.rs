@@ -1,7 +1,7 @@
 //! `stridepose replay FOLDER|BAG… -o DIR`: many bags, each into its own folder under DIR, by several workers.
 //!
 //! A bag that is broken fails alone. Started again with the same output, what is finished is kept and the rest is done:
-//! a result is finished when its `summary.json`, written last, can be read. One that was made from another bag or with
+//! a result is finished when its `summary.json`, written last, can be read and its bag is whole. One that was made from another bag or with
 //! other parameters is never mixed in; that bag fails with what to do.
 
 mod jobs;
@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
+use serde_json::Value;
 
 pub use self::jobs::{Job, jobs};
+use super::evaluate_many::path_under;
 use super::parallel::{cores, in_parallel};
-use super::replay::{Overlap, Progress, finished_result, remove_half_result, replay};
+use super::replay::{Overlap, Progress, SUMMARY_FILE, finished_result, remove_half_result, replay};
 use super::{ConsoleArgs, Outcome, print};
 use crate::adapters::model_store::ModelStore;
 use crate::config::Config;
@@ -69,7 +71,7 @@ pub fn run(
     progress.finish();
     finished.sort_by(|a, b| a.bag.cmp(&b.bag));
     let path = output.join(BATCH_FILE);
-    let text = serde_json::to_string_pretty(&finished)? + "\n";
+    let text = serde_json::to_string_pretty(&with_earlier(&finished, output))? + "\n";
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     print(&table(&finished, output))?;
     let failed: BTreeSet<String> =
@@ -80,6 +82,46 @@ pub fn run(
     }
     let is_damaged = finished.iter().any(|done| done.is_damaged);
     Ok(if is_damaged { Outcome::Damaged } else { Outcome::Fine })
+}
+
+/// An entry of the list.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Now(&'a Finished),
+    Earlier(Value),
+}
+
+impl Entry<'_> {
+    fn bag(&self) -> PathBuf {
+        match self {
+            Self::Now(done) => done.bag.clone(),
+            Self::Earlier(entry) => entry["bag"].as_str().unwrap_or_default().into(),
+        }
+    }
+}
+
+/// What was done now, and of what the list in `output` holds already, every other bag whose result is still there.
+fn with_earlier<'a>(finished: &'a [Finished], output: &Path) -> Vec<Entry<'a>> {
+    let path = output.join(BATCH_FILE);
+    let earlier = match fs::read_to_string(&path).map(|text| serde_json::from_str::<Vec<Value>>(&text)) {
+        Ok(Ok(entries)) => entries,
+        Ok(Err(error)) => {
+            tracing::warn!("{} is no list of results and is replaced: {error}", path.display());
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    };
+    let now: BTreeSet<&Path> =
+        finished.iter().map(|done| done.result.strip_prefix(output).unwrap_or(&done.result)).collect();
+    let is_still_there = |entry: &Value| {
+        let under = entry["result"].as_str().map(|result| path_under(output, Path::new(result)));
+        under.is_some_and(|under| !now.contains(&*under) && output.join(under).join(SUMMARY_FILE).exists())
+    };
+    let earlier = earlier.into_iter().filter(is_still_there).map(Entry::Earlier);
+    let mut entries: Vec<Entry<'_>> = finished.iter().map(Entry::Now).chain(earlier).collect();
+    entries.sort_by_cached_key(Entry::bag);
+    entries
 }
 
 fn one(job: &Job, output: &Path, config: &Config, store: &ModelStore, progress: &Progress) -> Finished {
