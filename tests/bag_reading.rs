@@ -289,6 +289,133 @@ fn a_chunk_with_a_wrong_byte_is_left_out_and_the_rest_read() {
     }
 }
 
+/// The bytes of a bag of 24 messages whose chunks are not compressed and have no checksum, and where the records in its
+/// chunks begin, with their opcodes.
+fn unchecked(path: &Path) -> (Vec<u8>, Vec<(usize, u8)>) {
+    record(path, None, true, 0..24);
+    let mut data = std::fs::read(path).unwrap();
+    let mut records = Vec::new();
+    let length = |data: &[u8], at: usize| u64::from_le_bytes(data[at + 1..at + 9].try_into().unwrap()) as usize;
+    let mut position = 8;
+    while data[position] != mcap::records::op::DATA_END {
+        let end = position + 9 + length(&data, position);
+        if data[position] == mcap::records::op::CHUNK {
+            // Behind its two times and its size; no compression has an empty name.
+            data[position + 9 + 24..position + 9 + 28].fill(0);
+            let mut record = position + 9 + 28 + 4 + 8;
+            while record < end {
+                records.push((record, data[record]));
+                record += 9 + length(&data, record);
+            }
+        }
+        position = end;
+    }
+    (data, records)
+}
+
+#[test]
+fn a_wrong_byte_in_a_chunk_without_a_checksum_costs_its_message_and_is_stated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bag.mcap");
+    let (whole, records) = unchecked(&path);
+    std::fs::write(&path, &whole).unwrap();
+    let (expected, completeness) = read_all(&path).unwrap();
+    assert_eq!((expected.len(), completeness), (24, Completeness::Whole));
+    let messages = records.iter().filter(|(_, opcode)| *opcode == mcap::records::op::MESSAGE);
+    let messages: Vec<usize> = messages.map(|&(at, _)| at).collect();
+    // Its length longer, shorter and absurd; its kind: none at all, another than a chunk holds, a schema.
+    let faults: [(usize, u8, &str); 6] = [
+        (1, 0x01, "1 of its 4 messages are lost"),
+        (1, 0x10, "1 of its 4 messages are lost"),
+        (4, 0x40, "1 of its 4 messages are lost"),
+        (0, 0x05, "of a kind that no chunk holds"),
+        (0, 0x40, "of a kind that no chunk holds"),
+        (0, 0x06, "by its statistics"),
+    ];
+    for (byte, bits, stated) in faults {
+        for (number, at) in messages.iter().enumerate() {
+            let mut data = whole.clone();
+            data[at + byte] ^= bits;
+            std::fs::write(&path, &data).unwrap();
+            let (read, completeness) = read_all(&path).unwrap();
+            let rest: Vec<Recorded> = expected
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != number)
+                .map(|(_, rest)| rest.clone())
+                .collect();
+            assert!(read == rest, "byte {byte}, {bits:#x}: {} messages without {number}", read.len());
+            let Completeness::Damaged { reason, .. } = completeness else { panic!("{byte} {bits}: taken for whole") };
+            assert!(reason.contains(stated), "{stated}: {reason}");
+            // Whoever reads another topic only is told what of that is lost.
+            let other = if number % 2 == 0 { "/odd" } else { "/even" };
+            let mut bag = Bag::open(&path).unwrap();
+            let only = bag.read::<BagError>(&[other.to_owned()], &mut |_| Ok(ControlFlow::Continue(()))).unwrap();
+            assert!(!only.to_string().contains("by its statistics"), "{only}");
+        }
+    }
+}
+
+#[test]
+fn a_hole_in_chunks_without_a_checksum_costs_what_lies_in_it_and_is_stated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bag.mcap");
+    let (whole, records) = unchecked(&path);
+    std::fs::write(&path, &whole).unwrap();
+    let (expected, _) = read_all(&path).unwrap();
+    for (first, _) in records.iter().filter(|(at, _)| at + 700 < whole.len()) {
+        let mut data = whole.clone();
+        data[first + 100..first + 400].fill(0);
+        std::fs::write(&path, &data).unwrap();
+        let (read, completeness) = read_all(&path).unwrap();
+        // What the zeros lie in, and none of the others.
+        assert!(read.len() >= 24 - 8, "zeros from {first}: {} messages", read.len());
+        assert!(read.len() == 24 || matches!(completeness, Completeness::Damaged { .. }), "zeros from {first}");
+        let stamps: Vec<i64> = expected.iter().map(|message| message.log_time_ns).collect();
+        assert!(read.iter().all(|message| stamps.contains(&message.log_time_ns)));
+    }
+}
+
+#[test]
+fn messages_that_metadata_counts_and_no_file_holds_are_stated() {
+    let folder = tempfile::tempdir().unwrap();
+    record(&folder.path().join("run_0.mcap"), None, true, 0..24);
+    let topic = |name: &str, count: u64| {
+        format!(
+            "\n  - topic_metadata: {{name: {name}, type: std_msgs/msg/String, serialization_format: cdr, \
+             offered_qos_profiles: ''}}\n    message_count: {count}"
+        )
+    };
+    let write = |even: u64, in_file: u64| {
+        let yaml = format!(
+            "rosbag2_bagfile_information:\n  version: 5\n  storage_identifier: mcap\n  message_count: {}\n  \
+             relative_file_paths: [run_0.mcap]\n  files:\n  - {{path: run_0.mcap, starting_time: \
+             {{nanoseconds_since_epoch: 0}}, duration: {{nanoseconds: 0}}, message_count: {in_file}}}\n  \
+             topics_with_message_count:{}{}\n",
+            even + 12,
+            topic("/even", even),
+            topic("/odd", 12)
+        );
+        std::fs::write(folder.path().join("metadata.yaml"), yaml).unwrap();
+    };
+    write(12, 24);
+    assert_eq!(read_all(folder.path()).unwrap().1, Completeness::Whole);
+    write(112, 124);
+    let (read, completeness) = read_all(folder.path()).unwrap();
+    assert_eq!(read.len(), 24);
+    let sentence = completeness.to_string();
+    assert!(sentence.contains("metadata.yaml counts 124 messages, its files hold 24"), "{sentence}");
+    // Of the topics that are read, all are there.
+    let mut bag = Bag::open(folder.path()).unwrap();
+    let only = bag.read::<BagError>(&["/odd".to_owned()], &mut |_| Ok(ControlFlow::Continue(()))).unwrap();
+    assert_eq!(only, Completeness::Whole);
+    // Older files were deleted while it was recorded; the recorder was killed.
+    write(112, 24);
+    assert_eq!(read_all(folder.path()).unwrap().1, Completeness::Whole);
+    write(0, 0);
+    assert_eq!(read_all(folder.path()).unwrap().1, Completeness::Whole);
+}
+
 #[test]
 fn a_wrong_byte_outside_chunks_is_stated() {
     let folder = tempfile::tempdir().unwrap();
@@ -314,9 +441,8 @@ fn the_files_of_a_split_bag_come_in_order_and_a_missing_one_is_a_loss() {
     let (read, completeness) = read_all(path).unwrap();
     assert_eq!(read.len(), 24);
     assert!(read.is_sorted_by_key(|message| message.log_time_ns));
-    assert!(
-        matches!(completeness, Completeness::Damaged { reason, .. } if reason.contains("metadata.yaml is missing"))
-    );
+    let Completeness::Damaged { reason, .. } = completeness else { panic!("taken for whole") };
+    assert!(reason.contains("8 of the 11 files run_0, run_1, ... are missing"), "{reason}");
 
     let yaml = "rosbag2_bagfile_information:\n  version: 4\n  storage_identifier: mcap\n  message_count: 24\n  \
                 relative_file_paths: [run_0.mcap, run_2.mcap, run_10.mcap]\n  topics_with_message_count:\n  - topic_metadata: \
@@ -334,6 +460,22 @@ fn the_files_of_a_split_bag_come_in_order_and_a_missing_one_is_a_loss() {
     assert!(reason.contains("run_2.mcap is listed in metadata.yaml and missing"), "{reason}");
     assert!(reason.contains("run_10.mcap is empty"), "{reason}");
     assert_eq!((messages_read, messages_total), (8, Some(24)));
+}
+
+#[test]
+fn files_without_metadata_are_one_bag_only_where_they_are_numbered_as_its_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    record(&path.join("run_0.mcap"), None, true, 0..12);
+    record(&path.join("run_1.mcap"), None, true, 12..24);
+    let (read, completeness) = read_all(path).unwrap();
+    assert_eq!((read.len(), completeness), (24, Completeness::Whole));
+    record(&path.join("other.mcap"), None, true, 0..24);
+    let text = refusal(path);
+    assert!(text.contains("other.mcap, run_0.mcap, run_1.mcap; name one of them"), "{text}");
+    // It says that they belong together, though not how.
+    std::fs::write(path.join("metadata.yaml"), "").unwrap();
+    assert_eq!(read_all(path).unwrap().0.len(), 48);
 }
 
 #[test]

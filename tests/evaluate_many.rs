@@ -203,3 +203,14 @@ fn what_makes_no_sense_is_exit_2_with_what_to_do() {
         assert!(stderr.contains(sentence), "{sentence}: {stderr}");
     }
 }
+
+#[test]
+fn the_list_beside_the_results_is_no_result_and_a_folder_without_it_is_told_from_one() {
+    let recordings = Recordings::new();
+    std::fs::write(recordings.path("results/batch.json"), "[]").unwrap();
+    assert_both(&recordings.json(&["results/a", "results/batch.json", "results/night/b"], 0));
+    std::fs::remove_file(recordings.path("results/batch.json")).unwrap();
+    let (code, _, stderr) = recordings.evaluate(&["results"], "truths", &[]);
+    let sentence = "is no result and has no batch.json: name the results, ";
+    assert!(code == 2 && stderr.contains(sentence) && stderr.trim().ends_with("results/*"), "{code}: {stderr}");
+}

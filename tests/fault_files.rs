@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use stridepose::adapters::bag::{Bag, BagError};
+use stridepose::adapters::result_bag::read_result_bag;
 use stridepose::adapters::scene_bag::write_scene_bag;
 use stridepose::metrics::ResultSequence;
 use stridepose::scene::SceneSettings;
@@ -261,6 +262,49 @@ fn what_is_no_bag_at_all_is_refused_in_one_sentence() {
         let said = String::from_utf8_lossy(&replay.stderr).into_owned();
         assert_eq!((replay.status.code(), said.trim().lines().count()), (Some(2), 1), "{name}: {said}");
         assert!(said.contains("bag") && !result.exists(), "{name}: {said}");
+    }
+}
+
+#[test]
+fn what_is_cut_before_its_first_message_is_refused_as_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, _) = whole(folder.path());
+    let rows: [(&str, Spoil, &str); 3] = [
+        (
+            "MCAP",
+            |files| files.data.truncate(100),
+            "the bag has no topics; the bag is damaged: bag_0.mcap: ends at byte 100",
+        ),
+        (
+            "SQLite",
+            |files| {
+                files.as_db3();
+                files.data.truncate(5000);
+            },
+            "is a damaged SQLite database, nothing of it can be read: it ends at byte 5000",
+        ),
+        (
+            "SQLite within its header",
+            |files| {
+                files.as_db3();
+                files.data.truncate(25);
+            },
+            "is a damaged SQLite database, nothing of it can be read: ",
+        ),
+    ];
+    for (name, spoil, sentence) in rows {
+        let mut files = Files { folder: folder.path().into(), name: "bag_0.mcap", data: data.clone(), metadata: None };
+        spoil(&mut files);
+        let bag = files.write();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stridepose"));
+        let replay = command.arg("--quiet").arg("replay").arg(&bag).arg("-o").arg(folder.path().join("result"));
+        let replay = replay.output().unwrap();
+        let said = String::from_utf8_lossy(&replay.stderr).into_owned();
+        assert!(replay.status.code() == Some(2) && said.contains(sentence), "{name}: {said}");
+        // As a result of which nothing was written.
+        let error = read_result_bag(&bag, None).unwrap_err().to_string();
+        let part = sentence.split_once("; ").map_or(sentence, |parts| parts.1);
+        assert!(error.contains(part), "{name}: {error}");
     }
 }
 

@@ -116,3 +116,95 @@ fn results_inside_the_folder_of_bags_are_no_bags() {
         assert_eq!(stdout.matches(&format!("{status:<8} ")).count(), 2, "{stdout}");
     }
 }
+
+/// A bag of somebody for half a second, with another seed for each.
+fn write_bag(path: &Path, seed: u64) {
+    let settings = SceneSettings { seed, people: 1, duration_secs: 0.5, ..SceneSettings::default() };
+    write_scene_bag(&settings, path).unwrap();
+}
+
+/// The file of a new bag, put at `path`.
+fn write_loose(path: &Path, seed: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    write_bag(&folder.path().join("bag"), seed);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::copy(folder.path().join("bag/bag_0.mcap"), path).unwrap();
+}
+
+#[test]
+fn loose_files_are_bags_of_their_own_beside_others_and_parts_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir(root.join("bags")).unwrap();
+    write_bag(&root.join("bags/monday"), 1);
+    // One file beside folders, two that have nothing to do with one another, the parts of one.
+    write_loose(&root.join("bags/extra.mcap"), 2);
+    write_loose(&root.join("bags/two/a.mcap"), 3);
+    write_loose(&root.join("bags/two/b.mcap"), 4);
+    write_loose(&root.join("bags/parts/run_0.mcap"), 5);
+    write_loose(&root.join("bags/parts/run_1.mcap"), 6);
+    write_loose(&root.join("bags/single/one.mcap"), 7);
+    let (code, stdout, stderr) = stridepose(root, &["replay", "bags", "-o", "out"]);
+    assert_ne!(code, 2, "{stdout}{stderr}");
+    let found: Vec<(String, String)> = batch(root);
+    let names: Vec<&str> = found.iter().map(|(bag, _)| bag.as_str()).collect();
+    assert_eq!(
+        names,
+        ["bags/extra.mcap", "bags/monday", "bags/parts", "bags/single", "bags/two/a.mcap", "bags/two/b.mcap"]
+    );
+    for name in ["extra", "monday", "parts", "single", "two/a", "two/b"] {
+        assert!(root.join("out").join(name).join("summary.json").exists(), "{name}: {stdout}{stderr}");
+    }
+    // Alone, each is a single bag still.
+    for bag in ["bags/single", "bags/parts"] {
+        let result = format!("alone/{bag}");
+        let (_, stdout, stderr) = stridepose(root, &["replay", bag, "-o", &result]);
+        assert!(root.join(&result).join("summary.json").exists(), "{stdout}{stderr}");
+    }
+    // Parts beside folders are called as their recording.
+    write_loose(&root.join("bags/parts/later/c.mcap"), 8);
+    let (_, stdout, stderr) = stridepose(root, &["replay", "bags/parts", "-o", "beside"]);
+    for name in ["run", "later"] {
+        assert!(root.join("beside").join(name).join("summary.json").exists(), "{name}: {stdout}{stderr}");
+    }
+}
+
+#[test]
+fn results_of_earlier_replays_are_no_recordings_and_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for (seed, name) in [(1, "bags/a"), (2, "bags/b")] {
+        fs::create_dir_all(root.join("bags")).unwrap();
+        write_bag(&root.join(name), seed);
+    }
+    for arguments in [["replay", "bags", "-o", "bags/first"], ["replay", "bags/a", "-o", "bags/second"]] {
+        assert_eq!(stridepose(root, &arguments).0, 0);
+    }
+    // Somebody else's summary says nothing.
+    fs::write(root.join("bags/b/summary.json"), r#"{"weather": "rain"}"#).unwrap();
+    let (code, stdout, stderr) = stridepose(root, &["replay", "bags", "-o", "bags/third"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stderr.contains("results of an earlier replay are left out: bags/first, bags/second"), "{stderr}");
+    assert_eq!(stdout.matches("done ").count(), 2, "{stdout}");
+    let (code, _, stderr) = stridepose(root, &["replay", "bags/first", "-o", "out"]);
+    assert!(code == 2 && stderr.contains("has no bags in it") && stderr.contains("bags/first/a"), "{code}: {stderr}");
+}
+
+#[test]
+fn the_list_keeps_what_earlier_runs_did_and_is_still_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for (seed, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
+        fs::create_dir_all(root.join("bags")).unwrap();
+        write_bag(&root.join("bags").join(name), seed);
+    }
+    let replay = |bags: [&str; 2]| {
+        let (code, stdout, stderr) = stridepose(root, &["replay", bags[0], bags[1], "-o", "out"]);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+    };
+    replay(["bags/a", "bags/b"]);
+    fs::remove_dir_all(root.join("out/b")).unwrap();
+    replay(["bags/c", "bags/d"]);
+    replay(["bags/d", "bags/c"]);
+    assert_eq!(batch(root), expected([("bags/a", "done"), ("bags/c", "kept"), ("bags/d", "kept")]));
+}

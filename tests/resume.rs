@@ -154,6 +154,72 @@ fn a_finished_result_is_kept_and_never_mixed() {
 }
 
 #[test]
+fn a_result_of_which_something_is_gone_is_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bag, result) = (folder.path().join("bag"), folder.path().join("result"));
+    write_bag(&bag, 0.5);
+    assert_eq!(replay(&bag, &result, &[]).0, 0);
+    let whole = fs::read(mcap(&result)).unwrap();
+    let file = mcap(&result);
+    let metadata = fs::read_to_string(result.join("metadata.yaml")).unwrap();
+    let spoils: [(&str, &dyn Fn()); 4] = [
+        ("gone", &|| fs::remove_file(&file).unwrap()),
+        ("cut", &|| fs::write(&file, &whole[..whole.len() - 300]).unwrap()),
+        ("without metadata.yaml", &|| fs::remove_file(result.join("metadata.yaml")).unwrap()),
+        ("of fewer messages than are counted", &|| {
+            let more = metadata.replacen("message_count: ", "message_count: 1", 9);
+            assert_ne!(more, metadata);
+            fs::write(result.join("metadata.yaml"), more).unwrap();
+        }),
+    ];
+    for (name, spoil) in spoils {
+        spoil();
+        let (code, said) = replay(&bag, &result, &["--resume"]);
+        assert!(code == 0 && !said.contains("kept") && said.contains("15 images"), "{name}: {code}: {said}");
+        assert!(fs::read(&file).unwrap() == whole, "{name}");
+        let (code, said) = replay(&bag, &result, &["--resume"]);
+        assert!(code == 0 && said.contains("kept, 15 images"), "{name}: {code}: {said}");
+    }
+}
+
+#[test]
+fn a_bag_is_the_same_by_what_it_holds_and_not_by_where_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let in_folder = |day: &str, bag: &str| {
+        let mut command = Command::new(PROGRAM);
+        let arguments = ["--quiet", "replay", bag, "-o", "../result", "--resume"];
+        ran(&command.args(arguments).current_dir(root.join(day)).output().unwrap())
+    };
+    for (day, secs) in [("monday", 0.5), ("tuesday", 0.6)] {
+        fs::create_dir(root.join(day)).unwrap();
+        write_bag(&root.join(day).join("bag"), secs);
+    }
+    assert_eq!(in_folder("monday", "bag").0, 0);
+    fs::rename(root.join("monday/bag"), root.join("monday/moved")).unwrap();
+    for same in ["moved", "./moved/", "../monday/moved"] {
+        let (code, said) = in_folder("monday", same);
+        assert!(code == 0 && said.contains("kept, 15 images"), "{same}: {code}: {said}");
+    }
+    // The same name, in another folder and for other content.
+    let (code, said) = in_folder("tuesday", "bag");
+    assert!(code == 2 && said.contains("holds a result of another bag"), "{code}: {said}");
+    write_bag(&root.join("monday/bag"), 0.7);
+    let (code, said) = in_folder("monday", "bag");
+    assert!(code == 2 && said.contains("of another bag than bag is now"), "{code}: {said}");
+
+    // A summary of an earlier version knows the path alone.
+    let path = root.join("result/summary.json");
+    let mut summary: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert!(summary.as_object_mut().unwrap().remove("input_fingerprint").is_some());
+    fs::write(&path, summary.to_string()).unwrap();
+    for (bag, expected) in [("bag", 0), ("./bag/", 0), ("moved", 2)] {
+        let (code, said) = in_folder("monday", bag);
+        assert_eq!(code, expected, "{bag}: {said}");
+    }
+}
+
+#[test]
 fn many_bags_of_which_one_is_damaged_are_so_the_second_time_too() {
     let folder = tempfile::tempdir().unwrap();
     write_recordings(folder.path());

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use nalgebra::{Matrix3, Point2, Point3};
 
-use crate::adapters::bag::{Bag, BagError, Completeness, Topic};
+use crate::adapters::bag::{Bag, BagError, Completeness, Topic, TopicList};
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::messages::stridepose::{Joint as JointMessage, Skeleton, SkeletonArray};
 use crate::adapters::messages::{Message, from_cdr};
@@ -157,7 +157,8 @@ fn choose_topic(bag: &Bag, topic: Option<&str>) -> Result<String, ResultBagError
             None if candidates.is_empty() => "no skeletons".to_owned(),
             None => "skeletons on several topics".to_owned(),
         },
-        found: if candidates.is_empty() { "none".to_owned() } else { candidates.join(", ") },
+        found: if candidates.is_empty() { "none".to_owned() } else { candidates.join(", ") }
+            + &bag.topics().but_damaged(),
     })
 }
 

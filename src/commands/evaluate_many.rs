@@ -17,6 +17,7 @@ use super::parallel::{cores, in_parallel};
 use super::replay_many::BATCH_FILE;
 use super::truth::TRUTH_ENDINGS;
 use super::{ConsoleArgs, Outcome, Refused, print};
+use crate::adapters::bag::recordings::{bag_files, has_metadata};
 use crate::adapters::bag::rosbag2_metadata;
 use crate::data::JointState;
 use crate::metrics::{Evaluation, NamedEvaluation, Summary};
@@ -42,6 +43,13 @@ pub fn recordings(results: &[PathBuf], truth: Option<&Path>) -> anyhow::Result<O
     for path in results {
         if path.join(BATCH_FILE).exists() {
             named.extend(results_of_batch(path)?);
+        } else if results.len() > 1 && path.is_file() && path.file_name().is_some_and(|name| name == BATCH_FILE) {
+            // The list that lies beside the results.
+        } else if results.len() == 1 && holds_results(path) {
+            let path = path.display();
+            return Err(Refused::because(format!(
+                "{path} is no result and has no {BATCH_FILE}: name the results, {path}/*"
+            )));
         } else if results.len() == 1 && !truth.is_some_and(is_folder_of_truths) {
             return Ok(None);
         } else {
@@ -71,6 +79,13 @@ pub fn recordings(results: &[PathBuf], truth: Option<&Path>) -> anyhow::Result<O
     Ok(Some(recordings.collect()))
 }
 
+/// A folder that is no result, with results in its folders.
+fn holds_results(path: &Path) -> bool {
+    let is_result = |folder: &Path| has_metadata(folder) || bag_files(folder).is_ok_and(|files| !files.is_empty());
+    let mut folders = fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+    !is_result(path) && folders.any(|folder| is_result(&folder.path()))
+}
+
 /// A folder that is no bag.
 fn is_folder_of_truths(path: &Path) -> bool {
     path.is_dir() && !path.join(rosbag2_metadata::FILE_NAME).exists()
@@ -94,7 +109,7 @@ fn results_of_batch(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
 }
 
 /// The part of `result` that leads there from `folder`, which may have been moved since, or named from elsewhere.
-fn path_under(folder: &Path, result: &Path) -> PathBuf {
+pub(super) fn path_under(folder: &Path, result: &Path) -> PathBuf {
     let parts: Vec<_> = result.components().collect();
     let ends = (0..parts.len()).map(|start| parts[start..].iter().collect::<PathBuf>());
     let mut relative = ends.filter(|end| end.is_relative());

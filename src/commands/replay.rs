@@ -23,6 +23,7 @@ use self::output::{Answer, Message, Output};
 pub use self::progress::Progress;
 use super::files::check_outputs;
 use super::{ConsoleArgs, Outcome, Refused, SetupArgs, print, refuse_bag, replay_many};
+use crate::adapters::bag::identity::{check_closed, fingerprint};
 use crate::adapters::bag::writer::{PARTIAL_METADATA_FILE, is_our_file};
 use crate::adapters::bag::{
     Bag, CameraTopics, Completeness, RecordedTransforms, Skipped, read_transforms, rosbag2_metadata,
@@ -147,6 +148,7 @@ pub fn replay(
         run.warn(&Warning::new(WarningKind::MessageRefused, problem));
     }
     bag_path.clone_into(&mut run.summary.input);
+    run.summary.input_fingerprint = Some(fingerprint(bag_path).map_err(refuse_bag)?);
     let completeness = if overlap == Overlap::WhereThereIsACore
         && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
     {
@@ -383,7 +385,8 @@ fn write_summary(path: &Path, summary: &impl Serialize) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The summary of a finished result of the same bag with the same parameters; `None` where there is none that is finished.
+/// The summary of a finished result of the same bag with the same parameters; `None` where there is none that is finished
+/// and all there.
 ///
 /// # Errors
 /// [`Refused`] for a finished result of another bag or with other parameters.
@@ -392,14 +395,34 @@ pub(super) fn finished_result(bag: &Path, result: &Path, config: &Config) -> any
     // Cut off in the middle: not finished.
     let Ok(summary) = serde_json::from_str::<Value>(&text) else { return Ok(None) };
     let parameters: Value = serde_yaml::from_str(&config.to_parameter_file())?;
-    let other = if summary["input"].as_str() != Some(&*bag.to_string_lossy()) {
-        "of another bag"
+    let other = if !is_result_of(bag, &summary) {
+        let place = if is_input(bag, &summary) { format!(" than {} is now", bag.display()) } else { String::new() };
+        format!("of another bag{place}")
     } else if summary["parameters"] != parameters {
-        "made with other parameters"
+        "made with other parameters".to_owned()
+    } else if let Err(problem) = check_closed(result) {
+        tracing::warn!("the result in {} is no longer whole and is done again: {problem}", result.display());
+        return Ok(None);
     } else {
         return Ok(Some(summary));
     };
     Err(Refused::because(format!("{} holds a result {other}: name another folder with -o", result.display())))
+}
+
+/// Whether the result with this summary was made from `bag`: from one of the same content, wherever it lay. By the path,
+/// where the content cannot be compared: the summary is of a version that did not write it down, or the bag is gone.
+fn is_result_of(bag: &Path, summary: &Value) -> bool {
+    match (summary["input_fingerprint"].as_str(), fingerprint(bag)) {
+        (Some(then), Ok(now)) => then == now,
+        _ => is_input(bag, summary),
+    }
+}
+
+/// Whether the path of `bag` is that of the summary, however it is written.
+fn is_input(bag: &Path, summary: &Value) -> bool {
+    summary["input"].as_str().map(Path::new).is_some_and(|input| {
+        input == bag || input.canonicalize().ok().zip(bag.canonicalize().ok()).is_some_and(|(input, bag)| input == bag)
+    })
 }
 
 /// Removes what a replay of `bag` that was stopped left in `result`.

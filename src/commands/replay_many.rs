@@ -1,8 +1,10 @@
 //! `stridepose replay FOLDER|BAG… -o DIR`: many bags, each into its own folder under DIR, by several workers.
 //!
 //! A bag that is broken fails alone. Started again with the same output, what is finished is kept and the rest is done:
-//! a result is finished when its `summary.json`, written last, can be read. One that was made from another bag or with
+//! a result is finished when its `summary.json`, written last, can be read and its bag is whole. One that was made from another bag or with
 //! other parameters is never mixed in; that bag fails with what to do.
+
+mod jobs;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -11,28 +13,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
+use serde_json::Value;
 
+pub use self::jobs::{Job, jobs};
+use super::evaluate_many::path_under;
 use super::parallel::{cores, in_parallel};
-use super::replay::{Overlap, Progress, finished_result, remove_half_result, replay};
-use super::{ConsoleArgs, Outcome, Refused, print};
-use crate::adapters::bag::rosbag2_metadata;
+use super::replay::{Overlap, Progress, SUMMARY_FILE, finished_result, remove_half_result, replay};
+use super::{ConsoleArgs, Outcome, print};
 use crate::adapters::model_store::ModelStore;
 use crate::config::Config;
 use crate::report::summary::Summary;
 
 /// Name of the list of all bags in the output folder.
 pub const BATCH_FILE: &str = "batch.json";
-/// Folders within folders are searched so deep.
-const DEEPEST: usize = 8;
-
-/// A bag and where its result goes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Job {
-    /// Path of the result under the output folder.
-    pub name: PathBuf,
-    /// The bag.
-    pub bag: PathBuf,
-}
 
 /// What became of a bag.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,74 +41,6 @@ pub struct Finished {
     /// Whether its result, made now or earlier, lacks something.
     #[serde(skip)]
     is_damaged: bool,
-}
-
-/// The bags that `paths` mean: `None` when they are a single bag. The folder `output` is no place to look for bags.
-///
-/// # Errors
-/// [`Refused`] for a folder without bags and for bags of the same name.
-pub fn jobs(paths: &[PathBuf], output: &Path) -> anyhow::Result<Option<Vec<Job>>> {
-    if let [only] = paths
-        && (!only.is_dir() || is_bag_folder(only))
-    {
-        return Ok(None);
-    }
-    let mut jobs = Vec::new();
-    for path in paths {
-        if path.is_dir() && !is_bag_folder(path) {
-            let mut found = Vec::new();
-            find_bags(path, output.canonicalize().ok().as_deref(), DEEPEST, &mut found);
-            if found.is_empty() {
-                return Err(Refused::because(format!("{} has no bags in it, nor in its folders", path.display())));
-            }
-            jobs.extend(found.into_iter().map(|bag| {
-                let name = bag.strip_prefix(path).unwrap_or(&bag).to_owned();
-                Job { name, bag }
-            }));
-        } else {
-            let name = path.file_stem().ok_or_else(|| Refused::because(format!("{} has no name", path.display())))?;
-            jobs.push(Job { name: name.into(), bag: path.clone() });
-        }
-    }
-    jobs.sort();
-    if let Some(pair) = jobs.windows(2).find(|pair| pair[0].name == pair[1].name) {
-        return Err(Refused::because(format!(
-            "{} and {} would have the same result folder: replay them one by one",
-            pair[0].bag.display(),
-            pair[1].bag.display()
-        )));
-    }
-    Ok(Some(jobs))
-}
-
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-}
-
-/// Whether the folder itself is a bag: it has `metadata.yaml` or files of a bag.
-fn is_bag_folder(folder: &Path) -> bool {
-    entries(folder).iter().any(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let plain = name.strip_suffix(".zstd").unwrap_or(&name);
-        let extension = Path::new(plain).extension().and_then(|extension| extension.to_str());
-        path.is_file() && (plain == rosbag2_metadata::FILE_NAME || matches!(extension, Some("mcap" | "db3")))
-    })
-}
-
-fn find_bags(folder: &Path, output: Option<&Path>, depth: usize, found: &mut Vec<PathBuf>) {
-    for path in entries(folder).into_iter().filter(|path| path.is_dir()) {
-        if output.is_some() && path.canonicalize().ok().as_deref() == output {
-            continue;
-        }
-        if is_bag_folder(&path) {
-            found.push(path);
-        } else if depth > 0 {
-            find_bags(&path, output, depth - 1, found);
-        }
-    }
 }
 
 /// Replays all `jobs` into `output`.
@@ -146,7 +71,7 @@ pub fn run(
     progress.finish();
     finished.sort_by(|a, b| a.bag.cmp(&b.bag));
     let path = output.join(BATCH_FILE);
-    let text = serde_json::to_string_pretty(&finished)? + "\n";
+    let text = serde_json::to_string_pretty(&with_earlier(&finished, output))? + "\n";
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     print(&table(&finished, output))?;
     let failed: BTreeSet<String> =
@@ -157,6 +82,46 @@ pub fn run(
     }
     let is_damaged = finished.iter().any(|done| done.is_damaged);
     Ok(if is_damaged { Outcome::Damaged } else { Outcome::Fine })
+}
+
+/// An entry of the list.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Now(&'a Finished),
+    Earlier(Value),
+}
+
+impl Entry<'_> {
+    fn bag(&self) -> PathBuf {
+        match self {
+            Self::Now(done) => done.bag.clone(),
+            Self::Earlier(entry) => entry["bag"].as_str().unwrap_or_default().into(),
+        }
+    }
+}
+
+/// What was done now, and of what the list in `output` holds already, every other bag whose result is still there.
+fn with_earlier<'a>(finished: &'a [Finished], output: &Path) -> Vec<Entry<'a>> {
+    let path = output.join(BATCH_FILE);
+    let earlier = match fs::read_to_string(&path).map(|text| serde_json::from_str::<Vec<Value>>(&text)) {
+        Ok(Ok(entries)) => entries,
+        Ok(Err(error)) => {
+            tracing::warn!("{} is no list of results and is replaced: {error}", path.display());
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    };
+    let now: BTreeSet<&Path> =
+        finished.iter().map(|done| done.result.strip_prefix(output).unwrap_or(&done.result)).collect();
+    let is_still_there = |entry: &Value| {
+        let under = entry["result"].as_str().map(|result| path_under(output, Path::new(result)));
+        under.is_some_and(|under| !now.contains(&*under) && output.join(under).join(SUMMARY_FILE).exists())
+    };
+    let earlier = earlier.into_iter().filter(is_still_there).map(Entry::Earlier);
+    let mut entries: Vec<Entry<'_>> = finished.iter().map(Entry::Now).chain(earlier).collect();
+    entries.sort_by_cached_key(Entry::bag);
+    entries
 }
 
 fn one(job: &Job, output: &Path, config: &Config, store: &ModelStore, progress: &Progress) -> Finished {

@@ -30,6 +30,8 @@ pub struct Summary {
     pub version: &'static str,
     /// The bag that was read.
     pub input: PathBuf,
+    /// What tells its content from that of other bags, wherever it lies.
+    pub input_fingerprint: Option<String>,
     /// Topic of the images or keypoints.
     pub topic: String,
     /// The first calibration that was used.

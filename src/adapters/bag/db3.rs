@@ -15,6 +15,8 @@ use super::{BagError, Refusal};
 /// First bytes of a `SQLite` database.
 pub const MAGIC: &[u8] = b"SQLite format 3\0";
 
+/// Bytes of a database's header.
+const HEADER_LENGTH: u64 = 100;
 /// Damaged places behind which the list of messages goes on, at most.
 const MOST_DAMAGES: usize = 1000;
 /// Messages behind a damaged place that are tried one by one; beyond that in steps that double.
@@ -38,16 +40,15 @@ impl Db3File {
     /// # Errors
     /// [`Refusal`] when it is no rosbag2 database, [`BagError::Io`] when it cannot be read.
     pub fn open(path: &Path) -> Result<Self, BagError> {
-        let refused = |error: rusqlite::Error| {
-            BagError::from(Refusal::NotARosbag2Database { path: path.to_owned(), reason: error.to_string() })
-        };
+        let file_length = std::fs::metadata(path).map_err(BagError::io("read", path))?.len();
+        let missing = missing_bytes(path, file_length).map_err(BagError::io("read", path))?;
+        let refused = |error: rusqlite::Error| BagError::from(refusal(path, file_length, missing, &error));
         let connection = connect(path).map_err(refused)?;
         // Without this SQLite refuses a file that ends before its last page; nothing is ever written.
         connection.pragma_update(None, "writable_schema", true).map_err(refused)?;
         let mut topics = read_topics(&connection).map_err(refused)?;
         let mut open_losses = Vec::new();
-        let file_length = std::fs::metadata(path).map_err(BagError::io("read", path))?.len();
-        if let Some(missing) = missing_bytes(path, file_length).map_err(BagError::io("read", path))? {
+        if let Some(missing) = missing {
             let reason = format!("ends at byte {file_length}, {missing} bytes before the end of its last page");
             open_losses.push(Loss::new(0, reason).and_beyond_end(missing));
         }
@@ -89,9 +90,28 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(uri + "?immutable=1", flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
-/// Bytes that the database header promises beyond the end of the file.
+/// Why `path` is no bag that can be read: a damaged database, or another one than a bag.
+fn refusal(path: &Path, length: u64, missing: Option<u64>, error: &rusqlite::Error) -> Refusal {
+    let path = path.to_owned();
+    let damaged = [rusqlite::ErrorCode::DatabaseCorrupt, rusqlite::ErrorCode::NotADatabase];
+    match (missing, error.sqlite_error_code()) {
+        (Some(missing), _) => {
+            let reason = format!("it ends at byte {length}, {missing} bytes before the end of its last page ({error})");
+            Refusal::DamagedDatabase { path, reason }
+        }
+        (None, Some(code)) if damaged.contains(&code) || length < HEADER_LENGTH => {
+            Refusal::DamagedDatabase { path, reason: format!("{error}; it has {length} bytes") }
+        }
+        (None, _) => Refusal::NotARosbag2Database { path, reason: error.to_string() },
+    }
+}
+
+/// Bytes that the database header promises beyond the end of the file; `None` also where the header itself is cut.
 fn missing_bytes(path: &Path, length: u64) -> std::io::Result<Option<u64>> {
     let mut header = [0; 32];
+    if length < header.len() as u64 {
+        return Ok(None);
+    }
     std::io::Read::read_exact(&mut std::fs::File::open(path)?, &mut header)?;
     let page_size = match u16::from_be_bytes([header[16], header[17]]) {
         1 => 65536,

@@ -54,6 +54,14 @@ pub enum Refusal {
         /// What is missing.
         reason: String,
     },
+    /// A `SQLite` database that is cut or damaged where its tables are listed.
+    #[error("{} is a damaged SQLite database, nothing of it can be read: {reason}", path.display())]
+    DamagedDatabase {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An MCAP file without a single ROS 2 channel.
     #[error(
         "{} is an MCAP file but no ROS 2 bag: its messages are encoded as {encodings} (profile \"{profile}\"), ROS 2 needs cdr",
@@ -82,6 +90,18 @@ pub enum Refusal {
         mcap_files: usize,
         /// How many of the other.
         db3_files: usize,
+    },
+    /// A folder with files that are not numbered as parts of one recording.
+    #[error(
+        "folder {} has no metadata.yaml, and its files are not the parts NAME_0, NAME_1, ... of one recording: {files}; name \
+         one of them",
+        path.display()
+    )]
+    SeveralRecordings {
+        /// The folder.
+        path: PathBuf,
+        /// Names of the files.
+        files: String,
     },
     /// A folder whose metadata.yaml lists files that are not there.
     #[error("bag {} lists {listed} in its metadata.yaml, and none of these files can be read: {reason}", path.display())]

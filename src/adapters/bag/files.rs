@@ -9,7 +9,7 @@ use super::db3::{self, Db3File};
 use super::mcap::{self, McapFile};
 use super::rosbag2_metadata::{self, Metadata};
 use super::storage::{BagMessage, Loss, Storage, Topic};
-use super::{BagError, Refusal};
+use super::{BagError, Refusal, recordings};
 
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
@@ -44,9 +44,14 @@ pub fn find(path: &Path) -> Result<Files, BagError> {
         }
         Err(error) => return Err(BagError::io("read", &path.join(rosbag2_metadata::FILE_NAME))(error)),
     }
-    let files = by_name(path)?;
-    if losses.is_empty() && files.len() > 1 {
-        losses.push(Loss::new(0, "metadata.yaml is missing; the files were found by name"));
+    // A metadata.yaml says that the folder is one bag, whatever else it says.
+    let files = by_name(path, !losses.is_empty())?;
+    if let Some((name, numbers)) = recordings::parts(&files) {
+        let count = numbers.last().map_or(0, |last| last + 1);
+        let missing = count - numbers.len() as u64;
+        if missing > 0 {
+            losses.push(Loss::new(0, format!("{missing} of the {count} files {name}_0, {name}_1, ... are missing")));
+        }
     }
     Ok(Files { found: files.into_iter().map(|file| (file, None)).collect(), metadata: None, losses })
 }
@@ -79,36 +84,22 @@ fn listed(directory: &Path, metadata: Metadata) -> Result<Files, BagError> {
     Ok(Files { found: files, metadata: Some(metadata), losses })
 }
 
-/// The bag files in `directory`, those of one recording in their order.
-fn by_name(directory: &Path) -> Result<Vec<PathBuf>, BagError> {
-    let mut mcap_files = Vec::new();
-    let mut db3_files = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(BagError::io("read", directory))? {
-        let path = entry.map_err(BagError::io("read", directory))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let plain = name.strip_suffix(".zstd").unwrap_or(&name);
-        match Path::new(plain).extension().and_then(|extension| extension.to_str()) {
-            Some("mcap") if path.is_file() => mcap_files.push(path),
-            Some("db3") if path.is_file() => db3_files.push(path),
-            _ => {}
-        }
+/// The bag files in `directory` in their order: those of one recording, or all, where it is known to be one.
+fn by_name(directory: &Path, is_one: bool) -> Result<Vec<PathBuf>, BagError> {
+    let files = recordings::bag_files(directory).map_err(BagError::io("read", directory))?;
+    let path = directory.to_owned();
+    let mcap_files = files.iter().filter(|file| recordings::is_mcap(file)).count();
+    let db3_files = files.len() - mcap_files;
+    if files.is_empty() {
+        Err(Refusal::FolderWithoutBags(path).into())
+    } else if mcap_files > 0 && db3_files > 0 {
+        Err(Refusal::MixedFolder { path, mcap_files, db3_files }.into())
+    } else if !is_one && !recordings::are_one_recording(&files) {
+        let names = files.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
+        Err(Refusal::SeveralRecordings { path, files: names.collect::<Vec<_>>().join(", ") }.into())
+    } else {
+        Ok(files)
     }
-    let mut files = match (mcap_files.len(), db3_files.len()) {
-        (0, 0) => return Err(Refusal::FolderWithoutBags(directory.to_owned()).into()),
-        (_, 0) => mcap_files,
-        (0, _) => db3_files,
-        (mcap_files, db3_files) => {
-            return Err(Refusal::MixedFolder { path: directory.to_owned(), mcap_files, db3_files }.into());
-        }
-    };
-    // rosbag2 numbers its files: run_2.mcap comes before run_10.mcap.
-    files.sort_by_key(|file| {
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let stem = name.split('.').next().unwrap_or_default();
-        let number = stem.rsplit('_').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
-        (number, name)
-    });
-    Ok(files)
 }
 
 /// Opens one file, whatever its format, by its first bytes.
@@ -185,6 +176,7 @@ fn renamed(error: BagError, copy: &Path, path: &Path) -> BagError {
             match &mut refusal {
                 Refusal::NotABag { path: named, .. }
                 | Refusal::NotARosbag2Database { path: named, .. }
+                | Refusal::DamagedDatabase { path: named, .. }
                 | Refusal::NotRos2 { path: named, .. }
                 | Refusal::Empty(named)
                     if named == copy =>

@@ -8,12 +8,15 @@ mod camera_stream;
 mod db3;
 mod error;
 mod files;
+pub mod identity;
 pub(crate) mod image_source;
 pub(crate) mod keypoint_source;
 mod mcap;
+pub mod recordings;
 pub mod rosbag2_metadata;
 mod storage;
 mod topic_choice;
+mod topics;
 mod transform_source;
 pub mod writer;
 
@@ -27,6 +30,7 @@ pub use image_source::{CameraImage, ImageSource, ImageVisitor};
 pub use keypoint_source::{CameraKeypoints, KeypointSource, KeypointVisitor};
 pub use storage::{BagMessage, Topic};
 pub use topic_choice::{CameraTopics, TopicRequest, choose_image_topics, choose_keypoint_topics};
+pub use topics::{TopicList, Topics};
 pub use transform_source::{
     LONGEST_GAP_SECS, RecordedTransforms, is_static_transforms, read_transforms, take_in_transforms, transform_topics,
 };
@@ -77,7 +81,7 @@ pub struct Bag {
     path: PathBuf,
     files: Vec<(PathBuf, i64)>,
     metadata: Option<Metadata>,
-    topics: Vec<Topic>,
+    topics: Topics,
     losses: Vec<Loss>,
     /// The only file of the bag stays open between reads.
     only_file: Option<Box<dyn Storage>>,
@@ -103,6 +107,8 @@ impl Bag {
         let mut only_file = None;
         let mut opened = Vec::new();
         let mut first_refusal = None;
+        // What is lost within the files; a reading finds it again.
+        let mut within = Vec::new();
         for (file, listed_start) in found.found {
             if !single
                 && know_topics
@@ -116,6 +122,7 @@ impl Bag {
                     if !know_topics {
                         merge_topics(&mut topics, storage.topics());
                     }
+                    within.extend(storage.losses().into_iter().map(|loss| loss.in_file(&file)));
                     // A file without messages, or whose first one is damaged, comes whenever it comes.
                     opened.push((file, listed_start.or(start).unwrap_or(i64::MIN)));
                     only_file = single.then_some(storage);
@@ -133,6 +140,7 @@ impl Bag {
             return Err(refusal);
         }
         opened.sort_by_key(|&(_, start)| start);
+        let topics = Topics::new(topics, &[losses.as_slice(), &within].concat());
         Ok(Self { path: path.to_owned(), files: opened, metadata: found.metadata, topics, losses, only_file })
     }
 
@@ -142,7 +150,7 @@ impl Bag {
     }
 
     /// Topics with type and count, in the bag's order.
-    pub fn topics(&self) -> &[Topic] {
+    pub const fn topics(&self) -> &Topics {
         &self.topics
     }
 
@@ -244,7 +252,18 @@ impl Reading {
         self.losses.extend(storage.losses().into_iter().map(|loss| loss.in_file(path)));
     }
 
-    fn completeness(self, bag: &Bag, topics: &[String], broke: bool) -> Completeness {
+    fn completeness(mut self, bag: &Bag, topics: &[String], broke: bool) -> Completeness {
+        let messages_total = bag.metadata.as_ref().filter(|_| !broke).map(|metadata| {
+            let wanted = metadata.topics.iter().filter(|topic| topics.contains(&topic.name));
+            wanted.filter_map(|topic| topic.message_count).sum()
+        });
+        if self.losses.is_empty()
+            && bag.metadata.as_ref().is_some_and(Metadata::counts_its_files)
+            && let Some(total) = messages_total.filter(|total| *total > self.messages)
+        {
+            let reason = format!("metadata.yaml counts {total} messages, its files hold {}", self.messages);
+            self.losses.push(Loss::new(0, reason));
+        }
         if self.losses.is_empty() {
             return Completeness::Whole;
         }
@@ -252,10 +271,6 @@ impl Reading {
             bag.files.iter().filter_map(|(path, _)| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
         let lost: u64 = self.losses.iter().map(|loss| loss.bytes_in_file).sum();
         let beyond_end: u64 = self.losses.iter().map(|loss| loss.bytes_beyond_end).sum();
-        let messages_total = bag.metadata.as_ref().filter(|_| !broke).map(|metadata| {
-            let wanted = metadata.topics.iter().filter(|topic| topics.contains(&topic.name));
-            wanted.filter_map(|topic| topic.message_count).sum()
-        });
         let mut reasons: Vec<String> = Vec::new();
         for loss in self.losses {
             if !reasons.contains(&loss.reason) {

@@ -164,6 +164,13 @@ impl Metadata {
         })
     }
 
+    /// Whether its counts are those of the files that it lists. A recorder that keeps the newest files only, deleting older
+    /// ones as it goes, counts the messages of those as well.
+    pub fn counts_its_files(&self) -> bool {
+        let in_files: Option<u64> = self.files.iter().map(|file| file.message_count).sum();
+        in_files.is_none_or(|count| count >= self.message_count)
+    }
+
     /// The text of a `metadata.yaml`, as version [`VERSION`].
     ///
     /// # Errors
@@ -256,6 +263,17 @@ mod tests {
             old.replace("version: 4", "version: 9").replace("\"- history: 3\"", "[{history: keep_last, depth: 1}]");
         let qos = &Metadata::parse(&new).unwrap().topics[0].offered_qos_profiles;
         assert!(qos.contains("history: keep_last"), "{qos}");
+    }
+
+    #[test]
+    fn files_that_were_deleted_are_still_counted() {
+        let mut of_two = metadata();
+        of_two.files[0].message_count = Some(2);
+        assert!(of_two.counts_its_files());
+        of_two.message_count = 3;
+        assert!(!of_two.counts_its_files());
+        of_two.files[0].message_count = None;
+        assert!(of_two.counts_its_files(), "old versions do not say");
     }
 
     #[test]

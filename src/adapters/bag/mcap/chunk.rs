@@ -36,6 +36,11 @@ impl<'a> ChunkHeader<'a> {
         Ok((header, &records[..length]))
     }
 
+    /// Whether its writer stored a checksum.
+    pub const fn has_checksum(&self) -> bool {
+        self.uncompressed_crc != 0
+    }
+
     /// Decompresses `records` into `buffer` and checks size and checksum. On an error `buffer` holds what could be
     /// decompressed, unchecked.
     pub fn decompress(&self, records: &[u8], buffer: &mut Vec<u8>) -> Result<(), String> {

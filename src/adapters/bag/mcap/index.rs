@@ -252,7 +252,12 @@ fn read_summary(source: &mut Source) -> io::Result<Option<Summary>> {
                 }
                 summary.chunks.insert(chunk.chunk_start_offset, chunk);
             }
-            Some(Record::Statistics(statistics)) => summary.message_counts = Some(statistics.channel_message_counts),
+            // An empty map says that nobody counted.
+            Some(Record::Statistics(statistics))
+                if statistics.message_count == 0 || !statistics.channel_message_counts.is_empty() =>
+            {
+                summary.message_counts = Some(statistics.channel_message_counts);
+            }
             Some(Record::Schema { .. } | Record::Channel(_)) => summary.definitions.push((opcode, body.to_vec())),
             None if record::is_known(opcode) => return Ok(None),
             _ => {}

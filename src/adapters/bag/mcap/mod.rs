@@ -1,12 +1,14 @@
 //! MCAP files, read chunk by chunk in log-time order with bounded memory: at any moment only chunks whose times
 //! overlap are held. Message data is borrowed from the chunk's buffer.
 //!
-//! A chunk with a wrong checksum is left out; of a chunk cut by the end of the file every whole message is read. Both
-//! are stated as a [`Loss`].
+//! A chunk with a wrong checksum is left out; of a chunk cut by the end of the file every whole message is read; of one
+//! without a checksum whose records do not follow one another, every message that is whole. All are stated as a [`Loss`],
+//! and so are messages that the file's statistics count and that are not there.
 
 mod chunk;
 mod index;
 mod record;
+mod recovery;
 mod source;
 
 use std::collections::{BTreeMap, HashSet};
@@ -38,6 +40,8 @@ pub struct McapFile {
     loaded: Vec<LoadedBlock>,
     spare_buffers: Vec<Vec<u8>>,
     record_buffer: Vec<u8>,
+    /// Wanted messages found by channel since the start.
+    found: BTreeMap<u16, u64>,
     losses: Vec<Loss>,
 }
 
@@ -53,6 +57,31 @@ struct Entry {
     start: usize,
     end: usize,
     channel: u16,
+}
+
+/// What the records of a block hold.
+#[derive(Default)]
+struct Listed {
+    /// The wanted messages.
+    entries: Vec<Entry>,
+    /// Messages of no known channel.
+    strange: usize,
+    /// Records of another kind than schema, channel and message.
+    foreign: usize,
+    /// Their bytes.
+    foreign_bytes: usize,
+    /// Where the first of them is.
+    foreign_at: Option<usize>,
+    /// Bytes behind the last whole record.
+    rest: usize,
+}
+
+impl Listed {
+    fn sort(&mut self) {
+        if !self.entries.is_sorted_by_key(|entry| entry.log_time) {
+            self.entries.sort_by_key(|entry| entry.log_time);
+        }
+    }
 }
 
 impl McapFile {
@@ -74,6 +103,7 @@ impl McapFile {
             loaded: Vec::new(),
             spare_buffers: Vec::new(),
             record_buffer: Vec::new(),
+            found: BTreeMap::new(),
             losses: Vec::new(),
         };
         for (opcode, body) in std::mem::take(&mut file.index.definitions) {
@@ -100,17 +130,13 @@ impl McapFile {
     /// Reads everything once for the channels inside the chunks and the number of messages.
     fn count_messages(&mut self) -> Result<(), BagError> {
         self.wanted = None;
-        let mut counts = BTreeMap::<u16, u64>::new();
         for block in self.index.blocks.clone() {
             if let Some(loaded) = self.load(block)? {
-                for entry in &loaded.entries {
-                    *counts.entry(entry.channel).or_default() += 1;
-                }
                 self.spare_buffers.push(loaded.data);
             }
         }
         for (id, topic) in &mut self.channels {
-            topic.message_count = Some(counts.get(id).copied().unwrap_or(0));
+            topic.message_count = Some(self.found.get(id).copied().unwrap_or(0));
         }
         Ok(())
     }
@@ -142,15 +168,16 @@ impl McapFile {
         data.clear();
         let length = self.source.length();
         let is_cut = block.end > length;
-        let mut damage = None;
+        let (mut damage, mut is_checked) = (None, false);
         if block.is_chunk {
             let mut record = std::mem::take(&mut self.record_buffer);
             let read = self.source.read(block.start, block.end - block.start, &mut record);
             read.map_err(BagError::io("read", &self.path))?;
             let decompressed = match record.split_at_checked(RECORD_HEADER as usize) {
-                Some(([op::CHUNK, ..], body)) => {
-                    ChunkHeader::parse(body).and_then(|(header, records)| header.decompress(records, &mut data))
-                }
+                Some(([op::CHUNK, ..], body)) => ChunkHeader::parse(body).and_then(|(header, records)| {
+                    is_checked = header.has_checksum();
+                    header.decompress(records, &mut data)
+                }),
                 _ => Err("it is no chunk record".to_owned()),
             };
             self.record_buffer = record;
@@ -170,7 +197,22 @@ impl McapFile {
             let read = self.source.read(block.start, block.end - block.start, &mut data);
             read.map_err(BagError::io("read", &self.path))?;
         }
-        let (entries, strange) = self.list_messages(&data);
+        let mut listed = self.list_messages(&data);
+        if block.is_chunk && listed.rest > 0 && !is_cut {
+            listed = self.recover_messages(block, &data, &listed)?;
+        } else if block.is_chunk && listed.foreign > 0 && !is_checked {
+            // What a checksum vouches for was written so.
+            let Listed { foreign, foreign_bytes, .. } = listed;
+            let reason = format!(
+                "{foreign} records of the chunk at byte {} are of a kind that no chunk holds; the others were read",
+                block.start
+            );
+            self.losses.push(Loss::new((foreign_bytes as u64).min(block.end.min(length) - block.start), reason));
+        }
+        for entry in &listed.entries {
+            *self.found.entry(entry.channel).or_default() += 1;
+        }
+        let Listed { entries, strange, .. } = listed;
         if let Some(reason) = damage {
             let reason = format!(
                 "ends at byte {length} inside the chunk of {} bytes that began at byte {} ({reason}); the whole messages \
@@ -187,38 +229,80 @@ impl McapFile {
         Ok(Some(LoadedBlock { data, entries, next: 0 }))
     }
 
-    /// The wanted messages in `data` by log time, and how many have no channel.
-    fn list_messages(&mut self, data: &[u8]) -> (Vec<Entry>, usize) {
-        let mut entries = Vec::new();
-        let mut strange = 0;
-        for (opcode, start, body) in records(data) {
-            match opcode {
-                op::SCHEMA | op::CHANNEL => self.define(opcode, body),
-                op::MESSAGE => {
-                    let Some((&[c0, c1, _, _, _, _, log_time @ .., _, _, _, _, _, _, _, _], _)) =
-                        body.split_first_chunk::<MESSAGE_HEADER>()
-                    else {
-                        strange += 1;
-                        continue;
-                    };
-                    let channel = u16::from_le_bytes([c0, c1]);
-                    let Some(topic) = self.channels.get(&channel) else {
-                        strange += 1;
-                        continue;
-                    };
-                    if self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&topic.name)) {
-                        let end = start + body.len();
-                        let log_time = u64::from_le_bytes(log_time);
-                        entries.push(Entry { log_time, start: start + MESSAGE_HEADER, end, channel });
-                    }
-                }
-                _ => {}
+    /// The wanted messages in `data` by log time.
+    fn list_messages(&mut self, data: &[u8]) -> Listed {
+        let mut listed = Listed::default();
+        let mut walk = records(data);
+        for (opcode, start, body) in &mut walk {
+            if !self.list_record(opcode, start, body, &mut listed) {
+                listed.foreign_at.get_or_insert(start - RECORD_HEADER as usize);
+                listed.foreign += 1;
+                listed.foreign_bytes += RECORD_HEADER as usize + body.len();
             }
         }
-        if !entries.is_sorted_by_key(|entry| entry.log_time) {
-            entries.sort_by_key(|entry| entry.log_time);
+        listed.rest = walk.rest();
+        listed.sort();
+        listed
+    }
+
+    /// Takes in a record at `start`; false where it is no schema, channel or message.
+    fn list_record(&mut self, opcode: u8, start: usize, body: &[u8], listed: &mut Listed) -> bool {
+        match opcode {
+            op::SCHEMA | op::CHANNEL => self.define(opcode, body),
+            op::MESSAGE => match recovery::message_header(body) {
+                Some((channel, log_time)) if let Some(topic) = self.channels.get(&channel) => {
+                    if self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&topic.name)) {
+                        let end = start + body.len();
+                        listed.entries.push(Entry { log_time, start: start + MESSAGE_HEADER, end, channel });
+                    }
+                }
+                _ => listed.strange += 1,
+            },
+            _ => return false,
         }
-        (entries, strange)
+        true
+    }
+
+    /// The wanted messages that can be used of a chunk whose records do not lead to its end; states what is lost.
+    fn recover_messages(&mut self, block: Block, data: &[u8], walked: &Listed) -> Result<Listed, BagError> {
+        let broken_at = walked.foreign_at.unwrap_or(data.len() - walked.rest);
+        let index = recovery::message_index(&mut self.source, block.end).map_err(BagError::io("read", &self.path))?;
+        let recovered = recovery::recover(data, broken_at, &index);
+        let mut listed = Listed::default();
+        for &at in &recovered.records {
+            if let Some((opcode, start, body)) = records(&data[at..]).next() {
+                self.list_record(opcode, at + start, body, &mut listed);
+            }
+        }
+        listed.sort();
+        let length = block.end - block.start;
+        let lost = match recovered.lost {
+            Some((lost, count)) => format!("{lost} of its {count} messages are lost, the others were read"),
+            None => "what comes before was read, what comes behind is lost".to_owned(),
+        };
+        let reason = format!(
+            "the chunk of {length} bytes at byte {} is damaged: at byte {broken_at} of its {} there is no record; {lost}",
+            block.start,
+            data.len()
+        );
+        self.losses.push(Loss::new((recovered.lost_bytes as u64).min(length), reason));
+        Ok(listed)
+    }
+
+    /// Wanted messages that the statistics count and that were not found, once everything was looked for.
+    fn missing_messages(&self) -> Option<Loss> {
+        let stated = self.index.message_counts.as_ref().filter(|_| self.next_block == self.index.blocks.len())?;
+        let wanted = self.wanted.as_ref()?;
+        let mut missing: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for (id, topic) in self.channels.iter().filter(|(_, topic)| wanted.contains(&topic.name)) {
+            let counts = missing.entry(&topic.name).or_default();
+            counts.0 += self.found.get(id).copied().unwrap_or(0);
+            counts.1 += stated.get(id).copied().unwrap_or(0);
+        }
+        let list = missing.iter().filter(|(_, (found, stated))| found < stated);
+        let list: Vec<String> =
+            list.map(|(topic, (found, stated))| format!("{found} of {stated} messages of {topic} are there")).collect();
+        (!list.is_empty()).then(|| Loss::new(0, format!("by its statistics {}", list.join(", "))))
     }
 
     /// Index of the loaded block with the earliest message, after loading every block that may hold an earlier one.
@@ -269,6 +353,7 @@ impl Storage for McapFile {
         self.next_block = 0;
         let loaded = std::mem::take(&mut self.loaded);
         self.spare_buffers.extend(loaded.into_iter().map(|block| block.data));
+        self.found.clear();
         self.losses.clear();
         Ok(())
     }
@@ -295,7 +380,7 @@ impl Storage for McapFile {
     }
 
     fn losses(&self) -> Vec<Loss> {
-        self.index.losses.iter().chain(&self.losses).cloned().collect()
+        self.index.losses.iter().chain(&self.losses).cloned().chain(self.missing_messages()).collect()
     }
 }
 
