@@ -315,22 +315,22 @@ fn trained<N: TemporalNetwork>(
     let validation = Validation { network: &network, size, clips: data.clips, noise: data.noise, scenes_per_clip };
     let mut scores: RunScores = conditions()
         .into_iter()
-        .map(|(name, condition)| (name.to_owned(), validation.score(Clip::is_moving, &condition)))
+        .filter_map(|(name, condition)| Some((name.to_owned(), validation.score(Clip::is_moving, &condition)?)))
         .collect();
-    scores.extend(refined(&validation));
+    scores.extend(refined(&validation)?);
     Ok(scores)
 }
 
 /// Scores of the refined answers, by what [`QUESTIONS`] call them.
-fn refined<N: TemporalNetwork>(validation: &Validation<'_, N>) -> RunScores {
-    let calibration = calibrate::calibrate(validation);
+fn refined<N: TemporalNetwork>(validation: &Validation<'_, N>) -> anyhow::Result<RunScores> {
+    let calibration = calibrate::calibrate(validation)?;
     let mut scores = RunScores::new();
     for (name, condition) in conditions().into_iter().filter(|(name, _)| REFINED.contains(name)) {
         let study = refinement::study(validation, Clip::is_moving, &condition, &calibration[0]);
         let named = refinement::MODES.iter().zip(study.scores);
         scores.extend(named.map(|((_, mode), score)| (refined_name(name, mode), score)));
     }
-    scores
+    Ok(scores)
 }
 
 fn refined_name(condition: &str, mode: &str) -> String {

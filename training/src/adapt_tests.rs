@@ -1,6 +1,8 @@
 //! A lifter that learns is written whole, one that got worse is not; recordings are measured as they are.
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
+
 use super::*;
 use crate::calibrate;
 use crate::scene::SceneSettings;
@@ -61,7 +63,7 @@ fn what_got_better_is_written_whole_and_what_got_worse_is_not() {
     let imported = import::lifter(&model, &Device::flex()).unwrap();
     assert!(imported.origin.starts_with("a test; then stridepose-train adapt --steps 40"), "{}", imported.origin);
     assert!(imported.origin.contains("own.mcap"));
-    assert!(!folder.join("partial").exists());
+    assert!(!folder.join("lifter.partial").exists());
     // The written model is the measured one.
     let settings_again = settings(&temporary.path().join("again"), &model);
     let again = measure(&imported.network, &imported.size, &settings_again, &data);
@@ -76,7 +78,7 @@ fn what_got_better_is_written_whole_and_what_got_worse_is_not() {
     let adapted = adapt(&astray, &data).unwrap();
     let reason = adapted.outcome.unwrap_err();
     assert!(reason.contains("no model was written") && reason.contains("validation, moving"), "{reason}");
-    assert!(!astray.folder.join("lifter").exists() && !astray.folder.join("partial").exists());
+    assert!(!astray.folder.join("lifter").exists() && !astray.folder.join("lifter.partial").exists());
 }
 
 #[test]

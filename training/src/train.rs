@@ -71,6 +71,9 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
     let corpus = data.corpus(settings.seed)?;
     let mut trainer = Trainer::<N>::resume(&settings.folder, &settings.learn, settings.seed, &settings.hardware)?;
     let first_step = trainer.step;
+    if settings.validate_every > 0 && !data.clips.iter().any(Clip::is_measured) {
+        crate::say!("no validation person moves: no errors are measured during training");
+    }
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
     for step in first_step..settings.steps {
         let severity = severity(step, settings.steps);
@@ -82,8 +85,10 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
         let report = trainer.step(&parts, |clips| batch::draw_part(&draw, clips), rate, done)?;
         progress.step(trainer.step, rate, &report)?;
         let is_due = |every: u64| every > 0 && (trainer.step.is_multiple_of(every) || trainer.step == settings.steps);
-        if is_due(settings.validate_every) {
-            progress.validation(trainer.step, score(&trainer.network(), settings, data))?;
+        if is_due(settings.validate_every)
+            && let Some(score) = score(&trainer.network(), settings, data)
+        {
+            progress.validation(trainer.step, score)?;
         }
         if is_due(settings.checkpoint_every) {
             trainer.save(&settings.folder)?;
@@ -94,8 +99,8 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
     Ok(trainer.network())
 }
 
-/// Errors on moving validation persons, one scene a clip, nothing hidden.
-fn score<N: TemporalNetwork>(network: &N, settings: &TrainSettings, data: &TrainData<'_>) -> Score {
+/// Errors on moving validation persons, one scene a clip, nothing hidden; absent where there are none.
+fn score<N: TemporalNetwork>(network: &N, settings: &TrainSettings, data: &TrainData<'_>) -> Option<Score> {
     let size = &settings.learn.size;
     let validation = Validation { network, size, clips: data.clips, noise: data.noise, scenes_per_clip: 1 };
     let condition = Condition::hiding(Hidden::Share(0.0));
