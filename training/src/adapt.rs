@@ -6,12 +6,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use burn::prelude::*;
 use stridepose::stages::window::FEATURE_COUNT;
 
 use crate::adapt_table::{self, Figure};
 use crate::batch::{self, BatchSettings, POSE_VALUES};
 use crate::calibrate;
+use crate::checkpoint::{self, CheckpointState};
 use crate::corpus::KeypointsOnly;
 use crate::export;
 use crate::export_discriminator;
@@ -23,6 +25,7 @@ use crate::mocap::{Clip, Split};
 use crate::model_folder;
 use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows, TemporalNetwork};
 use crate::noise::DetectorNoise;
+use crate::run_settings::RunSettings;
 use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
 use crate::train::{self, TrainData, TrainSettings};
 use crate::trainer::LearnSettings;
@@ -92,6 +95,7 @@ pub fn adapt(settings: &AdaptSettings, data: &AdaptData<'_>) -> anyhow::Result<A
     );
     let before = import::lifter(&settings.lifter, &Device::flex())?;
     let (run, run_data) = (train_settings(settings, &before.size), train_data(data));
+    make_way(&run, &run_data, &before.sha256)?;
     crate::say!("measuring {}", settings.lifter.display());
     let was = measure(&before.network, &before.size, settings, data);
     let after = train::train(&run, &run_data)?;
@@ -103,6 +107,35 @@ pub fn adapt(settings: &AdaptSettings, data: &AdaptData<'_>) -> anyhow::Result<A
         None => write(&after, &before, &figures, settings, data).map(|()| Ok(model))?,
     };
     Ok(Adapted { figures, outcome })
+}
+
+/// Refuses to go on with a run that began otherwise; one that is finished makes way for a new one.
+fn make_way(settings: &TrainSettings, data: &TrainData<'_>, lifter: &str) -> anyhow::Result<()> {
+    let folder = &settings.folder;
+    let Some(state) = checkpoint::read_state::<CheckpointState>(folder)? else { return Ok(()) };
+    let Some(was) = RunSettings::read(folder)? else {
+        anyhow::bail!(
+            "{} holds a run of an earlier version, whose settings are not known; remove it, or use another folder",
+            folder.display()
+        )
+    };
+    let mut differences = was.differences(&RunSettings::of(settings, data));
+    if let Some(from) = state.started_from.as_deref().filter(|from| *from != lifter) {
+        differences.push(format!("lifter of sha256 {from}, now {lifter}"));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let (place, step, differences) = (folder.display(), state.step, differences.join("; "));
+    anyhow::ensure!(
+        was.is_finished(step),
+        "{place} holds a run that stopped at step {step} and was told otherwise: {differences}; go on with what it was told, \
+         remove it, or use another folder"
+    );
+    crate::say!(
+        "{place}: the run that is finished there was told otherwise ({differences}); a new one takes its place"
+    );
+    std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {place}"))
 }
 
 fn train_settings(settings: &AdaptSettings, size: &LifterSize) -> TrainSettings {

@@ -89,6 +89,12 @@ impl DetectorNoise {
         };
         Ok(Self { joints: Joint::ALL.map(|of| joint(of.name()).unwrap_or(thorax)), leg_swap_rate })
     }
+
+    /// Every number of it, always in the same order.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> {
+        let joints = self.joints.iter().flat_map(|joint| [joint.median, joint.outlier_gt_half_torso]);
+        joints.chain([self.leg_swap_rate])
+    }
 }
 
 /// Refuses what no detector has, with the joint and the value.
