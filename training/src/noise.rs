@@ -45,8 +45,6 @@ pub struct DetectorNoise {
     leg_swap_rate: f64,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Entry {
     Joint(JointNoise),
     Rate(f64),
@@ -54,7 +52,7 @@ enum Entry {
 
 #[derive(Deserialize)]
 struct NoiseFile {
-    joints: BTreeMap<String, Entry>,
+    joints: BTreeMap<String, serde_json::Value>,
 }
 
 /// A noise file that cannot be used.
@@ -75,15 +73,17 @@ impl DetectorNoise {
         let refuse = |reason: String| NoiseFileError { path: path.to_owned(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
         let file: NoiseFile = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-        for (name, entry) in &file.joints {
-            check(name, entry).map_err(refuse)?;
+        let mut joints = BTreeMap::new();
+        for (name, value) in file.joints {
+            let entry = entry(&name, &value).map_err(refuse)?;
+            joints.insert(name, entry);
         }
-        let joint = |name: &str| match file.joints.get(name) {
+        let joint = |name: &str| match joints.get(name) {
             Some(Entry::Joint(noise)) => Some(*noise),
             _ => None,
         };
         let thorax = joint("thorax").ok_or_else(|| refuse("no statistics for \"thorax\"".into()))?;
-        let leg_swap_rate = match file.joints.get(LEG_SWAP_RATE) {
+        let leg_swap_rate = match joints.get(LEG_SWAP_RATE) {
             Some(Entry::Rate(rate)) => *rate,
             _ => return Err(refuse(format!("no \"{LEG_SWAP_RATE}\""))),
         };
@@ -97,27 +97,34 @@ impl DetectorNoise {
     }
 }
 
-/// Refuses what no detector has, with the joint and the value.
-fn check(name: &str, entry: &Entry) -> Result<(), String> {
+/// What `value` says of `name`; refuses what no detector has, with both.
+fn entry(name: &str, value: &serde_json::Value) -> Result<Entry, String> {
+    let entry = match value.as_f64() {
+        Some(rate) => Entry::Rate(rate),
+        None => Entry::Joint(JointNoise::deserialize(value).map_err(|error| format!("{name} is {value}: {error}"))?),
+    };
     let within = |what: &str, value: f64, most: f64, unit: &str| {
         let is_within = (0.0..=most).contains(&value);
         is_within.then_some(()).ok_or_else(|| format!("{what} of {value}; expected 0 to {most}, {unit}"))
     };
-    match entry {
-        Entry::Rate(rate) if name == LEG_SWAP_RATE => within(name, *rate, 1.0, "a share of the images"),
+    match &entry {
+        Entry::Rate(rate) if name == LEG_SWAP_RATE => within(name, *rate, 1.0, "a share of the images")?,
         Entry::Joint(noise) if Joint::from_name(name).is_some() => {
             let (median, outliers) = (noise.median, noise.outlier_gt_half_torso);
             within(&format!("{name} has a \"median\""), median, LARGEST_MEDIAN, "in pelvis–thorax lengths")?;
-            within(&format!("{name} has an \"outlier_gt_half_torso\""), outliers, 1.0, "a share of the images")
+            within(&format!("{name} has an \"outlier_gt_half_torso\""), outliers, 1.0, "a share of the images")?;
         }
         Entry::Joint(_) => {
             let known = Joint::ALL.map(Joint::name).join(", ");
-            Err(format!("\"{name}\" is no joint of {}; there are {known}", Joint::SET_NAME))
+            return Err(format!("\"{name}\" is no joint of {}; there are {known}", Joint::SET_NAME));
         }
-        Entry::Rate(rate) => Err(format!(
-            "\"{name}\" is {rate}; expected \"{LEG_SWAP_RATE}\", or for a joint \"median\" and \"outlier_gt_half_torso\""
-        )),
+        Entry::Rate(rate) => {
+            return Err(format!(
+                "\"{name}\" is {rate}; expected \"{LEG_SWAP_RATE}\", or for a joint \"median\" and \"outlier_gt_half_torso\""
+            ));
+        }
     }
+    Ok(entry)
 }
 
 /// How a clip's detector is drawn.
@@ -375,6 +382,12 @@ mod tests {
             (joint("r_hip", "0.1", "-1"), "0", "\"outlier_gt_half_torso\" of -1"),
             (joint("left_hip", "0.1", "0"), "0", "\"left_hip\" is no joint"),
             (",\"r_hip\":3".to_owned(), "0", "\"r_hip\" is 3"),
+            (joint("r_hip", "null", "0"), "0", "r_hip is {\"median\":null"),
+            (
+                ",\"r_hip\":{\"median\":0.1}".to_owned(),
+                "0",
+                "r_hip is {\"median\":0.1}: missing field `outlier_gt_half_torso`",
+            ),
             (String::new(), "-0.5", "leg_left_right_swap_rate of -0.5"),
             (String::new(), "5", "leg_left_right_swap_rate of 5"),
         ] {
