@@ -289,6 +289,10 @@ mod tests {
         let error = read_folder(folder.path()).unwrap_err().to_string();
         assert!(error.contains("mocap17.csv:1: \"0,2,a,p1,x,train,l\" is no header"), "{error}");
         assert!(error.contains("expected start,len,source,subject,action,split"), "{error}");
+        for empty in ["", INDEX.split_once('\n').unwrap().0] {
+            write(folder.path(), 5, empty);
+            assert!(read_folder(folder.path()).unwrap_err().to_string().contains("mocap17.csv:1: no row of a clip"));
+        }
     }
 
     #[test]

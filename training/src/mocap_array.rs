@@ -48,6 +48,9 @@ pub(crate) fn load(folder: &Path) -> Result<(Vec<Clip>, Vec<String>), MocapError
         clips.push(Clip { source: source.to_owned(), subject: subject.to_owned(), split, poses: clip.to_vec() });
         ranges.push((line, range));
     }
+    if clips.is_empty() {
+        return Err(MocapError::Index { path, line: 1, reason: "no row of a clip follows".to_owned() });
+    }
     Ok((clips, overlaps(&path, ranges)))
 }
 
