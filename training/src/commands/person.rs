@@ -71,6 +71,11 @@ pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()
     let found = person_score::find(&network, &size, &source, arguments.pictures, MEASURED);
     let recall = say(&found);
     let Some((output, state)) = output else { return Ok(()) };
+    anyhow::ensure!(
+        found.everybody.truths > 0,
+        "--pictures {}: nobody is in them, so that the recall of the model is not known; give more",
+        arguments.pictures
+    );
     let origin = format!(
         "stridepose-train detector, {} steps, {:.0} minutes{}, rendered people alone; recall {recall:.3} at 0.01 false people a picture",
         state.step,
@@ -112,6 +117,10 @@ fn say(found: &Measured) -> f64 {
 }
 
 fn say_of(found: &Detections, whom: &str) -> f64 {
+    if found.truths == 0 {
+        stridepose_train::say!("{} pictures, no {whom}: nothing was measured", found.pictures);
+        return 0.0;
+    }
     let (threshold, recall) = found.recall_at(FALSE_PEOPLE);
     let count = |verdict| found.count(threshold, verdict);
     stridepose_train::say!(
