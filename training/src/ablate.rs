@@ -3,7 +3,7 @@
 //! Every run has a folder, `VARIANT/seed-N`, with its checkpoint, log and `scores.json`. A study that was interrupted
 //! goes on where it was: runs with scores are left alone, a run with a checkpoint is taken up again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -13,6 +13,7 @@ use stridepose::skeleton::KeypointLayout;
 use crate::calibrate;
 use crate::discriminator::DiscriminatorKind;
 use crate::export;
+use crate::fingerprint;
 use crate::mocap::Clip;
 use crate::network::{LifterNetwork, LifterSize, TemporalNetwork};
 use crate::refinement;
@@ -192,14 +193,22 @@ struct Study {
     learning_rate: f64,
     scenes_per_clip: usize,
     size: LifterSize,
+    /// Fingerprints of motion capture and noise; absent in studies of earlier versions.
+    #[serde(default)]
+    data: Option<String>,
 }
 
 /// Runs what is missing.
 ///
 /// # Errors
-/// When a question is unknown, the folder holds another study, or a run fails; what is done stays done.
+/// When a question is unknown, a seed is given twice, nobody can be measured, the folder holds another study, or a run fails;
+/// what is done stays done.
 pub fn ablate(settings: &AblateSettings, data: &TrainData<'_>) -> anyhow::Result<()> {
-    check_study(settings)?;
+    check_study(settings, data)?;
+    anyhow::ensure!(
+        data.clips.iter().any(Clip::is_measured),
+        "no validation person moves: a study has figures of moving persons alone, so that there is nothing to measure"
+    );
     for variant in variants(settings)? {
         for &seed in &settings.seeds {
             run(settings, data, variant, seed)?;
@@ -212,8 +221,8 @@ pub fn ablate(settings: &AblateSettings, data: &TrainData<'_>) -> anyhow::Result
 ///
 /// # Errors
 /// When a question is unknown, the folder holds another study, or scores cannot be read.
-pub fn done(settings: &AblateSettings) -> anyhow::Result<BTreeMap<&'static str, Vec<RunScores>>> {
-    check_study(settings)?;
+pub fn done(settings: &AblateSettings, data: &TrainData<'_>) -> anyhow::Result<BTreeMap<&'static str, Vec<RunScores>>> {
+    check_study(settings, data)?;
     let of_variant = |variant: &'static str| -> anyhow::Result<_> {
         let paths = settings.seeds.iter().map(|seed| run_folder(settings, variant, *seed).join(SCORES_FILE));
         let scores: anyhow::Result<Vec<RunScores>> =
@@ -255,7 +264,13 @@ pub fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Question>> {
     names.iter().map(find).collect()
 }
 
-fn check_study(settings: &AblateSettings) -> anyhow::Result<()> {
+fn check_study(settings: &AblateSettings, data: &TrainData<'_>) -> anyhow::Result<()> {
+    let unlike: BTreeSet<u64> = settings.seeds.iter().copied().collect();
+    anyhow::ensure!(
+        unlike.len() == settings.seeds.len() && !unlike.is_empty(),
+        "seeds {:?}: give one at least, and each once; the same run twice has no spread",
+        settings.seeds
+    );
     let study = Study {
         steps: settings.base.steps,
         samples: settings.base.batch.samples,
@@ -263,19 +278,31 @@ fn check_study(settings: &AblateSettings) -> anyhow::Result<()> {
         learning_rate: settings.base.learning_rate,
         scenes_per_clip: settings.scenes_per_clip,
         size: settings.base.learn.size.clone(),
+        data: Some(format!("{} {}", fingerprint::of_clips(data.clips), fingerprint::of_noise(data.noise))),
     };
     std::fs::create_dir_all(&settings.folder)
         .with_context(|| format!("cannot create {}", settings.folder.display()))?;
     let path = settings.folder.join(STUDY_FILE);
+    let write = || export::write(&path, serde_json::to_string(&study)?.as_bytes());
     if !path.exists() {
-        return export::write(&path, serde_json::to_string(&study)?.as_bytes());
+        return write();
     }
     let existing: Study = read_json(&path)?;
+    let is_unnoted = existing.data.is_none();
+    let existing = Study { data: existing.data.or_else(|| study.data.clone()), ..existing };
     anyhow::ensure!(
         existing == study,
-        "{} holds a study with {existing:?}, asked for is {study:?}; use another folder",
+        "{} holds a study with {existing:?}, asked for is {study:?} (data: fingerprints of motion capture and noise); use another \
+         folder",
         settings.folder.display()
     );
+    if is_unnoted {
+        crate::say!(
+            "{}: an earlier version did not note which motion capture and noise the study has; taken to be those given now",
+            settings.folder.display()
+        );
+        write()?;
+    }
     Ok(())
 }
 
@@ -315,22 +342,22 @@ fn trained<N: TemporalNetwork>(
     let validation = Validation { network: &network, size, clips: data.clips, noise: data.noise, scenes_per_clip };
     let mut scores: RunScores = conditions()
         .into_iter()
-        .map(|(name, condition)| (name.to_owned(), validation.score(Clip::is_moving, &condition)))
+        .filter_map(|(name, condition)| Some((name.to_owned(), validation.score(Clip::is_moving, &condition)?)))
         .collect();
-    scores.extend(refined(&validation));
+    scores.extend(refined(&validation)?);
     Ok(scores)
 }
 
 /// Scores of the refined answers, by what [`QUESTIONS`] call them.
-fn refined<N: TemporalNetwork>(validation: &Validation<'_, N>) -> RunScores {
-    let calibration = calibrate::calibrate(validation);
+fn refined<N: TemporalNetwork>(validation: &Validation<'_, N>) -> anyhow::Result<RunScores> {
+    let calibration = calibrate::calibrate(validation)?;
     let mut scores = RunScores::new();
     for (name, condition) in conditions().into_iter().filter(|(name, _)| REFINED.contains(name)) {
         let study = refinement::study(validation, Clip::is_moving, &condition, &calibration[0]);
         let named = refinement::MODES.iter().zip(study.scores);
         scores.extend(named.map(|((_, mode), score)| (refined_name(name, mode), score)));
     }
-    scores
+    Ok(scores)
 }
 
 fn refined_name(condition: &str, mode: &str) -> String {

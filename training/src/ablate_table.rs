@@ -52,11 +52,12 @@ fn table(question: &Question, settings: &AblateSettings, scores: &BTreeMap<&'sta
             let _ = write!(text, " ({} of {} runs)", runs.len(), settings.seeds.len());
         }
         for (condition, index) in question.columns {
-            let errors: Vec<f64> =
-                runs.iter().filter_map(|run| run.get(*condition)?.mpjpe_mm.get(*index).copied()).collect();
+            // Earlier versions wrote errors of 0 mm where nobody was measured.
+            let scores = || runs.iter().filter_map(|run| run.get(*condition)).filter(|score| score.poses > 0);
+            let errors: Vec<f64> = scores().filter_map(|score| score.mpjpe_mm.get(*index).copied()).collect();
             let _ = write!(text, " | {}", mean_and_spread(&errors));
             if *index == 0 {
-                let aligned: Vec<f64> = runs.iter().filter_map(|run| Some(run.get(*condition)?.pa_mpjpe_mm)).collect();
+                let aligned: Vec<f64> = scores().map(|score| score.pa_mpjpe_mm).collect();
                 let _ = write!(text, " / {}", mean_and_spread(&aligned));
             }
         }

@@ -90,7 +90,7 @@ fn a_study_goes_on_where_it_was_and_refuses_to_become_another() {
     let settings = |seeds: &[u64]| settings(folder.path(), seeds, &["occlusion", "semi-supervised"]);
     let ran = |seeds: &[u64]| {
         ablate(&settings(seeds), &data).unwrap();
-        done(&settings(seeds)).unwrap()
+        done(&settings(seeds), &data).unwrap()
     };
     let first = ran(&[1]);
     assert_eq!(first.len(), 5, "{:?}", first.keys());
@@ -98,7 +98,7 @@ fn a_study_goes_on_where_it_was_and_refuses_to_become_another() {
     assert_ne!(first["base"], first["occlusion-off"]);
     assert_ne!(first["semi-off"], first["semi"]);
     // Tables of what is done can be had before everything is.
-    let early = done(&settings(&[1, 2])).unwrap();
+    let early = done(&settings(&[1, 2]), &data).unwrap();
     assert_eq!(early, first);
     let table = ablate_table::markdown(&settings(&[1, 2]), &early, "").unwrap();
     assert!(table.contains("| off (1 of 2 runs) | "), "{table}");
@@ -121,4 +121,36 @@ fn a_study_goes_on_where_it_was_and_refuses_to_become_another() {
     other.base.steps = 5;
     let error = ablate(&other, &data).err().unwrap().to_string();
     assert!(error.contains("steps: 4") && error.contains("steps: 5"), "{error}");
+
+    let refusal = |settings: &AblateSettings, data: &TrainData<'_>| done(settings, data).unwrap_err().to_string();
+    let others = test_people::clips(81);
+    let other_data = TrainData { clips: &others, ..data };
+    let error = refusal(&settings(&[1]), &other_data);
+    assert!(error.contains("data: Some(") && error.contains("fingerprints"), "{error}");
+    let error = refusal(&settings(&[1, 2, 1]), &data);
+    assert!(error.contains("seeds [1, 2, 1]") && error.contains("each once"), "{error}");
+    // A study of an earlier version is taken, and belongs to its data from then on.
+    let path = folder.path().join(STUDY_FILE);
+    let mut study: serde_json::Value = read_json(&path).unwrap();
+    study.as_object_mut().unwrap().remove("data").unwrap();
+    std::fs::write(&path, study.to_string()).unwrap();
+    done(&settings(&[1]), &data).unwrap();
+    assert!(refusal(&settings(&[1]), &other_data).contains("fingerprints"));
+}
+
+#[test]
+fn where_nobody_is_measured_no_study_begins_and_no_figure_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut clips, noise) = (clips(80), noise(folder.path()));
+    clips[0].source = "reactidle".to_owned();
+    let data = TrainData { clips: &clips, label_share: 1.0, keypoints_only: &KeypointsOnly::default(), noise: &noise };
+    let settings = settings(folder.path(), &[1], &["occlusion"]);
+    let error = ablate(&settings, &data).err().unwrap().to_string();
+    assert!(error.contains("no validation person moves"), "{error}");
+    let nobody = Score { poses: 0, mpjpe_mm: vec![0.0; 3], pa_mpjpe_mm: 0.0, mpjve_mm: vec![0.0; 3] };
+    let names =
+        QUESTIONS.iter().flat_map(|question| question.columns).map(|(name, _)| ((*name).to_owned(), nobody.clone()));
+    let scores = BTreeMap::from([("base", vec![names.collect()])]);
+    let table = ablate_table::markdown(&settings, &scores, "").unwrap();
+    assert!(!table.contains("0.0 "), "{table}");
 }

@@ -4,7 +4,7 @@
 //! recordings' keypoints ([`crate::semi_supervised`]). The same scenes are measured before and after. When the
 //! validation persons got worse on the mean, nothing is written.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use burn::prelude::*;
@@ -13,6 +13,7 @@ use stridepose::stages::window::FEATURE_COUNT;
 use crate::adapt_table::{self, Figure};
 use crate::batch::{self, BatchSettings, POSE_VALUES};
 use crate::calibrate;
+use crate::checkpoint::{self, CheckpointState};
 use crate::corpus::KeypointsOnly;
 use crate::export;
 use crate::export_discriminator;
@@ -21,8 +22,10 @@ use crate::import::{self, ImportedLifter};
 use crate::keypoint_sequence::KeypointSequence;
 use crate::loss::LossWeights;
 use crate::mocap::{Clip, Split};
+use crate::model_folder;
 use crate::network::{LOOKAHEADS, LifterNetwork, LifterSize, Rows, TemporalNetwork};
 use crate::noise::DetectorNoise;
+use crate::run_settings::RunSettings;
 use crate::semi_supervised::{UnlabelledWeights, unlabelled_loss};
 use crate::train::{self, TrainData, TrainSettings};
 use crate::trainer::LearnSettings;
@@ -81,7 +84,7 @@ pub struct Adapted {
 /// Tunes and measures; writes `lifter` into the folder unless the validation persons got worse.
 ///
 /// # Errors
-/// When the folder already holds a model, the lifter cannot be read, there is nobody to measure on, or a file cannot be
+/// When the folder already holds a model or half a run that was told otherwise, the lifter cannot be read, there is nobody to measure on, or a file cannot be
 /// written.
 pub fn adapt(settings: &AdaptSettings, data: &AdaptData<'_>) -> anyhow::Result<Adapted> {
     let model = settings.folder.join(MODEL);
@@ -91,9 +94,11 @@ pub fn adapt(settings: &AdaptSettings, data: &AdaptData<'_>) -> anyhow::Result<A
         "no validation clip: whether the lifter got worse could not be told"
     );
     let before = import::lifter(&settings.lifter, &Device::flex())?;
+    let (run, run_data) = (train_settings(settings, &before.size), train_data(data));
+    make_way(&run, &run_data, &before.sha256)?;
     crate::say!("measuring {}", settings.lifter.display());
     let was = measure(&before.network, &before.size, settings, data);
-    let after = train::train(&train_settings(settings, &before.size), &train_data(data))?;
+    let after = train::train(&run, &run_data)?;
     crate::say!("measuring what came of it");
     let is = measure(&after, &before.size, settings, data);
     let figures: Vec<Figure> = was.into_iter().zip(is).map(|(was, is)| Figure { after: is.before, ..was }).collect();
@@ -102,6 +107,35 @@ pub fn adapt(settings: &AdaptSettings, data: &AdaptData<'_>) -> anyhow::Result<A
         None => write(&after, &before, &figures, settings, data).map(|()| Ok(model))?,
     };
     Ok(Adapted { figures, outcome })
+}
+
+/// Refuses to go on with a run that began otherwise; one that is finished makes way for a new one.
+fn make_way(settings: &TrainSettings, data: &TrainData<'_>, lifter: &str) -> anyhow::Result<()> {
+    let folder = &settings.folder;
+    let Some(state) = checkpoint::read_state::<CheckpointState>(folder)? else { return Ok(()) };
+    let Some(was) = RunSettings::read(folder)? else {
+        anyhow::bail!(
+            "{} holds a run of an earlier version, whose settings are not known; remove it, or use another folder",
+            folder.display()
+        )
+    };
+    let mut differences = was.differences(&RunSettings::of(settings, data));
+    if let Some(from) = state.started_from.as_deref().filter(|from| *from != lifter) {
+        differences.push(format!("lifter of sha256 {from}, now {lifter}"));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let (place, step, differences) = (folder.display(), state.step, differences.join("; "));
+    anyhow::ensure!(
+        was.is_finished(step),
+        "{place} holds a run that stopped at step {step} and was told otherwise: {differences}; go on with what it was told, \
+         remove it, or use another folder"
+    );
+    crate::say!(
+        "{place}: the run that is finished there was told otherwise ({differences}); a new one takes its place"
+    );
+    std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {place}"))
 }
 
 fn train_settings(settings: &AdaptSettings, size: &LifterSize) -> TrainSettings {
@@ -140,10 +174,8 @@ fn measure(network: &LifterNetwork, size: &LifterSize, settings: &AdaptSettings,
     for (persons, is_moving) in [("moving", true), ("standing", false)] {
         for hidden in [Hidden::Share(0.0), Hidden::Share(0.4), Hidden::Gap(15)] {
             let condition = Condition::hiding(hidden);
-            let score = validation.score(|clip: &Clip| clip.is_moving() == is_moving, &condition);
-            if score.poses == 0 {
-                continue;
-            }
+            let of = |clip: &Clip| clip.is_moving() == is_moving;
+            let Some(score) = validation.score(of, &condition) else { continue };
             let what = match hidden {
                 Hidden::Share(share) if share > 0.0 => format!("{:.0} % hidden", 100.0 * share),
                 Hidden::Share(_) => "nothing hidden".to_owned(),
@@ -219,7 +251,7 @@ pub(crate) fn own(network: &LifterNetwork, size: &LifterSize, sequences: &[Keypo
     (all > 0.0).then_some(OwnFigures { reprojection_mm, constancy_mm, symmetry_mm })
 }
 
-/// Calibrates and writes the model: into a folder beside, which gets its name when it is whole.
+/// Calibrates and writes the model, whole or not at all.
 fn write(
     network: &LifterNetwork,
     before: &ImportedLifter,
@@ -227,7 +259,7 @@ fn write(
     settings: &AdaptSettings,
     data: &AdaptData<'_>,
 ) -> anyhow::Result<()> {
-    let calibration = calibrate::calibrate(&validation(network, &before.size, settings, data));
+    let calibration = calibrate::calibrate(&validation(network, &before.size, settings, data))?;
     let mut sources: Vec<&str> = data.recordings.sequences.iter().map(|sequence| sequence.source.as_str()).collect();
     sources.dedup();
     let origin = format!(
@@ -240,18 +272,10 @@ fn write(
         before.sha256,
         adapt_table::mean_line(figures)
     );
-    let partial = settings.folder.join("partial");
-    let folder = partial.join(MODEL);
-    let written = export_discriminator::copy(&settings.lifter, &folder)
-        .and_then(|_| export::export(network, &before.size, &calibration, &origin, data.golden_features, &folder))
-        .and_then(|()| rename(&folder, &settings.folder.join(MODEL)));
-    // Whether it worked or not, nothing half-written stays.
-    let removed = std::fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()));
-    written.and(removed)
-}
-
-fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::rename(from, to).with_context(|| format!("cannot write {}", to.display()))
+    model_folder::replace(&settings.folder.join(MODEL), |folder| {
+        export_discriminator::copy(&settings.lifter, folder)?;
+        export::export(network, &before.size, &calibration, &origin, data.golden_features, folder)
+    })
 }
 
 #[cfg(test)]

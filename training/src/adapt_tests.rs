@@ -1,6 +1,8 @@
 //! A lifter that learns is written whole, one that got worse is not; recordings are measured as they are.
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
+
 use super::*;
 use crate::calibrate;
 use crate::scene::SceneSettings;
@@ -61,7 +63,7 @@ fn what_got_better_is_written_whole_and_what_got_worse_is_not() {
     let imported = import::lifter(&model, &Device::flex()).unwrap();
     assert!(imported.origin.starts_with("a test; then stridepose-train adapt --steps 40"), "{}", imported.origin);
     assert!(imported.origin.contains("own.mcap"));
-    assert!(!folder.join("partial").exists());
+    assert!(!folder.join("lifter.partial").exists());
     // The written model is the measured one.
     let settings_again = settings(&temporary.path().join("again"), &model);
     let again = measure(&imported.network, &imported.size, &settings_again, &data);
@@ -76,7 +78,50 @@ fn what_got_better_is_written_whole_and_what_got_worse_is_not() {
     let adapted = adapt(&astray, &data).unwrap();
     let reason = adapted.outcome.unwrap_err();
     assert!(reason.contains("no model was written") && reason.contains("validation, moving"), "{reason}");
-    assert!(!astray.folder.join("lifter").exists() && !astray.folder.join("partial").exists());
+    // What went astray is not gone on from: the next run begins anew, as in a folder of its own.
+    let model_of = |folder: &Path| import::lifter(&folder.join("lifter"), &Device::flex()).unwrap();
+    let next = AdaptSettings { steps: 30, learning_rate: 1e-4, lifter: lifter.clone(), ..astray.clone() };
+    let apart = AdaptSettings { folder: temporary.path().join("apart"), ..next.clone() };
+    let outcomes = [&next, &apart].map(|settings| adapt(settings, &data).unwrap());
+    assert_eq!(outcomes[0].figures, outcomes[1].figures);
+    assert_eq!(model_of(&next.folder).sha256, model_of(&apart.folder).sha256);
+    std::fs::remove_dir_all(next.folder.join("lifter")).unwrap();
+    assert!(!astray.folder.join("lifter").exists() && !astray.folder.join("lifter.partial").exists());
+}
+
+#[test]
+fn half_a_run_is_gone_on_with_as_it_began_or_not_at_all() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (lifter, folder) = (temporary.path().join("before"), temporary.path().join("out"));
+    write_lifter(&lifter);
+    let (clips, noise, recordings) = (clips(160), noise(temporary.path()), recording(90));
+    let data = AdaptData { clips: &clips, noise: &noise, recordings: &recordings, golden_features: &[] };
+    let settings = AdaptSettings { steps: 2, ..settings(&folder, &lifter) };
+    let before = import::lifter(&lifter, &Device::flex()).unwrap();
+    let run = train_settings(&settings, &before.size);
+    train::train::<LifterNetwork>(&run, &train_data(&data)).unwrap();
+    let way = |settings: &AdaptSettings, data: &AdaptData<'_>, lifter: &str| {
+        make_way(&train_settings(settings, &before.size), &train_data(data), lifter).map_err(|error| error.to_string())
+    };
+    // As if it had been killed: two steps of more are done.
+    let longer = AdaptSettings { steps: 9, ..settings.clone() };
+    RunSettings::of(&train_settings(&longer, &before.size), &train_data(&data)).write(&run.folder).unwrap();
+    assert_eq!(way(&longer, &data, &before.sha256), Ok(()));
+    let others = super::tests::recording(80);
+    let other_data = AdaptData { recordings: &others, ..data };
+    let seed = AdaptSettings { seed: 2, ..longer.clone() };
+    for (refused, wanted) in [
+        (way(&seed, &data, &before.sha256), "seed 1, now 2"),
+        (way(&longer, &other_data, &before.sha256), "unlabelled (fingerprint)"),
+        (way(&longer, &data, "abc"), "now abc"),
+        (adapt(&seed, &data).map(|_| ()).map_err(|error| error.to_string()), "stopped at step 2"),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(error.contains(wanted) && error.contains("another folder"), "{error}");
+    }
+    assert!(run.folder.exists());
+    std::fs::remove_file(run.folder.join("settings.json")).unwrap();
+    assert!(way(&longer, &data, &before.sha256).unwrap_err().contains("an earlier version"));
 }
 
 #[test]

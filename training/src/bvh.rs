@@ -9,6 +9,8 @@
 
 use nalgebra::{Rotation3, Unit, Vector3};
 
+/// Frames further apart than this are no movement, s.
+const SLOWEST_FRAME_SECS: f64 = 0.2;
 /// A file nests joints no deeper than this.
 const MAX_JOINTS: usize = 10_000;
 
@@ -76,8 +78,12 @@ impl Bvh {
         reader.keyword("Frame")?;
         reader.keyword("Time:")?;
         let (line, frame_secs) = reader.number("the frame time")?;
-        if !(frame_secs > 0.0 && frame_secs <= 10.0) {
-            return Err(refuse(line, format!("a frame time of {frame_secs} s; expected more than 0 and at most 10")));
+        if !(frame_secs > 0.0 && frame_secs <= SLOWEST_FRAME_SECS) {
+            let reason = format!(
+                "a frame time of {frame_secs} s; expected more than 0 and at most {SLOWEST_FRAME_SECS} (it is in seconds, not in ms \
+                 or frames a second)"
+            );
+            return Err(refuse(line, reason));
         }
         let motion = motion(reader, frame_count, channels)?;
         Ok(Self { joints, frame_secs, motion, frame_count })
@@ -283,11 +289,14 @@ fn motion(reader: Reader<'_>, frame_count: usize, channels: usize) -> Result<Vec
         return Err(refuse(reader.last_line, "the skeleton has no channels: it cannot move"));
     }
     let mut motion: Vec<f64> = Vec::new();
-    let (mut row_line, mut last_line) = (0, reader.last_line);
+    let (mut row_line, mut row_start, mut last_line) = (0, 0, reader.last_line);
     for (line, word) in reader.words {
-        if line != row_line && !motion.len().is_multiple_of(channels) {
-            let found = motion.len() % channels;
-            return Err(refuse(row_line, format!("{found} values; the skeleton has {channels} channels")));
+        if line != row_line {
+            if !motion.len().is_multiple_of(channels) {
+                let found = motion.len() - row_start;
+                return Err(refuse(row_line, format!("{found} values; the skeleton has {channels} channels")));
+            }
+            row_start = motion.len();
         }
         if motion.len() / channels == frame_count {
             return Err(refuse(line, format!("more than the {frame_count} frames that \"Frames:\" announces")));

@@ -101,14 +101,19 @@ impl JointNames {
             choice.iter().map(|name| present.iter().position(|other| other == name)).collect()
         };
         let mut found: JointArray<Vec<usize>> = std::array::from_fn(|_| Vec::new());
+        let mut missing = Vec::new();
         for (joint, choices) in Joint::ALL.into_iter().zip(&self.0) {
-            found[joint.index()] = choices.iter().find_map(find).ok_or_else(|| {
-                let has: Vec<&str> = bvh.joints.iter().map(|joint| joint.name.as_str()).collect();
-                let reason = "give their names with --bvh-joints";
-                unclear(path, format!("no joint for {}; the file has {}; {reason}", joint.name(), has.join(", ")))
-            })?;
+            match choices.iter().find_map(find) {
+                Some(parts) => found[joint.index()] = parts,
+                None => missing.push(joint.name()),
+            }
         }
-        Ok(found)
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let has: Vec<&str> = bvh.joints.iter().map(|joint| joint.name.as_str()).collect();
+        let (missing, has) = (missing.join(", "), has.join(", "));
+        Err(unclear(path, format!("no joint for {missing}; the file has {has}; give their names with --bvh-joints")))
     }
 }
 
@@ -123,16 +128,22 @@ fn unclear(path: &Path, reason: impl Into<String>) -> BvhClipError {
     BvhClipError::Unclear { path: path.to_owned(), reason: reason.into() }
 }
 
+/// A movement, and how the file was read.
+#[derive(Debug)]
+pub struct BvhPoses {
+    /// Poses at [`MOCAP_RATE_HZ`], z up, m.
+    pub poses: Vec<WorldPose>,
+    /// Metres per unit of the file.
+    pub metres_per_unit: f64,
+    /// Up axis of the file.
+    pub up: UpAxis,
+}
+
 /// The poses of the BVH text at [`MOCAP_RATE_HZ`], z up, m. `path` is for messages only.
 ///
 /// # Errors
 /// [`BvhClipError`] when the text is damaged or its names, unit or axes are not understood.
-pub fn poses(
-    text: &str,
-    path: &Path,
-    settings: &BvhSettings,
-    names: &JointNames,
-) -> Result<Vec<WorldPose>, BvhClipError> {
+pub fn poses(text: &str, path: &Path, settings: &BvhSettings, names: &JointNames) -> Result<BvhPoses, BvhClipError> {
     let bvh = Bvh::parse(text).map_err(|error| BvhClipError::Damaged { path: path.to_owned(), error })?;
     let parts = names.find(&bvh, path)?;
     let mut poses: Vec<WorldPose> = (0..bvh.frame_count())
@@ -165,7 +176,7 @@ pub fn poses(
             format!("a joint {:.0} m from the origin; give the unit with --bvh-scale", far.norm()),
         ));
     }
-    Ok(resample(&poses, bvh.frame_secs))
+    Ok(BvhPoses { poses: resample(&poses, bvh.frame_secs), metres_per_unit: metres, up })
 }
 
 /// Metres per unit, from the length of the legs.

@@ -58,7 +58,7 @@ pub fn person(prefix: &str, unit: f64, up: UpAxis, frames: usize, frame_secs: f6
 }
 
 fn read(text: &str, settings: &BvhSettings) -> Result<Vec<WorldPose>, BvhClipError> {
-    poses(text, Path::new("walk.bvh"), settings, &JointNames::load(None).unwrap())
+    poses(text, Path::new("walk.bvh"), settings, &JointNames::load(None).unwrap()).map(|read| read.poses)
 }
 
 #[test]
@@ -86,6 +86,31 @@ fn cmu_s_names_are_one_bone_lower_than_they_say() {
     let cmu = read(&cmu.replace("JOINT Spine\n", "JOINT LowerBack\n"), &BvhSettings::default()).unwrap();
     for (a, b) in plain.iter().flatten().zip(cmu.iter().flatten()) {
         assert!((a - b).norm() < 1e-9, "{a:?} is not {b:?}");
+    }
+}
+
+#[test]
+fn an_upper_arm_with_a_name_of_its_own_begins_at_the_shoulder() {
+    let text = person("", 0.01, UpAxis::Y, 2, 0.02);
+    let plain = read(&text, &BvhSettings::default()).unwrap();
+    let xsens = text.replace("JOINT LeftArm", "JOINT LeftUpperArm").replace("JOINT RightArm", "JOINT RightUpperArm");
+    assert_eq!(read(&xsens, &BvhSettings::default()).unwrap(), plain);
+}
+
+#[test]
+fn all_joints_that_are_missing_are_named_at_once() {
+    let text = person("", 0.01, UpAxis::Y, 2, 0.02).replace("Hand", "Paw").replace("LeftFoot", "LeftHoof");
+    let error = read(&text, &BvhSettings::default()).unwrap_err().to_string();
+    assert!(error.contains("no joint for l_ankle, l_wrist, r_wrist; the file has Hips, LeftUpLeg"), "{error}");
+}
+
+#[test]
+fn what_was_found_out_is_told() {
+    for (unit, up) in [(0.01, UpAxis::Y), (1.0, UpAxis::Z)] {
+        let text = person("", unit, up, 2, 0.02);
+        let found =
+            poses(&text, Path::new("walk.bvh"), &BvhSettings::default(), &JointNames::load(None).unwrap()).unwrap();
+        assert_eq!((found.metres_per_unit, found.up), (unit, up));
     }
 }
 
@@ -130,7 +155,7 @@ fn names_of_one_s_own_take_the_place_of_the_built_in() {
     std::fs::write(&path, "l_wrist: [Left Grip]\n").unwrap();
     let names = JointNames::load(Some(&path)).unwrap();
     let text = person("", 0.01, UpAxis::Y, 2, 0.02).replace("LeftHand", "Left Grip");
-    assert_eq!(poses(&text, &path, &BvhSettings::default(), &names).unwrap().len(), 2);
+    assert_eq!(poses(&text, &path, &BvhSettings::default(), &names).unwrap().poses.len(), 2);
     std::fs::write(&path, "left_wrist: [x]\n").unwrap();
     let error = JointNames::load(Some(&path)).unwrap_err().to_string();
     assert!(error.contains("left_wrist") && error.contains("names.yaml"), "{error}");

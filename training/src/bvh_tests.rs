@@ -77,6 +77,8 @@ fn damage_is_named_with_its_line() {
         ("Frames: 3", "Frames: 2", 20, "more than the 2 frames"),
         ("Frames: 3", "Frames: 99999999999999", 20, "it is cut"),
         ("Time: 0.01", "Time: 0", 17, "frame time of 0 s"),
+        ("Time: 0.01", "Time: 33.3", 17, "in seconds, not in ms"),
+        ("1 2 3 90 90 0 0 0 0", "1 2 3 90 90 0 0 0 0 0", 19, "10 values; the skeleton has 9 channels"),
         ("1 2 3 90 90 0 0 0 0", "1 2 3 90 90 0 0 0", 19, "8 values; the skeleton has 9 channels"),
         ("0 0 0 0 0 90 90 90 0\n", "0 0 0 0", 20, "2 frames and 4 values"),
         ("  }\n}\nMOTION", "  }\nMOTION", 14, "\"Hips\" is closed"),

@@ -5,6 +5,7 @@
 //! a unit normal, then both times what the ellipsoid of both together needs, for errors along the axes come together more
 //! often than those of a normal. [`Coverage`] then counts how many joints the 50, 80, 90 and 95 % ellipsoids hold.
 
+use anyhow::Context;
 use serde::Serialize;
 use stridepose::skeleton::{JOINT_COUNT, Joint, KeypointLayout};
 
@@ -66,7 +67,10 @@ struct Ratios {
 }
 
 /// Calibrates every head.
-pub fn calibrate<N: TemporalNetwork>(validation: &Validation<'_, N>) -> Vec<HeadCalibration> {
+///
+/// # Errors
+/// When there is no validation person to calibrate on, or an answer is not finite.
+pub fn calibrate<N: TemporalNetwork>(validation: &Validation<'_, N>) -> anyhow::Result<Vec<HeadCalibration>> {
     let mut heads: Vec<Ratios> = LOOKAHEADS.iter().map(|_| Ratios::default()).collect();
     for (layout, share, detector) in CONDITIONS {
         let condition = Condition { layout, detector, ..Condition::hiding(Hidden::Share(share)) };
@@ -89,35 +93,44 @@ pub fn calibrate<N: TemporalNetwork>(validation: &Validation<'_, N>) -> Vec<Head
     LOOKAHEADS.into_iter().zip(heads).map(|(lookahead, ratios)| head_calibration(lookahead, ratios)).collect()
 }
 
-fn head_calibration(lookahead: usize, mut ratios: Ratios) -> HeadCalibration {
-    let lateral = quantile_90(&mut ratios.lateral).unwrap_or(NORMAL_90) / NORMAL_90;
-    let depth = quantile_90(&mut ratios.depth).unwrap_or(NORMAL_90) / NORMAL_90;
+fn head_calibration(lookahead: usize, mut ratios: Ratios) -> anyhow::Result<HeadCalibration> {
+    let lateral = quantile_90(&mut ratios.lateral)? / NORMAL_90;
+    let depth = quantile_90(&mut ratios.depth)? / NORMAL_90;
     let mut distances: Vec<f32> = ratios
         .joint
         .iter()
         .map(|[x, y, z]| (x / lateral as f32).hypot(y / lateral as f32).hypot(z / depth as f32))
         .collect();
-    let together = quantile_90(&mut distances).map_or(1.0, |distance| distance / CHI_SQUARED_3_90.sqrt());
+    let together = quantile_90(&mut distances)? / CHI_SQUARED_3_90.sqrt();
     let coverage = CHI_SQUARED_3
         .into_iter()
         .map(|(stated, limit)| {
             let limit = limit.sqrt() * together;
             let inside = distances.iter().filter(|&&distance| f64::from(distance) <= limit).count();
-            Coverage { stated, found: 100.0 * inside as f64 / distances.len().max(1) as f64 }
+            Coverage { stated, found: 100.0 * inside as f64 / distances.len() as f64 }
         })
         .collect();
-    HeadCalibration { lookahead, lateral: lateral * together, depth: depth * together, coverage }
+    Ok(HeadCalibration { lookahead, lateral: lateral * together, depth: depth * together, coverage })
 }
 
-/// Absent for no values.
-fn quantile_90(values: &mut [f32]) -> Option<f64> {
-    let last = values.len().checked_sub(1)?;
+/// Refuses no values, and such as are not finite.
+fn quantile_90(values: &mut [f32]) -> anyhow::Result<f64> {
+    let last = values.len().checked_sub(1).context(
+        "the uncertainty cannot be calibrated: no scene of a validation person was measured; give motion capture of split val",
+    )?;
+    let broken = values.iter().filter(|value| !value.is_finite()).count();
+    anyhow::ensure!(
+        broken == 0,
+        "the uncertainty cannot be calibrated: {broken} of {} errors on the validation persons are not finite",
+        values.len()
+    );
     let (_, value, _) = values.select_nth_unstable_by(last * 9 / 10, f32::total_cmp);
-    Some(f64::from(*value).max(1e-3))
+    Ok(f64::from(*value).max(1e-3))
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -139,7 +152,7 @@ mod tests {
 
     #[test]
     fn errors_that_come_together_are_held_by_the_ellipsoid_as_often_as_stated() {
-        let calibration = head_calibration(0, ratios(|index| if index % 8 == 0 { 3.0 } else { 0.7 }));
+        let calibration = head_calibration(0, ratios(|index| if index % 8 == 0 { 3.0 } else { 0.7 })).unwrap();
         let of =
             |stated| calibration.coverage.iter().find(|coverage| coverage.stated == stated).map_or(0.0, |c| c.found);
         assert!((of(90) - 90.0).abs() < 0.1, "{calibration:?}");
@@ -147,8 +160,18 @@ mod tests {
     }
 
     #[test]
+    fn nothing_and_what_is_no_number_calibrate_nothing() {
+        let nothing = head_calibration(0, Ratios::default()).unwrap_err().to_string();
+        assert!(nothing.contains("no scene of a validation person"), "{nothing}");
+        let mut broken = ratios(|_| 1.0);
+        broken.depth[7] = f32::NAN;
+        let broken = head_calibration(0, broken).unwrap_err().to_string();
+        assert!(broken.contains("1 of 40000 errors"), "{broken}");
+    }
+
+    #[test]
     fn normal_errors_get_their_own_deviation_and_the_stated_coverage() {
-        let calibration = head_calibration(0, ratios(|_| 1.0));
+        let calibration = head_calibration(0, ratios(|_| 1.0)).unwrap();
         assert!((calibration.lateral - 1.5).abs() < 0.03 && (calibration.depth - 0.7).abs() < 0.02);
         for coverage in calibration.coverage {
             assert!((coverage.found - f64::from(coverage.stated)).abs() < 1.0, "{coverage:?}");

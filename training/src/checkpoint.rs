@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::discriminator::DiscriminatorKind;
+use crate::finite;
 use crate::network::{LifterNetwork, LifterSize, TemporalNetwork};
 use crate::trainer::LearnSettings;
 
@@ -139,33 +140,41 @@ pub fn load(run: &Path, weights: Weights) -> anyhow::Result<(LifterNetwork, Chec
     Ok((network.valid(), state))
 }
 
+fn damaged(folder: &Path, name: &str, error: &impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the checkpoint {}/{name}.bpk cannot be read, it is damaged or of other sizes ({error}); bring back a copy, or begin a \
+         new run in another folder",
+        folder.display()
+    )
+}
+
 /// Loads the parameters of `module` from `folder`.
 pub(crate) fn load_module<M: Module>(module: M, folder: &Path, name: &str) -> anyhow::Result<M> {
-    module
-        .try_load_file(folder.join(name))
-        .map_err(|error| anyhow::anyhow!("checkpoint {}/{name}.bpk: {error:?}", folder.display()))
+    module.try_load_file(folder.join(name)).map_err(|error| damaged(folder, name, &error))
 }
 
 /// Saves the parameters of `module` into `folder`.
+///
+/// # Errors
+/// When one of them is not finite, or the file cannot be written.
 pub(crate) fn save_module<M: Module>(module: &M, folder: &Path, name: &str) -> anyhow::Result<()> {
+    finite::check(module, name)?;
     module
         .clone()
         .save_file(folder.join(name))
-        .map_err(|error| anyhow::anyhow!("cannot write {}/{name}.bpk: {error:?}", folder.display()))
+        .map_err(|error| anyhow::anyhow!("cannot write {}/{name}.bpk: {error}", folder.display()))
 }
 
 /// Loads the state of `optimizer` from `folder`.
 pub(crate) fn load_optimizer(optimizer: ModuleOptimizer, folder: &Path, name: &str) -> anyhow::Result<ModuleOptimizer> {
-    optimizer
-        .load(folder.join(name))
-        .map_err(|error| anyhow::anyhow!("checkpoint {}/{name}.bpk: {error:?}", folder.display()))
+    optimizer.load(folder.join(name)).map_err(|error| damaged(folder, name, &error))
 }
 
 /// Saves the state of `optimizer` into `folder`.
 pub(crate) fn save_optimizer(optimizer: &ModuleOptimizer, folder: &Path, name: &str) -> anyhow::Result<()> {
     optimizer
         .save(folder.join(name))
-        .map_err(|error| anyhow::anyhow!("cannot write {}/{name}.bpk: {error:?}", folder.display()))
+        .map_err(|error| anyhow::anyhow!("cannot write {}/{name}.bpk: {error}", folder.display()))
 }
 
 /// What the checkpoint in `run` says of itself, if there is one.
@@ -311,6 +320,7 @@ mod tests {
         committed(run.path(), 10);
         fs::write(run.path().join("step-10/network.bpk"), b"x").unwrap();
         let message = load(run.path(), Weights::Raw).unwrap_err().to_string();
-        assert!(message.contains("step-10/network.bpk"), "{message}");
+        assert!(message.contains("step-10/network.bpk") && message.contains("a new run"), "{message}");
+        assert!(!message.contains("Io(\""), "{message}");
     }
 }

@@ -21,6 +21,7 @@ use stridepose::stages::window::{FEATURE_COUNT, MODEL_RATE_HZ};
 
 use crate::calibrate::HeadCalibration;
 use crate::export_discriminator::{self, DiscriminatorSection};
+use crate::finite;
 use crate::network::{
     self, DILATIONS, HEAD_VALUES, HINDSIGHT, KERNEL, LOOKAHEADS, LifterNetwork, LifterSize, Residual, Rows,
     TemporalNetwork,
@@ -81,7 +82,7 @@ struct Golden {
 /// already goes into the contract.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// When a weight is not finite or a file cannot be written.
 pub fn export(
     network: &LifterNetwork,
     size: &LifterSize,
@@ -90,6 +91,7 @@ pub fn export(
     golden_features: &[f32],
     folder: &Path,
 ) -> anyhow::Result<()> {
+    finite::check(network, "lifter")?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or("lifter");
     let streaming = streaming(network, size);
@@ -132,8 +134,11 @@ pub fn export(
 /// When the file cannot be written; what was there before is still there then.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes).with_context(|| format!("cannot write {}", partial.display()))?;
-    std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path)).with_context(|| {
+        // Half a file may be what fills the disk; the first error is the one to tell.
+        let _ = std::fs::remove_file(&partial);
+        format!("cannot write {}", path.display())
+    })
 }
 
 fn golden(network: &LifterNetwork, size: &LifterSize, features: &[f32]) -> Golden {

@@ -12,6 +12,7 @@ use stridepose::skeleton::Joint;
 
 use crate::export::{CONTRACT_FILE, write};
 use crate::export_multi_scale;
+use crate::finite;
 use crate::keypoint_crop::image_input;
 use crate::keypoint_score::DARK_KERNEL;
 use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize, STRIDE_PX};
@@ -22,7 +23,7 @@ pub const RELIABILITY_FILE: &str = "reliability.svg";
 /// Writes the folder of a keypoint network, the contract last.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// When a weight is not finite or a file cannot be written.
 pub fn keypoints(
     folder: &Path,
     network: &MultiScaleNetwork,
@@ -30,6 +31,7 @@ pub fn keypoints(
     confidence: &[f32; SCORE_KNOTS],
     origin: &str,
 ) -> anyhow::Result<()> {
+    finite::check(network, "keypoint network")?;
     let knots: Vec<String> = confidence.iter().map(|probability| format!("{probability:.3}")).collect();
     let section = format!(
         "keypoints:\n  layout: {}\n  # Probability that a keypoint lies within a tenth of the person's longer side, at raw scores 0, 0.1, … 1\n  \
@@ -45,8 +47,9 @@ pub fn keypoints(
 /// Writes the folder of a person detector, the contract last.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// When a weight is not finite or a file cannot be written.
 pub fn person(folder: &Path, network: &MultiScaleNetwork, size: &MultiScaleSize, origin: &str) -> anyhow::Result<()> {
+    finite::check(network, "person detector")?;
     let section = format!(
         "detector:\n  style: center_heatmap\n  heatmap: heatmap\n  size: size\n  offset: offset\n  stride_px: {STRIDE_PX}\n"
     );

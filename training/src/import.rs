@@ -132,7 +132,15 @@ fn columns(constants: &Constants, name: &str) -> anyhow::Result<usize> {
 }
 
 fn constant<'a>(constants: &'a Constants, name: &str) -> anyhow::Result<&'a Constant> {
-    constants.get(name).with_context(|| format!("the graph has no {name}: it is none of this trainer's lifters"))
+    constants.get(name).with_context(|| {
+        let scale = name.strip_suffix("_weight").map(|matrix| format!("{matrix}_scale"));
+        if scale.is_some_and(|scale| constants.contains_key(&scale)) {
+            "the weights are in 8 bits, which nothing can be read back from; name the lifter in 32 bits that it was made of"
+                .to_owned()
+        } else {
+            format!("the graph has no {name}: it is none of this trainer's lifters")
+        }
+    })
 }
 
 /// Puts the values of the matrix `name` into `linear`, zeros into the rows `unknown` that it lacks.

@@ -176,3 +176,11 @@ fn another_graph_is_refused_with_the_reason() {
     replace_graph(folder.path(), &export::streaming(&broken, &size()));
     assert!(refusal(folder.path()).contains("head_weight has values that are not finite"));
 }
+
+#[test]
+fn a_lifter_in_8_bits_is_refused_as_such() {
+    let (folder, network) = exported();
+    replace_graph(folder.path(), &crate::export_int8::streaming(&network, &size()));
+    let error = refusal(folder.path());
+    assert!(error.contains("in 8 bits") && error.contains("32 bits"), "{error}");
+}

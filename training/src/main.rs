@@ -90,3 +90,60 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Curves(arguments) => curves::curves(&arguments),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn refusal(line: &str) -> Option<String> {
+        Arguments::try_parse_from(line.split_whitespace()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn numbers_that_nothing_can_be_done_with_are_refused() {
+        let data = "--mocap m --noise n";
+        for (command, options) in [
+            (
+                format!("lifter {data} -o o"),
+                "--steps 0|--samples 0|--learning-rate 0|--learning-rate nan|--learning-rate inf",
+            ),
+            (format!("discriminator {data} -o o --lifter l"), "--steps 0|--samples 0|--learning-rate nan"),
+            (
+                format!("adapt {data} -o o --lifter l --unlabelled u"),
+                "--steps 0|--samples 0|--scenes 0|--learning-rate nan",
+            ),
+            (format!("ablate {data} -o o"), "--steps 0|--samples 0|--scenes 0|--learning-rate nan"),
+            (format!("validate {data} --checkpoint c"), "--scenes 0"),
+            (format!("export {data} --checkpoint c -o o --origin x"), "--scenes 0"),
+            (format!("int8 {data} --lifter l -o o"), "--scenes 0"),
+            (
+                "keypoints --mocap m -o o".to_owned(),
+                "--samples 0|--minutes nan|--minutes 0|--echo 0|--learning-rate nan",
+            ),
+            ("detector --mocap m -o o".to_owned(), "--samples 0|--minutes -1|--kept-pictures 0|--learning-rate inf"),
+            ("export-keypoints r --mocap m".to_owned(), "--pictures 0|--bvh-scale 0"),
+            ("export-detector r --mocap m".to_owned(), "--pictures 0"),
+            ("measure-detector d --mocap m".to_owned(), "--pictures 0"),
+            ("calibrate-keypoints k --mocap m".to_owned(), "--pictures 0"),
+        ] {
+            let command = format!("stridepose-train {command}");
+            assert_eq!(refusal(&command), None);
+            for option in options.split('|') {
+                let option = option.replacen(' ', "=", 1);
+                let error = refusal(&format!("{command} {option}")).unwrap();
+                assert!(error.contains("must be"), "{command} {option}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_that_reads_motion_capture_is_told_how_bvh_files_are_read() {
+        for command in
+            ["keypoints -o o", "detector -o o", "export-keypoints r", "export-detector r", "measure-detector d"]
+        {
+            let line = format!("stridepose-train {command} --mocap m --bvh-joints j.yaml --bvh-scale 0.01 --bvh-up z");
+            assert_eq!(refusal(&line), None);
+        }
+    }
+}

@@ -4,19 +4,18 @@
 //! BVH files may lie in folders. `split.csv` (a row per file: path below the folder, `train` or `val`) says which
 //! persons training never sees; without it every tenth file, in the order of the paths, is for validation.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use nalgebra::Vector3;
-use stridepose::skeleton::{JOINT_COUNT, JointArray};
+use stridepose::skeleton::JointArray;
 
-use crate::bvh_clip::{self, BvhClipError, BvhSettings, JointNames};
+use crate::bvh_clip::{BvhClipError, BvhSettings};
+use crate::mocap_array;
+use crate::mocap_bvh;
+use crate::mocap_summary;
 
 /// Rate of the motion capture.
 pub const MOCAP_RATE_HZ: f64 = 50.0;
-const METRES_PER_UNIT: f64 = 1e-3;
-/// Any joint further from the origin than this is a broken file, not a person.
-const FARTHEST_MM: i16 = i16::MAX;
 
 /// Joints of one person at one time in the world frame (z up), m.
 pub type WorldPose = JointArray<Vector3<f64>>;
@@ -48,6 +47,22 @@ impl Clip {
     pub fn is_moving(&self) -> bool {
         self.source != "reactidle"
     }
+
+    /// Whether it is of those that figures of moving people come from.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.split == Split::Validation && self.is_moving()
+    }
+}
+
+/// Motion capture as it was read, and what is to be known of it.
+#[derive(Debug)]
+pub struct Mocap {
+    /// The clips.
+    pub clips: Vec<Clip>,
+    /// What was found, a line each: clips, persons and poses of each split, unit and up axis of BVH files.
+    pub summary: Vec<String>,
+    /// What is probably not meant, a line each: figures that come of it would be too good.
+    pub warnings: Vec<String>,
 }
 
 /// What can be wrong with motion capture on disk.
@@ -98,6 +113,14 @@ pub enum MocapError {
         /// What was found.
         reason: String,
     },
+    /// The split has no row.
+    #[error(
+        "{path}: no row; give a row file,split for each BVH file, or remove the file, for every tenth BVH file to be for validation"
+    )]
+    NoSplitRow {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A split has no clip.
     #[error("{path}: no clip of split \"{split}\"")]
     EmptySplit {
@@ -109,103 +132,42 @@ pub enum MocapError {
 }
 
 /// A clip shorter than this is no movement.
-const SHORTEST_POSES: usize = 2;
-/// Without `split.csv` one file in this many is for validation.
-const VALIDATION_PERIOD: usize = 10;
+pub(crate) const SHORTEST_POSES: usize = 2;
 
 /// Reads all clips of `folder`: `mocap17.npy` with `mocap17.csv`, BVH files, or both.
 ///
 /// # Errors
 /// [`MocapError`] names the file, the line and what was expected.
-pub fn load(folder: &Path, bvh: &BvhSettings) -> Result<Vec<Clip>, MocapError> {
-    let clips = load_any_split(folder, bvh)?;
+pub fn load(folder: &Path, bvh: &BvhSettings) -> Result<Mocap, MocapError> {
+    let mocap = load_any_split(folder, bvh)?;
     for (split, name) in [(Split::Train, "train"), (Split::Validation, "val")] {
-        if !clips.iter().any(|clip| clip.split == split) {
+        if !mocap.clips.iter().any(|clip| clip.split == split) {
             return Err(MocapError::EmptySplit { path: folder.to_owned(), split: name });
         }
     }
-    Ok(clips)
+    Ok(mocap)
 }
 
 /// The same, but for one split being enough.
 ///
 /// # Errors
 /// [`MocapError`] names the file, the line and what was expected.
-pub fn load_any_split(folder: &Path, bvh: &BvhSettings) -> Result<Vec<Clip>, MocapError> {
-    let mut clips = if folder.join("mocap17.npy").exists() { load_array(folder)? } else { Vec::new() };
-    clips.extend(load_bvh(folder, bvh)?);
+pub fn load_any_split(folder: &Path, bvh: &BvhSettings) -> Result<Mocap, MocapError> {
+    let (mut clips, mut warnings) =
+        if folder.join("mocap17.npy").exists() { mocap_array::load(folder)? } else { (Vec::new(), Vec::new()) };
+    let files = mocap_bvh::load(folder, bvh)?;
+    let read_as = mocap_summary::of_bvh(&files);
+    clips.extend(files.into_iter().map(|file| file.clip));
     if clips.is_empty() {
         return Err(MocapError::Nothing { folder: folder.to_owned() });
     }
-    Ok(clips)
+    warnings.extend(mocap_summary::persons_of_both_splits(&clips));
+    let summary = mocap_summary::of_clips(&clips).into_iter().chain(read_as).collect();
+    Ok(Mocap { clips, summary, warnings })
 }
 
-fn load_bvh(folder: &Path, settings: &BvhSettings) -> Result<Vec<Clip>, MocapError> {
-    let mut files = Vec::new();
-    find_bvh(folder, &mut files)?;
-    files.sort();
-    if files.is_empty() {
-        return Ok(Vec::new());
-    }
-    let splits = read_splits(folder)?;
-    let names = JointNames::load(settings.joints.as_deref())?;
-    let mut clips = Vec::new();
-    for (index, path) in files.iter().enumerate() {
-        let subject = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        let split = match &splits {
-            None if index % VALIDATION_PERIOD == 0 => Split::Validation,
-            None => Split::Train,
-            // A file that the split does not name is left out.
-            Some(splits) => match splits.get(&subject) {
-                Some(split) => *split,
-                None => continue,
-            },
-        };
-        let text = read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())?;
-        let poses = bvh_clip::poses(&text, path, settings, &names)?;
-        if poses.len() < SHORTEST_POSES {
-            let reason = format!("{} poses at {MOCAP_RATE_HZ} Hz are no movement", poses.len());
-            return Err(BvhClipError::Unclear { path: path.clone(), reason }.into());
-        }
-        clips.push(Clip { source: "bvh".to_owned(), subject, split, poses });
-    }
-    Ok(clips)
-}
-
-fn find_bvh(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), MocapError> {
-    let refuse = |source| MocapError::Io { path: folder.to_owned(), source };
-    for entry in std::fs::read_dir(folder).map_err(refuse)? {
-        let entry = entry.map_err(refuse)?;
-        let path = entry.path();
-        // Links to folders are not followed: they may lead in a circle.
-        if entry.file_type().map_err(refuse)?.is_dir() {
-            find_bvh(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("bvh")) {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn read_splits(folder: &Path) -> Result<Option<HashMap<String, Split>>, MocapError> {
-    let path = folder.join("split.csv");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())?;
-    let mut splits = HashMap::new();
-    for (index, row) in text.lines().enumerate().skip(1).filter(|(_, row)| !row.trim().is_empty()) {
-        let refuse = |reason: String| MocapError::SplitRow { path: path.clone(), line: index + 1, reason };
-        let (file, split) = row.split_once(',').ok_or_else(|| refuse(format!("\"{row}\"")))?;
-        if !folder.join(file.trim()).exists() {
-            return Err(refuse(format!("there is no file \"{}\"", file.trim())));
-        }
-        splits.insert(file.trim().to_owned(), split_called(split.trim()).map_err(refuse)?);
-    }
-    Ok(Some(splits))
-}
-
-fn split_called(name: &str) -> Result<Split, String> {
+/// The split called `name` in a table.
+pub(crate) fn split_called(name: &str) -> Result<Split, String> {
     match name {
         "train" => Ok(Split::Train),
         "val" => Ok(Split::Validation),
@@ -213,68 +175,17 @@ fn split_called(name: &str) -> Result<Split, String> {
     }
 }
 
-fn load_array(folder: &Path) -> Result<Vec<Clip>, MocapError> {
-    let poses = read_array(&folder.join("mocap17.npy"))?;
-    let path = folder.join("mocap17.csv");
-    let text = read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())?;
-    let mut clips = Vec::new();
-    for (index, row) in text.lines().enumerate().skip(1) {
-        let refuse = |reason: String| MocapError::Index { path: path.clone(), line: index + 1, reason };
-        let fields: Vec<&str> = row.split(',').collect();
-        let [start, length, source, subject, _action, split, ..] = fields[..] else {
-            return Err(refuse(format!("{} fields", fields.len())));
-        };
-        let number = |text: &str| text.parse::<usize>().map_err(|error| refuse(format!("\"{text}\": {error}")));
-        let (start, length) = (number(start)?, number(length)?);
-        let range = start..start.saturating_add(length);
-        let clip = poses
-            .get(range.clone())
-            .ok_or_else(|| refuse(format!("rows {range:?} of an array of {} poses", poses.len())))?;
-        if length < SHORTEST_POSES {
-            return Err(refuse(format!("a clip of {length} poses is no movement")));
-        }
-        let split = split_called(split).map_err(refuse)?;
-        clips.push(Clip { source: source.to_owned(), subject: subject.to_owned(), split, poses: clip.to_vec() });
-    }
-    Ok(clips)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, MocapError> {
+/// The bytes of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, MocapError> {
     std::fs::read(path).map_err(|source| MocapError::Io { path: path.to_owned(), source })
 }
 
-fn read_array(path: &Path) -> Result<Vec<WorldPose>, MocapError> {
-    let bytes = read(path)?;
-    let refuse = |reason: &str| MocapError::Array { path: path.to_owned(), reason: reason.to_owned() };
-    if bytes.len() < 10 || &bytes[..6] != b"\x93NUMPY" {
-        return Err(refuse("no NumPy header"));
-    }
-    let header_length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = bytes.get(10..10 + header_length).ok_or_else(|| refuse("the header is cut"))?;
-    let header = String::from_utf8_lossy(header);
-    if bytes[6] != 1 || !header.contains("'<i2'") || !header.contains("'fortran_order': False") {
-        return Err(refuse(&format!("header {}", header.trim())));
-    }
-    if !header.replace(' ', "").contains(&format!(",{JOINT_COUNT},3)")) {
-        return Err(refuse(&format!("header {}", header.trim())));
-    }
-    let values: Vec<i16> =
-        bytes[10 + header_length..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-    if !values.len().is_multiple_of(JOINT_COUNT * 3) {
-        return Err(refuse(&format!("{} values are no whole number of poses", values.len())));
-    }
-    if values.iter().any(|value| value.unsigned_abs() >= FARTHEST_MM.unsigned_abs()) {
-        return Err(refuse("a coordinate at the limit of int16 (overflow)"));
-    }
-    Ok(values
-        .chunks_exact(JOINT_COUNT * 3)
-        .map(|pose| {
-            std::array::from_fn(|joint| {
-                let at = |axis: usize| f64::from(pose[joint * 3 + axis]) * METRES_PER_UNIT;
-                Vector3::new(at(0), at(1), at(2))
-            })
-        })
-        .collect())
+/// The rows of a table with commas, blanks around fields left out: number of the line, from 1, and fields. Empty lines count
+/// and are left out.
+pub(crate) fn rows(text: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
+    // Some programs write a byte order mark.
+    let lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().zip(1..);
+    lines.filter(|(row, _)| !row.trim().is_empty()).map(|(row, line)| (line, row.split(',').map(str::trim).collect()))
 }
 
 #[cfg(test)]
@@ -295,7 +206,7 @@ mod tests {
     }
 
     fn read_folder(folder: &Path) -> Result<Vec<Clip>, MocapError> {
-        load(folder, &BvhSettings::default())
+        load(folder, &BvhSettings::default()).map(|mocap| mocap.clips)
     }
 
     #[test]
@@ -318,13 +229,42 @@ mod tests {
         assert_eq!((clips.len(), clips[0].split, clips[1].split), (2, Split::Validation, Split::Train));
         std::fs::write(folder.path().join("split.csv"), "file,split\np1/03.BVH,val\n").unwrap();
         assert!(read_folder(folder.path()).unwrap_err().to_string().contains("no clip of split \"train\""));
-        assert_eq!(load_any_split(folder.path(), &BvhSettings::default()).unwrap().len(), 1);
+        assert_eq!(load_any_split(folder.path(), &BvhSettings::default()).unwrap().clips.len(), 1);
         std::fs::write(folder.path().join("split.csv"), "file,split\np1/33.BVH,val\n").unwrap();
         assert!(read_folder(folder.path()).unwrap_err().to_string().contains("split.csv:2: there is no file"));
         std::fs::remove_file(folder.path().join("split.csv")).unwrap();
         std::fs::write(folder.path().join("p1/05.BVH"), "HIERARCHY\nROOT x\n{\nOFFSET 0 0").unwrap();
         let error = read_folder(folder.path()).unwrap_err().to_string();
         assert!(error.contains("05.BVH:4: the file ends here"), "{error}");
+    }
+
+    #[test]
+    fn a_split_that_is_not_what_it_seems_is_refused() {
+        use crate::bvh_clip::{UpAxis, tests::person};
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.bvh", "b.bvh"] {
+            std::fs::write(folder.path().join(name), person("", 0.01, UpAxis::Y, 4, 0.02)).unwrap();
+        }
+        std::fs::write(folder.path().join("c.txt"), "").unwrap();
+        let split = |text: &str| {
+            std::fs::write(folder.path().join("split.csv"), text).unwrap();
+            load(folder.path(), &BvhSettings::default())
+        };
+        for (text, wanted) in [
+            ("a.bvh,val\nb.bvh,train\n", "split.csv:1: \"a.bvh,val\" is no header"),
+            ("file,split\na.bvh,val\nc.txt,train\n", "split.csv:3: \"c.txt\" is no BVH file"),
+            ("file,split\na.bvh,val\nb.bvh,train\n./a.bvh,train\n", "split.csv:4: \"a.bvh\" for the second time"),
+            ("file,split\n\n", "split.csv: no row"),
+            ("", "split.csv: no row"),
+            ("file,split\na.bvh\n", "split.csv:2: 1 fields"),
+        ] {
+            let error = split(text).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+        let mocap = split("file, split\n ./a.bvh , val\nb.bvh,train\n").unwrap();
+        assert_eq!((mocap.clips.len(), mocap.warnings.len()), (2, 0));
+        assert_eq!(mocap.summary[0], "train: 1 clips of 1 persons, 4 poses (0.0 min)");
+        assert_eq!(mocap.summary[2], "2 BVH files with 0.01 m a unit and y up");
     }
 
     const INDEX: &str = "start,len,source,subject,action,split,licence\n0,2,a,p1,x,train,l\n2,3,b,p2,y,val,l\n";
@@ -337,6 +277,34 @@ mod tests {
         assert_eq!(clips.len(), 2);
         assert_eq!(clips[1].poses.len(), 3);
         assert!((clips[1].poses[0][0].y - 0.103).abs() < 1e-12);
+    }
+
+    #[test]
+    fn blanks_and_empty_lines_of_the_index_do_not_matter_and_its_header_does() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 5, &format!("\u{feff}{}\n \n", INDEX.replace(',', ", ")));
+        let clips = read_folder(folder.path()).unwrap();
+        assert_eq!((clips.len(), clips[1].subject.as_str(), clips[1].split), (2, "p2", Split::Validation));
+        write(folder.path(), 5, INDEX.split_once('\n').unwrap().1);
+        let error = read_folder(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("mocap17.csv:1: \"0,2,a,p1,x,train,l\" is no header"), "{error}");
+        assert!(error.contains("expected start,len,source,subject,action,split"), "{error}");
+        for empty in ["", INDEX.split_once('\n').unwrap().0] {
+            write(folder.path(), 5, empty);
+            assert!(read_folder(folder.path()).unwrap_err().to_string().contains("mocap17.csv:1: no row of a clip"));
+        }
+    }
+
+    #[test]
+    fn what_makes_figures_too_good_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 5, &INDEX.replace("2,3,b,p2", "1,4,a,p1"));
+        let mocap = load(folder.path(), &BvhSettings::default()).unwrap();
+        assert_eq!(mocap.warnings.len(), 2, "{:?}", mocap.warnings);
+        assert!(mocap.warnings[0].contains("mocap17.csv:3: poses 1..5 overlap with those of line 2"));
+        assert!(mocap.warnings[1].contains("a p1"), "{:?}", mocap.warnings);
+        write(folder.path(), 5, INDEX);
+        assert!(load(folder.path(), &BvhSettings::default()).unwrap().warnings.is_empty());
     }
 
     #[test]

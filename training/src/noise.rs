@@ -19,6 +19,10 @@ use stridepose::stages::window::{KeypointOnPlane, KeypointsOnPlane};
 use crate::detector_variety::{DetectorVariety, is_arm, is_leg};
 use crate::scene::Scene;
 
+/// What the file calls the share of images in which left and right legs are exchanged.
+const LEG_SWAP_RATE: &str = "leg_left_right_swap_rate";
+/// Half of the errors of any detector are smaller than this, pelvis–thorax lengths.
+const LARGEST_MEDIAN: f64 = 1.0;
 const RAYLEIGH_MEDIAN: f64 = 1.177;
 const JUMP_MEAN_SECS: f64 = 0.25;
 const SWAP_MEAN_SECS: f64 = 0.15;
@@ -41,8 +45,6 @@ pub struct DetectorNoise {
     leg_swap_rate: f64,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Entry {
     Joint(JointNoise),
     Rate(f64),
@@ -50,7 +52,7 @@ enum Entry {
 
 #[derive(Deserialize)]
 struct NoiseFile {
-    joints: BTreeMap<String, Entry>,
+    joints: BTreeMap<String, serde_json::Value>,
 }
 
 /// A noise file that cannot be used.
@@ -65,22 +67,64 @@ impl DetectorNoise {
     /// Reads a noise file. Joints it lacks (the midline) take the thorax's statistics.
     ///
     /// # Errors
-    /// [`NoiseFileError`] when the file cannot be read or lacks the thorax.
+    /// [`NoiseFileError`] when the file cannot be read, lacks the thorax, has a joint that is none of the internal set or a
+    /// number that no detector has.
     pub fn load(path: &Path) -> Result<Self, NoiseFileError> {
         let refuse = |reason: String| NoiseFileError { path: path.to_owned(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
         let file: NoiseFile = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-        let joint = |name: &str| match file.joints.get(name) {
+        let mut joints = BTreeMap::new();
+        for (name, value) in file.joints {
+            let entry = entry(&name, &value).map_err(refuse)?;
+            joints.insert(name, entry);
+        }
+        let joint = |name: &str| match joints.get(name) {
             Some(Entry::Joint(noise)) => Some(*noise),
             _ => None,
         };
         let thorax = joint("thorax").ok_or_else(|| refuse("no statistics for \"thorax\"".into()))?;
-        let leg_swap_rate = match file.joints.get("leg_left_right_swap_rate") {
+        let leg_swap_rate = match joints.get(LEG_SWAP_RATE) {
             Some(Entry::Rate(rate)) => *rate,
-            _ => return Err(refuse("no \"leg_left_right_swap_rate\"".into())),
+            _ => return Err(refuse(format!("no \"{LEG_SWAP_RATE}\""))),
         };
         Ok(Self { joints: Joint::ALL.map(|of| joint(of.name()).unwrap_or(thorax)), leg_swap_rate })
     }
+
+    /// Every number of it, always in the same order.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> {
+        let joints = self.joints.iter().flat_map(|joint| [joint.median, joint.outlier_gt_half_torso]);
+        joints.chain([self.leg_swap_rate])
+    }
+}
+
+/// What `value` says of `name`; refuses what no detector has, with both.
+fn entry(name: &str, value: &serde_json::Value) -> Result<Entry, String> {
+    let entry = match value.as_f64() {
+        Some(rate) => Entry::Rate(rate),
+        None => Entry::Joint(JointNoise::deserialize(value).map_err(|error| format!("{name} is {value}: {error}"))?),
+    };
+    let within = |what: &str, value: f64, most: f64, unit: &str| {
+        let is_within = (0.0..=most).contains(&value);
+        is_within.then_some(()).ok_or_else(|| format!("{what} of {value}; expected 0 to {most}, {unit}"))
+    };
+    match &entry {
+        Entry::Rate(rate) if name == LEG_SWAP_RATE => within(name, *rate, 1.0, "a share of the images")?,
+        Entry::Joint(noise) if Joint::from_name(name).is_some() => {
+            let (median, outliers) = (noise.median, noise.outlier_gt_half_torso);
+            within(&format!("{name} has a \"median\""), median, LARGEST_MEDIAN, "in pelvis–thorax lengths")?;
+            within(&format!("{name} has an \"outlier_gt_half_torso\""), outliers, 1.0, "a share of the images")?;
+        }
+        Entry::Joint(_) => {
+            let known = Joint::ALL.map(Joint::name).join(", ");
+            return Err(format!("\"{name}\" is no joint of {}; there are {known}", Joint::SET_NAME));
+        }
+        Entry::Rate(rate) => {
+            return Err(format!(
+                "\"{name}\" is {rate}; expected \"{LEG_SWAP_RATE}\", or for a joint \"median\" and \"outlier_gt_half_torso\""
+            ));
+        }
+    }
+    Ok(entry)
 }
 
 /// How a clip's detector is drawn.
@@ -314,6 +358,41 @@ mod tests {
             gravity_in_camera: vec![Vector3::y_axis(); rows],
             keypoints: vec![joints.map(|joint| Some(Point2::new(joint.x / joint.z, joint.y / joint.z))); rows],
             step_secs: vec![1.0 / 30.0; rows],
+        }
+    }
+
+    #[test]
+    fn what_no_detector_has_is_refused_with_joint_and_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("noise.json");
+        let load = |more: &str, swap: &str| {
+            let thorax = r#""thorax":{"median":0.03,"outlier_gt_half_torso":0.01}"#;
+            let text = format!("{{\"joints\":{{{thorax}{more},\"leg_left_right_swap_rate\":{swap}}}}}");
+            std::fs::write(&path, text).unwrap();
+            DetectorNoise::load(&path).map_err(|error| error.to_string())
+        };
+        let joint = |name: &str, median: &str, outliers: &str| {
+            format!(",\"{name}\":{{\"median\":{median},\"outlier_gt_half_torso\":{outliers}}}")
+        };
+        assert!(load(&joint("l_knee", "0", "1"), "1").is_ok());
+        for (more, swap, wanted) in [
+            (joint("l_knee", "-0.1", "0"), "0", "l_knee has a \"median\" of -0.1"),
+            (joint("l_knee", "1e9", "0"), "0", "l_knee has a \"median\" of 1000000000"),
+            (joint("r_hip", "0.1", "1.2"), "0", "r_hip has an \"outlier_gt_half_torso\" of 1.2"),
+            (joint("r_hip", "0.1", "-1"), "0", "\"outlier_gt_half_torso\" of -1"),
+            (joint("left_hip", "0.1", "0"), "0", "\"left_hip\" is no joint"),
+            (",\"r_hip\":3".to_owned(), "0", "\"r_hip\" is 3"),
+            (joint("r_hip", "null", "0"), "0", "r_hip is {\"median\":null"),
+            (
+                ",\"r_hip\":{\"median\":0.1}".to_owned(),
+                "0",
+                "r_hip is {\"median\":0.1}: missing field `outlier_gt_half_torso`",
+            ),
+            (String::new(), "-0.5", "leg_left_right_swap_rate of -0.5"),
+            (String::new(), "5", "leg_left_right_swap_rate of 5"),
+        ] {
+            let error = load(&more, swap).unwrap_err();
+            assert!(error.contains(wanted) && error.contains("noise.json"), "{error}");
         }
     }
 

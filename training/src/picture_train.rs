@@ -46,6 +46,12 @@ pub fn train<T: PictureTask>(settings: &PictureTrainSettings, task: &T) -> anyho
     let folder = &settings.folder;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut trainer = PictureTrainer::resume(folder, &settings.size, task, &settings.hardware, settings.seed)?;
+    if trainer.step > 0 {
+        let (step, minutes, all) = (trainer.step, trainer.secs / 60.0, settings.secs / 60.0);
+        let is_finished = trainer.secs >= settings.secs;
+        let what = if is_finished { "the run is finished; it ended after" } else { "going on from" };
+        crate::say!("{}: {what} step {step}, {minutes:.1} of {all:.1} minutes", folder.display());
+    }
     let mut progress = PictureProgress::new(folder, settings.secs)?;
     let mut saved_at = trainer.secs;
     let (drawers, draw) = (settings.hardware.threads()?, trainer.draws(task, settings.samples));

@@ -42,6 +42,13 @@ pub trait PictureTask: Sync {
     fn loss(&self, answers: Answers, batch: &Self::Batch) -> Tensor<1>;
 }
 
+/// The samples of a step that one worker learns from.
+pub(crate) struct Share<B> {
+    /// How many there are, at least one.
+    samples: usize,
+    batch: B,
+}
+
 /// What a checkpoint says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PictureRunState {
@@ -126,18 +133,18 @@ impl PictureTrainer {
         Ok(trainer)
     }
 
-    /// The `count` samples of a step as they are drawn for it, a share for each worker.
+    /// The `count` samples of a step as they are drawn for it, a share for each worker that one can be had for.
     pub(crate) fn draws<'a, T: PictureTask>(
         &self,
         task: &'a T,
         count: usize,
-    ) -> impl Fn(u64) -> Vec<T::Batch> + Sync + use<'a, T> {
-        let (workers, seed) = (self.workers.count(), self.seed);
+    ) -> impl Fn(u64) -> Vec<Share<T::Batch>> + Sync + use<'a, T> {
+        let (workers, seed) = (self.workers.count().min(count), self.seed);
         move |step| {
             let share = |worker: usize| {
                 let samples = count / workers + usize::from(worker < count % workers);
                 let number = step * workers as u64 + worker as u64 + 1;
-                task.draw(samples, seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+                Share { samples, batch: task.draw(samples, seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) }
             };
             (0..workers).map(share).collect()
         }
@@ -147,16 +154,17 @@ impl PictureTrainer {
     pub(crate) fn step<T: PictureTask>(
         &mut self,
         task: &T,
-        drawn: Vec<T::Batch>,
+        drawn: Vec<Share<T::Batch>>,
         learning_rate: f64,
     ) -> anyhow::Result<f32> {
-        let share = 1.0 / drawn.len() as f32;
+        let samples = drawn.iter().map(|share| share.samples).sum::<usize>() as f32;
         let (device, step) = (&self.device, self.step);
         // A copy for each: two backward passes through the same leaves would be one graph.
-        let copies: Vec<_> = drawn.into_iter().map(|batch| (batch, self.network.valid().train())).collect();
-        let parts: Vec<(GradientsParams, f32)> =
-            self.workers.map(&copies, |(batch, network)| gradient(task, network, device, batch, share))?;
-        let loss = parts.iter().map(|(_, loss)| loss * share).sum::<f32>();
+        let copies: Vec<_> = drawn.into_iter().map(|share| (share, self.network.valid().train())).collect();
+        let parts: Vec<(GradientsParams, f32)> = self.workers.map(&copies, |(share, network)| {
+            gradient(task, network, device, &share.batch, share.samples as f32 / samples)
+        })?;
+        let loss = parts.iter().map(|(_, loss)| loss).sum::<f32>();
         anyhow::ensure!(loss.is_finite(), "the loss of step {step} is not finite");
         let mut sum = GradientsAccumulator::new();
         for (gradients, _) in parts {
@@ -202,7 +210,7 @@ pub fn load(run: &Path) -> anyhow::Result<(MultiScaleNetwork, PictureRunState)> 
     Ok((network.valid(), state))
 }
 
-/// Gradient of `share` of the mean loss over the samples, and the loss.
+/// Gradient of `share` of the mean loss over the samples, and that share of the loss.
 fn gradient<T: PictureTask>(
     task: &T,
     network: &MultiScaleNetwork,
@@ -210,9 +218,9 @@ fn gradient<T: PictureTask>(
     batch: &T::Batch,
     share: f32,
 ) -> (GradientsParams, f32) {
-    let loss = task.loss(network.forward(task.pictures(batch, device)), batch);
+    let loss = task.loss(network.forward(task.pictures(batch, device)), batch).mul_scalar(share);
     let value = loss.clone().into_scalar::<f32>();
-    (GradientsParams::from_grads(loss.mul_scalar(share).backward(), network), value)
+    (GradientsParams::from_grads(loss.backward(), network), value)
 }
 
 /// Filters by orthogonalised momentum (Muon), everything else by Adam.
@@ -259,6 +267,24 @@ mod tests {
     fn step(trainer: &mut PictureTrainer, task: &KeypointTask<Waver>) -> f32 {
         let drawn = trainer.draws(task, 6)(trainer.step);
         trainer.step(task, drawn, 5e-3).unwrap()
+    }
+
+    #[test]
+    fn more_workers_than_samples_learn_and_every_sample_counts_alike() {
+        let (run, task) = (tempfile::tempdir().unwrap(), task());
+        let mut trainer = PictureTrainer::resume(run.path(), &size(), &task, &Hardware::cpu(5), 1).unwrap();
+        for count in [1, 3] {
+            let drawn = trainer.draws(&task, count)(trainer.step);
+            assert_eq!(drawn.len(), count);
+            assert!(trainer.step(&task, drawn, 5e-3).unwrap().is_finite());
+        }
+        let drawn = trainer.draws(&task, 7)(trainer.step);
+        assert_eq!(drawn.iter().map(|share| share.samples).collect::<Vec<_>>(), [2, 2, 1, 1, 1]);
+        let device = trainer.device.clone();
+        let mean = |share: &Share<_>| gradient(&task, &trainer.network, &device, &share.batch, 1.0).1;
+        let wanted = drawn.iter().map(|share| mean(share) * share.samples as f32 / 7.0).sum::<f32>();
+        let loss = trainer.step(&task, drawn, 5e-3).unwrap();
+        assert!((loss - wanted).abs() < 1e-5 * wanted.abs(), "{loss} instead of {wanted}");
     }
 
     #[test]

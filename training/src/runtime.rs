@@ -34,7 +34,8 @@ fn load(graph: &[u8], contract: &ModelContract) -> anyhow::Result<(OnnxNetwork, 
     Ok((network, facts.clone()))
 }
 
-/// Mean errors of `graph` under `condition` over the clips that `of` accepts, of the first head.
+/// Mean errors of `graph` under `condition` over the clips that `of` accepts, of the first head; absent where nothing was
+/// measured.
 ///
 /// # Errors
 /// When ONNX Runtime is missing, or the graph does not fit the contract or fails.
@@ -44,7 +45,7 @@ pub fn score(
     validation: &Validation<'_>,
     of: impl Fn(&Clip) -> bool,
     condition: &Condition,
-) -> anyhow::Result<Score> {
+) -> anyhow::Result<Option<Score>> {
     let (network, facts) = load(graph, contract)?;
     let mut lifter = Lifter::new(facts, Box::new(network))?;
     let (mut sum, mut aligned, mut poses) = (0.0, 0.0, 0_usize);
@@ -63,8 +64,13 @@ pub fn score(
             }
         }
     }
-    let mean = |sum: f64| 1e3 * sum / poses.max(1) as f64;
-    Ok(Score { poses, mpjpe_mm: vec![mean(sum)], pa_mpjpe_mm: mean(aligned), mpjve_mm: Vec::new() })
+    let mean = |sum: f64| 1e3 * sum / poses as f64;
+    Ok((poses > 0).then(|| Score {
+        poses,
+        mpjpe_mm: vec![mean(sum)],
+        pa_mpjpe_mm: mean(aligned),
+        mpjve_mm: Vec::new(),
+    }))
 }
 
 /// Median time of one run of each graph for `people` people, ms; the graphs take turns, so that a busy machine is busy for

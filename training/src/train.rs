@@ -11,6 +11,7 @@ use crate::mocap::Clip;
 use crate::network::TemporalNetwork;
 use crate::noise::DetectorNoise;
 use crate::progress::Progress;
+use crate::run_settings::RunSettings;
 use crate::trainer::{LearnSettings, Trainer};
 use crate::validate::{Condition, Hidden, Score, Validation};
 
@@ -71,6 +72,10 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
     let corpus = data.corpus(settings.seed)?;
     let mut trainer = Trainer::<N>::resume(&settings.folder, &settings.learn, settings.seed, &settings.hardware)?;
     let first_step = trainer.step;
+    tell_where_it_goes_on(settings, data, first_step)?;
+    if settings.validate_every > 0 && !data.clips.iter().any(Clip::is_measured) {
+        crate::say!("no validation person moves: no errors are measured during training");
+    }
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
     for step in first_step..settings.steps {
         let severity = severity(step, settings.steps);
@@ -82,8 +87,10 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
         let report = trainer.step(&parts, |clips| batch::draw_part(&draw, clips), rate, done)?;
         progress.step(trainer.step, rate, &report)?;
         let is_due = |every: u64| every > 0 && (trainer.step.is_multiple_of(every) || trainer.step == settings.steps);
-        if is_due(settings.validate_every) {
-            progress.validation(trainer.step, score(&trainer.network(), settings, data))?;
+        if is_due(settings.validate_every)
+            && let Some(score) = score(&trainer.network(), settings, data)
+        {
+            progress.validation(trainer.step, score)?;
         }
         if is_due(settings.checkpoint_every) {
             trainer.save(&settings.folder)?;
@@ -94,8 +101,30 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
     Ok(trainer.network())
 }
 
-/// Errors on moving validation persons, one scene a clip, nothing hidden.
-fn score<N: TemporalNetwork>(network: &N, settings: &TrainSettings, data: &TrainData<'_>) -> Score {
+/// Says where a run that is taken up again goes on, and what it is told now that it was not told before.
+fn tell_where_it_goes_on(settings: &TrainSettings, data: &TrainData<'_>, first_step: u64) -> anyhow::Result<()> {
+    let (folder, steps) = (settings.folder.display(), settings.steps);
+    let now = RunSettings::of(settings, data);
+    if first_step > 0 {
+        if first_step < steps {
+            crate::say!("{folder}: going on from step {first_step} of {steps}");
+        } else {
+            crate::say!(
+                "{folder}: the run is finished, {first_step} of {steps} steps are done; use another folder for a new one"
+            );
+        }
+        let was = RunSettings::read(&settings.folder)?;
+        for difference in was.map_or_else(Vec::new, |was| was.differences(&now)) {
+            crate::say!(
+                "{folder}: the run is gone on with as it is told now, but was told otherwise before: {difference}"
+            );
+        }
+    }
+    now.write(&settings.folder)
+}
+
+/// Errors on moving validation persons, one scene a clip, nothing hidden; absent where there are none.
+fn score<N: TemporalNetwork>(network: &N, settings: &TrainSettings, data: &TrainData<'_>) -> Option<Score> {
     let size = &settings.learn.size;
     let validation = Validation { network, size, clips: data.clips, noise: data.noise, scenes_per_clip: 1 };
     let condition = Condition::hiding(Hidden::Share(0.0));

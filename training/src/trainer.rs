@@ -534,6 +534,20 @@ mod tests {
     }
 
     #[test]
+    fn weights_that_are_not_finite_are_neither_saved_nor_exported() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trainer = Resumed::resume(folder.path(), &settings(0.0), 1, &Hardware::cpu(1)).unwrap();
+        trainer.step(&PARTS, |clips| batch(0, clips), f64::NAN, 0.5).unwrap();
+        let error = format!("{:#}", trainer.save(folder.path()).unwrap_err());
+        assert!(error.contains("no checkpoint at step 1") && error.contains("not finite"), "{error}");
+        let (model, features) = (folder.path().join("model"), vec![0.5; FEATURE_COUNT]);
+        let exported =
+            crate::export::export(&trainer.network(), &size(), &calibrate::unit(), "test", &features, &model);
+        assert!(exported.unwrap_err().to_string().contains("not finite"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_loss_that_is_not_finite_ends_the_run() {
         let run = tempfile::tempdir().unwrap();
         let mut trainer = Resumed::resume(run.path(), &settings(0.0), 1, &Hardware::cpu(1)).unwrap();

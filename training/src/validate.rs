@@ -200,8 +200,8 @@ impl<N: TemporalNetwork> Validation<'_, N> {
         )
     }
 
-    /// Mean errors under `condition` over the clips that `of` accepts.
-    pub fn score(&self, of: impl Fn(&Clip) -> bool, condition: &Condition) -> Score {
+    /// Mean errors under `condition` over the clips that `of` accepts; absent where there is none.
+    pub fn score(&self, of: impl Fn(&Clip) -> bool, condition: &Condition) -> Option<Score> {
         let mut heads = [HeadSums::default(); LOOKAHEADS.len()];
         self.answered_scenes(of, condition, |scene| {
             for (head, sums) in heads.iter_mut().enumerate() {
@@ -221,12 +221,12 @@ impl<N: TemporalNetwork> Validation<'_, N> {
             }
         });
         let mean = |sum: f64, count: usize| 1e3 * sum / count.max(1) as f64;
-        Score {
+        (heads[0].poses > 0).then(|| Score {
             poses: heads[0].poses,
             mpjpe_mm: heads.iter().map(|head| mean(head.error, head.poses)).collect(),
             pa_mpjpe_mm: mean(heads[0].aligned, heads[0].poses),
             mpjve_mm: heads.iter().map(|head| mean(head.change, head.changes)).collect(),
-        }
+        })
     }
 }
 

@@ -55,8 +55,9 @@ fn eight_bits_cost_little_and_scores_through_the_runtime_are_the_trainer_s() {
     assert!(narrow.len() * 3 < wide.len(), "{} and {} bytes", narrow.len(), wide.len());
     for hidden in [Hidden::Share(0.2), Hidden::Gap(10)] {
         let condition = Condition::hiding(hidden);
-        let trained = validation.score(|_| true, &condition);
-        let score = |graph: &[u8]| runtime::score(graph, &contract, &validation, |_| true, &condition).unwrap();
+        let trained = validation.score(|_| true, &condition).unwrap();
+        let score =
+            |graph: &[u8]| runtime::score(graph, &contract, &validation, |_| true, &condition).unwrap().unwrap();
         let (wide, narrow) = (score(&wide), score(&narrow));
         assert_eq!((wide.poses, narrow.poses), (trained.poses, trained.poses));
         // Mean over poses: f32 sums in another order, and stamps in whole nanoseconds.

@@ -15,7 +15,7 @@ use stridepose_train::trainer::LearnSettings;
 
 use super::data::DataArguments;
 use super::hardware::HardwareArguments;
-use super::training_draw;
+use super::{training_draw, values};
 
 #[derive(clap::Args)]
 pub struct AblateArguments {
@@ -29,34 +29,33 @@ pub struct AblateArguments {
     #[arg(long)]
     table: Option<PathBuf>,
     /// Steps of each run.
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 2000, value_parser = values::at_least_one::<u64>)]
     steps: u64,
     /// Samples a batch (30 a second).
-    #[arg(long, default_value_t = 3072)]
+    #[arg(long, default_value_t = 3072, value_parser = values::at_least_one::<usize>)]
     samples: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, value_parser = values::positive)]
     learning_rate: f64,
     /// What computes it; what is learnt does not depend on the number of threads.
     #[command(flatten)]
     hardware: HardwareArguments,
-    /// A run of each variant with each seed.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
+    /// A run of each variant with each of these seeds, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3", value_name = "SEED,...")]
     seeds: Vec<u64>,
     /// Scenes (cameras) drawn for each validation clip.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = values::at_least_one::<usize>)]
     scenes: usize,
     /// Write the tables of the runs that are done, and run nothing.
     #[arg(long)]
     tables_only: bool,
-    /// Questions to answer; all if left out.
-    #[arg(long, value_delimiter = ',')]
+    /// Questions to answer, separated by commas; all if left out.
+    #[arg(long, value_delimiter = ',', value_name = "QUESTION,...")]
     only: Vec<String>,
 }
 
 /// Runs a study and writes its tables.
 pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
-    anyhow::ensure!(arguments.steps > 0 && !arguments.seeds.is_empty(), "--steps and --seeds must not be empty");
     let (clips, noise) = arguments.data.load()?;
     let learn = LearnSettings {
         // Two residuals, as the tables have it: what is deeper needs longer runs to show what it is worth.
@@ -97,7 +96,7 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
     if !arguments.tables_only {
         ablate::ablate(&settings, &data)?;
     }
-    let scores = ablate::done(&settings)?;
+    let scores = ablate::done(&settings, &data)?;
     let command: Vec<String> = std::env::args().skip(1).collect();
     let text = ablate_table::markdown(&settings, &scores, &format!("stridepose-train {}", command.join(" ")))?;
     let path = arguments.table.clone().unwrap_or_else(|| arguments.output.join("TABLE.md"));

@@ -11,7 +11,7 @@ use stridepose_train::corpus::KeypointsOnly;
 use super::data::DataArguments;
 use super::export::golden_features;
 use super::hardware::HardwareArguments;
-use super::training_draw;
+use super::{training_draw, values};
 
 #[derive(clap::Args)]
 pub struct AdaptArguments {
@@ -28,13 +28,13 @@ pub struct AdaptArguments {
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
     /// Steps.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 300, value_parser = values::at_least_one::<u64>)]
     steps: u64,
     /// Samples a batch (30 a second).
-    #[arg(long, default_value_t = 3072)]
+    #[arg(long, default_value_t = 3072, value_parser = values::at_least_one::<usize>)]
     samples: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 2e-4)]
+    #[arg(long, default_value_t = 2e-4, value_parser = values::positive)]
     learning_rate: f64,
     /// Seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
@@ -43,15 +43,12 @@ pub struct AdaptArguments {
     #[command(flatten)]
     hardware: HardwareArguments,
     /// Scenes (cameras) drawn for each validation clip.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = values::at_least_one::<usize>)]
     scenes: usize,
 }
 
 /// Tunes a lifter.
 pub fn adapt(arguments: &AdaptArguments) -> anyhow::Result<()> {
-    let rate = arguments.learning_rate;
-    anyhow::ensure!(rate > 0.0 && rate.is_finite(), "--learning-rate {rate}: must be above 0");
-    anyhow::ensure!(arguments.scenes > 0, "--scenes 0: nothing would be measured");
     let mut recordings = KeypointsOnly::default();
     for path in &arguments.unlabelled {
         let bag = bag_keypoints::read(path)?;
@@ -66,7 +63,7 @@ pub fn adapt(arguments: &AdaptArguments) -> anyhow::Result<()> {
         folder: arguments.output.clone(),
         batch: BatchSettings { samples: arguments.samples, lengths: vec![96, 96, 96, 228], ..training_draw() },
         steps: arguments.steps,
-        learning_rate: rate,
+        learning_rate: arguments.learning_rate,
         seed: arguments.seed,
         scenes_per_clip: arguments.scenes,
         hardware: arguments.hardware.choose()?,

@@ -8,9 +8,10 @@ use stridepose_train::discriminator::DiscriminatorKind;
 use stridepose_train::export_discriminator;
 use stridepose_train::import;
 use stridepose_train::judge::{self, JudgeData, JudgeSettings};
+use stridepose_train::model_folder;
 
 use super::data::DataArguments;
-use super::training_draw;
+use super::{training_draw, values};
 
 /// Samples of a clip: enough for the lifter to have found the person before the last ones are judged.
 const CLIP_SAMPLES: usize = 48;
@@ -27,13 +28,13 @@ pub struct DiscriminatorArguments {
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
     /// Steps.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 300, value_parser = values::at_least_one::<u64>)]
     steps: u64,
     /// Samples a batch (30 a second).
-    #[arg(long, default_value_t = 3072)]
+    #[arg(long, default_value_t = 3072, value_parser = values::at_least_one::<usize>)]
     samples: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, value_parser = values::positive)]
     learning_rate: f64,
     /// Seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
@@ -54,8 +55,6 @@ pub fn judge_settings(kind: DiscriminatorKind) -> JudgeSettings {
 
 /// Trains a discriminator.
 pub fn discriminator(arguments: &DiscriminatorArguments) -> anyhow::Result<()> {
-    let rate = arguments.learning_rate;
-    anyhow::ensure!(rate > 0.0 && rate.is_finite(), "--learning-rate {rate}: must be above 0");
     let lifter = import::lifter(&arguments.lifter, &Device::flex())?;
     let (clips, noise) = arguments.data.load()?;
     let kind = DiscriminatorKind::SpatioTemporal;
@@ -63,7 +62,7 @@ pub fn discriminator(arguments: &DiscriminatorArguments) -> anyhow::Result<()> {
     let settings = JudgeSettings {
         batch: BatchSettings { samples: arguments.samples, ..base.batch },
         steps: arguments.steps,
-        learning_rate: rate,
+        learning_rate: arguments.learning_rate,
         seed: arguments.seed,
         ..base
     };
@@ -71,12 +70,16 @@ pub fn discriminator(arguments: &DiscriminatorArguments) -> anyhow::Result<()> {
     let judge = judge::train(&settings, &data)?;
     stridepose_train::say::write(format_args!("{}", judge::table(&judge)));
     let origin = format!(
-        "stridepose-train discriminator --steps {} --samples {} --learning-rate {rate} --seed {}, beside the lifter of sha256 {}",
-        arguments.steps, arguments.samples, arguments.seed, lifter.sha256
+        "stridepose-train discriminator --steps {} --samples {} --learning-rate {} --seed {}, beside the lifter of sha256 {}",
+        arguments.steps, arguments.samples, arguments.learning_rate, arguments.seed, lifter.sha256
     );
-    let folder = &arguments.output;
-    export_discriminator::export(&judge.network, kind, judge.logistic, &judge.golden(kind), &origin, folder)?;
-    let attached = export_discriminator::attach(folder)?;
-    stridepose_train::say!("wrote {}{}", folder.display(), if attached { ", and its contract" } else { "" });
+    let mut attached = false;
+    model_folder::replace(&arguments.output, |folder| {
+        export_discriminator::export(&judge.network, kind, judge.logistic, &judge.golden(kind), &origin, folder)?;
+        attached = export_discriminator::attach(folder)?;
+        Ok(())
+    })?;
+    let contract = if attached { ", and its contract" } else { "" };
+    stridepose_train::say!("wrote {}{contract}", arguments.output.display());
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `stridepose-train export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use stridepose_train::adversary;
 use stridepose_train::batch::{self, BatchSettings};
@@ -11,6 +11,7 @@ use stridepose_train::export;
 use stridepose_train::export_discriminator;
 use stridepose_train::judge::{self, JudgeData};
 use stridepose_train::mocap::{Clip, Split};
+use stridepose_train::model_folder;
 use stridepose_train::noise::DetectorNoise;
 
 use super::discriminator::judge_settings;
@@ -37,7 +38,7 @@ pub struct ExportArguments {
 /// Calibrates a checkpoint and writes its model folder.
 pub fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     let loaded = Loaded::new(&arguments.validate)?;
-    let calibration = calibrate::calibrate(&loaded.validation(arguments.validate.scenes));
+    let calibration = calibrate::calibrate(&loaded.validation(arguments.validate.scenes))?;
     stridepose_train::say!("ellipsoid coverage on the validation persons, stated -> found");
     for head in &calibration {
         let coverage: Vec<String> =
@@ -45,17 +46,19 @@ pub fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
         stridepose_train::say!("look-ahead {:>2}: {}", head.lookahead, coverage.join(", "));
     }
     let features = golden_features(&loaded.clips, &loaded.noise);
-    bring_discriminator(arguments, &loaded)?;
-    export::export(&loaded.network, &loaded.size, &calibration, &arguments.origin, &features, &arguments.output)?;
+    model_folder::replace(&arguments.output, |folder| {
+        bring_discriminator(arguments, &loaded, folder)?;
+        export::export(&loaded.network, &loaded.size, &calibration, &arguments.origin, &features, folder)
+    })?;
     stridepose_train::say!("wrote {}", arguments.output.display());
     Ok(())
 }
 
-/// Puts the discriminator into the folder before the contract is written.
-fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::Result<()> {
+/// Puts the discriminator into the new model folder before the contract is written.
+fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded, folder: &Path) -> anyhow::Result<()> {
     if let Some(from) = &arguments.discriminator {
         anyhow::ensure!(
-            export_discriminator::copy(from, &arguments.output)?,
+            export_discriminator::copy(from, folder)?,
             "--discriminator {}: there is none in that folder",
             from.display()
         );
@@ -68,8 +71,8 @@ fn bring_discriminator(arguments: &ExportArguments, loaded: &Loaded) -> anyhow::
         stridepose_train::say::write(format_args!("{}", judge::table(&judge)));
         let golden = judge.golden(kind);
         let origin = format!("trained beside the lifter: {}", arguments.origin);
-        export_discriminator::export(&judge.network, kind, judge.logistic, &golden, &origin, &arguments.output)?;
-    } else if export_discriminator::section(&arguments.output)?.is_some() {
+        export_discriminator::export(&judge.network, kind, judge.logistic, &golden, &origin, folder)?;
+    } else if export_discriminator::section(folder)?.is_some() {
         stridepose_train::say!("kept the discriminator of {}", arguments.output.display());
     }
     Ok(())

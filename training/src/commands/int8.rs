@@ -1,7 +1,7 @@
 //! `stridepose-train int8`: a lifter in 8 bits, what that costs and what it brings.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn::prelude::*;
@@ -9,9 +9,10 @@ use stridepose::model::ModelContract;
 use stridepose_train::mocap::Clip;
 use stridepose_train::runtime;
 use stridepose_train::validate::{Condition, Hidden, Validation};
-use stridepose_train::{export, export_int8, import};
+use stridepose_train::{export, export_int8, import, model_folder};
 
 use super::data::DataArguments;
+use super::values;
 
 #[derive(clap::Args)]
 pub struct Int8Arguments {
@@ -22,7 +23,7 @@ pub struct Int8Arguments {
     #[arg(long)]
     lifter: PathBuf,
     /// Scenes (cameras) drawn for each clip.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = values::at_least_one::<usize>)]
     scenes: usize,
     /// Model folder to write, e.g. `models/lifter_int8`.
     #[arg(long, short)]
@@ -31,6 +32,12 @@ pub struct Int8Arguments {
 
 /// Writes the lifter in 8 bits into a model folder of its own and says how it compares.
 pub fn int8(arguments: &Int8Arguments) -> anyhow::Result<()> {
+    let same = |folder: &Path| folder.canonicalize().ok();
+    anyhow::ensure!(
+        same(&arguments.output).is_none_or(|output| Some(output) != same(&arguments.lifter)),
+        "-o {}: that is the lifter in 32 bits, which stays; name another folder",
+        arguments.output.display()
+    );
     let (clips, noise) = arguments.data.load()?;
     let lifter = import::lifter(&arguments.lifter, &Device::flex())?;
     let validation = Validation {
@@ -46,7 +53,9 @@ pub fn int8(arguments: &Int8Arguments) -> anyhow::Result<()> {
     let wide = std::fs::read(arguments.lifter.join(&parsed.file)).with_context(|| path.display().to_string())?;
     let narrow = export_int8::streaming(&lifter.network, &lifter.size);
     stridepose_train::say::write(format_args!("{}", report(&wide, &narrow, &parsed, &validation)?));
-    export_int8::write(&narrow, &contract, &arguments.lifter, &arguments.output)?;
+    model_folder::replace(&arguments.output, |folder| {
+        export_int8::write(&narrow, &contract, &arguments.lifter, folder)
+    })?;
     stridepose_train::say!("wrote {}", arguments.output.display());
     Ok(())
 }
@@ -64,7 +73,14 @@ fn report(wide: &[u8], narrow: &[u8], contract: &ModelContract, validation: &Val
             let of = |clip: &Clip| clip.is_moving() == is_moving;
             let scores = [wide, narrow].map(|graph| runtime::score(graph, contract, validation, of, &condition));
             let [wide, narrow] = scores;
-            let (wide, narrow) = (wide?, narrow?);
+            let (Some(wide), Some(narrow)) = (wide?, narrow?) else {
+                let _ = writeln!(
+                    text,
+                    "{persons:<10} {:<14} nobody of split val: nothing was measured",
+                    format!("{hidden:?}")
+                );
+                continue;
+            };
             let _ = writeln!(
                 text,
                 "{persons:<10} {:<14} {:>5}  {:>13.2} {:>7.2} {:>+7.2}   {:>16.2} {:>7.2}",

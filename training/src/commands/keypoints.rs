@@ -6,6 +6,7 @@ use stridepose_train::multi_scale::MultiScaleSize;
 use stridepose_train::picture_train;
 
 use super::picture_run::PictureRunArguments;
+use super::values;
 
 #[derive(clap::Args)]
 pub struct KeypointsArguments {
@@ -15,10 +16,10 @@ pub struct KeypointsArguments {
     #[arg(long, value_enum, default_value_t = SizeChoice::Small)]
     size: SizeChoice,
     /// Samples a step.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = values::at_least_one::<usize>)]
     samples: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, value_parser = values::positive)]
     learning_rate: f64,
 }
 

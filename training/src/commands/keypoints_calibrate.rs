@@ -14,13 +14,14 @@ use stridepose_train::score_calibration::ScoreCalibration;
 
 use super::keypoints_export::{CALIBRATED, MEASURED};
 use super::picture_measure::{AnyNetworkArguments, progress};
+use super::values;
 
 #[derive(clap::Args)]
 pub struct KeypointsCalibrateArguments {
     #[command(flatten)]
     network: AnyNetworkArguments,
     /// Pictures of the calibration; it is measured on as many others.
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 300, value_parser = values::at_least_one::<usize>)]
     pictures: usize,
     /// Folder for the reliability curve; none is drawn without one.
     #[arg(long, short)]

@@ -7,17 +7,19 @@ use stridepose::skeleton::{BONES, KeypointLayout};
 use stridepose_train::export_model;
 use stridepose_train::keypoint_score::{self, Counted, FoundPerson};
 use stridepose_train::labelled_picture::PictureSource;
+use stridepose_train::model_folder;
 use stridepose_train::picture_curves;
 use stridepose_train::score_calibration::ScoreCalibration;
 
 use super::picture_measure::{MeasuredNetwork, PictureMeasureArguments};
+use super::values;
 
 #[derive(clap::Args)]
 pub struct KeypointsExportArguments {
     #[command(flatten)]
     measure: PictureMeasureArguments,
     /// Pictures of the measurement; the confidence is calibrated on as many others.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = values::at_least_one::<usize>)]
     pictures: usize,
     /// File for pictures with what was found drawn on them.
     #[arg(long)]
@@ -77,9 +79,11 @@ pub fn keypoints_export(arguments: &KeypointsExportArguments) -> anyhow::Result<
         state.secs / 60.0,
         arguments.measure.mix_in_words()
     );
-    export_model::keypoints(&output, &network, size, &confidence, &origin)?;
-    picture_curves::write(&arguments.measure.run, &output)?;
-    export_model::reliability(&output, &raw, &calibrated)
+    model_folder::replace(&output, |folder| {
+        export_model::keypoints(folder, &network, size, &confidence, &origin)?;
+        picture_curves::write(&arguments.measure.run, folder)?;
+        export_model::reliability(folder, &raw, &calibrated)
+    })
 }
 
 /// Draws what was found; the fainter, the lower the score.

@@ -8,7 +8,6 @@ use stridepose_train::batch::{BatchSettings, PAIR_PERIOD};
 use stridepose_train::corpus::KeypointsOnly;
 use stridepose_train::discriminator::DiscriminatorKind;
 use stridepose_train::loss::LossWeights;
-use stridepose_train::mocap;
 use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::NoiseSettings;
 use stridepose_train::scene::SceneSettings;
@@ -17,7 +16,7 @@ use stridepose_train::trainer::LearnSettings;
 
 use super::data::DataArguments;
 use super::hardware::HardwareArguments;
-use super::training_draw;
+use super::{training_draw, values};
 
 #[derive(clap::Args)]
 pub struct LifterArguments {
@@ -28,16 +27,16 @@ pub struct LifterArguments {
     #[arg(long, short)]
     output: PathBuf,
     /// Steps of the whole schedule.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = values::at_least_one::<u64>)]
     steps: u64,
     /// Samples a batch (30 a second).
-    #[arg(long, default_value_t = 3072)]
+    #[arg(long, default_value_t = 3072, value_parser = values::at_least_one::<usize>)]
     samples: usize,
-    /// Samples a clip, cycled through from step to step, multiples of 6.
-    #[arg(long, value_delimiter = ',', default_values_t = [96, 96, 96, 228])]
+    /// Samples a clip, cycled through from step to step, multiples of 6, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "96,96,96,228", value_name = "SAMPLES,...")]
     lengths: Vec<usize>,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, value_parser = values::positive)]
     learning_rate: f64,
     /// Residuals after the branches are fused, each 0.3 M parameters; weights to start from may have fewer.
     #[arg(long, default_value_t = LifterSize::default().fuse_residuals)]
@@ -203,7 +202,7 @@ fn keypoints_only(arguments: &LifterArguments) -> anyhow::Result<KeypointsOnly> 
     for path in &arguments.unlabelled {
         // A rosbag2 folder has its metadata.yaml; other folders hold motion capture.
         if path.is_dir() && !path.join("metadata.yaml").exists() {
-            keypoints_only.clips.extend(mocap::load_any_split(path, &arguments.data.bvh()?)?);
+            keypoints_only.clips.extend(arguments.data.mocap.load_any_split(path)?);
         } else {
             let bag = bag_keypoints::read(path)?;
             bag.warnings.iter().for_each(|warning| eprintln!("{warning}"));

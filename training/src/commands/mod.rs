@@ -16,6 +16,7 @@ pub mod person;
 pub mod picture_measure;
 pub mod picture_run;
 pub mod validate;
+pub mod values;
 
 use stridepose_train::batch::BatchSettings;
 use stridepose_train::noise::NoiseSettings;

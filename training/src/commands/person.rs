@@ -9,20 +9,21 @@ use stridepose_train::multi_scale::MultiScaleSize;
 use stridepose_train::person_score::{self, Detections, Measured, Verdict};
 use stridepose_train::person_task::PersonTask;
 use stridepose_train::pictures::PictureSampler;
-use stridepose_train::{export_model, picture_curves, picture_train};
+use stridepose_train::{export_model, model_folder, picture_curves, picture_train};
 
 use super::picture_measure::{AnyNetworkArguments, MeasuredNetwork, PictureMeasureArguments, progress};
 use super::picture_run::PictureRunArguments;
+use super::values;
 
 #[derive(clap::Args)]
 pub struct DetectorArguments {
     #[command(flatten)]
     run: PictureRunArguments,
     /// Pictures a step.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = values::at_least_one::<usize>)]
     samples: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 1.5e-3)]
+    #[arg(long, default_value_t = 1.5e-3, value_parser = values::positive)]
     learning_rate: f64,
 }
 
@@ -31,7 +32,7 @@ pub struct DetectorExportArguments {
     #[command(flatten)]
     measure: PictureMeasureArguments,
     /// Pictures of the measurement.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = values::at_least_one::<usize>)]
     pictures: usize,
 }
 
@@ -40,7 +41,7 @@ pub struct DetectorMeasureArguments {
     #[command(flatten)]
     network: AnyNetworkArguments,
     /// Pictures of the measurement.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = values::at_least_one::<usize>)]
     pictures: usize,
 }
 
@@ -70,14 +71,21 @@ pub fn detector_export(arguments: &DetectorExportArguments) -> anyhow::Result<()
     let found = person_score::find(&network, &size, &source, arguments.pictures, MEASURED);
     let recall = say(&found);
     let Some((output, state)) = output else { return Ok(()) };
+    anyhow::ensure!(
+        found.everybody.truths > 0,
+        "--pictures {}: nobody is in them, so that the recall of the model is not known; give more",
+        arguments.pictures
+    );
     let origin = format!(
         "stridepose-train detector, {} steps, {:.0} minutes{}, rendered people alone; recall {recall:.3} at 0.01 false people a picture",
         state.step,
         state.secs / 60.0,
         arguments.measure.mix_in_words()
     );
-    export_model::person(&output, &network, &size, &origin)?;
-    picture_curves::write(&arguments.measure.run, &output)
+    model_folder::replace(&output, |folder| {
+        export_model::person(folder, &network, &size, &origin)?;
+        picture_curves::write(&arguments.measure.run, folder)
+    })
 }
 
 /// Measures anybody's detector on the pictures that this project's own is measured on.
@@ -109,6 +117,10 @@ fn say(found: &Measured) -> f64 {
 }
 
 fn say_of(found: &Detections, whom: &str) -> f64 {
+    if found.truths == 0 {
+        stridepose_train::say!("{} pictures, no {whom}: nothing was measured", found.pictures);
+        return 0.0;
+    }
     let (threshold, recall) = found.recall_at(FALSE_PEOPLE);
     let count = |verdict| found.count(threshold, verdict);
     stridepose_train::say!(

@@ -5,21 +5,22 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 use stridepose::adapters::model_store::{Model, ModelStore};
 
-use stridepose_train::bvh_clip::BvhSettings;
 use stridepose_train::export::CONTRACT_FILE;
-use stridepose_train::mocap::{self, Clip, Split};
+use stridepose_train::mocap::{Clip, Split};
 use stridepose_train::multi_scale::{MultiScaleNetwork, MultiScaleSize};
 use stridepose_train::picture_trainer::{self, PictureRunState};
 use stridepose_train::pictures::{NoClips, PictureSampler};
 use stridepose_train::{export_multi_scale, import_multi_scale, mix};
 
+use super::data::MocapArguments;
+
 #[derive(clap::Args)]
 pub struct PictureMeasureArguments {
     /// Run of the trainer; or a model folder, which is measured alone.
     pub run: PathBuf,
-    /// Folder with motion capture.
-    #[arg(long)]
-    mocap: PathBuf,
+    /// Who moves in the pictures.
+    #[command(flatten)]
+    mocap: MocapArguments,
     /// Whose pictures it is measured on: `train` shows what more variety could bring, and writes nothing.
     #[arg(long, value_enum, default_value_t = SplitChoice::Validation)]
     split: SplitChoice,
@@ -50,15 +51,15 @@ pub struct AnyNetworkArguments {
     /// Folder with models: loose .onnx files, or folders with contracts of their own.
     #[arg(long, value_name = "DIR")]
     models: Vec<PathBuf>,
-    /// Folder with motion capture.
-    #[arg(long)]
-    mocap: PathBuf,
+    /// Who moves in the pictures.
+    #[command(flatten)]
+    mocap: MocapArguments,
 }
 
 impl AnyNetworkArguments {
     /// The motion capture.
     pub fn clips(&self) -> anyhow::Result<Vec<Clip>> {
-        Ok(mocap::load(&self.mocap, &BvhSettings::default())?)
+        self.mocap.load()
     }
 
     /// The model, with the contract that it has.
@@ -86,7 +87,7 @@ pub struct MeasuredNetwork {
 impl PictureMeasureArguments {
     /// The motion capture.
     pub fn clips(&self) -> anyhow::Result<Vec<Clip>> {
-        Ok(mocap::load(&self.mocap, &BvhSettings::default())?)
+        self.mocap.load()
     }
 
     /// Rendered pictures of the people asked for.

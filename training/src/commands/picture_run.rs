@@ -2,23 +2,24 @@
 
 use std::path::PathBuf;
 
-use stridepose_train::bvh_clip::BvhSettings;
-use stridepose_train::mocap::{self, Clip, Split};
+use stridepose_train::mocap::{Clip, Split};
 use stridepose_train::multi_scale::MultiScaleSize;
 use stridepose_train::picture_echo::Echo;
 use stridepose_train::picture_train::PictureTrainSettings;
 use stridepose_train::pictures::{NoClips, PictureSampler};
 
+use super::data::MocapArguments;
 use super::hardware::HardwareArguments;
+use super::values;
 
 /// Time between checkpoints, s.
 const CHECKPOINT_SECS: f64 = 120.0;
 
 #[derive(clap::Args)]
 pub struct PictureRunArguments {
-    /// Folder with motion capture: mocap17.npy and mocap17.csv, BVH files (with split.csv if wanted), or both.
-    #[arg(long)]
-    mocap: PathBuf,
+    /// Who moves in the pictures.
+    #[command(flatten)]
+    mocap: MocapArguments,
     /// Folder for checkpoints and the log; a checkpoint in it is gone on from.
     #[arg(long, short)]
     output: PathBuf,
@@ -26,16 +27,16 @@ pub struct PictureRunArguments {
     #[arg(long)]
     pub start_from: Option<PathBuf>,
     /// Length of the whole schedule, minutes of training.
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 60.0, value_parser = values::positive)]
     minutes: f64,
     /// What computes it; each thread takes the gradient of its share of the samples.
     #[command(flatten)]
     hardware: HardwareArguments,
     /// How often a rendered picture is shown, each time with other crops and colours.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = values::at_least_one::<u32>)]
     echo: u32,
     /// Rendered pictures that are kept for that; each takes about a megabyte of memory.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = values::at_least_one::<usize>)]
     kept_pictures: usize,
     /// Seed of everything that is drawn.
     #[arg(long, default_value_t = 1)]
@@ -45,7 +46,7 @@ pub struct PictureRunArguments {
 impl PictureRunArguments {
     /// The motion capture.
     pub fn clips(&self) -> anyhow::Result<Vec<Clip>> {
-        Ok(mocap::load(&self.mocap, &BvhSettings::default())?)
+        self.mocap.load()
     }
 
     /// Rendered pictures of the people of the training split.

@@ -8,7 +8,7 @@ use stridepose::skeleton::KeypointLayout;
 use stridepose_train::calibrate;
 use stridepose_train::checkpoint::{self, Weights};
 use stridepose_train::look_ahead;
-use stridepose_train::mocap::Clip;
+use stridepose_train::mocap::{Clip, Split};
 use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::refinement;
@@ -16,6 +16,7 @@ use stridepose_train::validate::{Condition, Hidden, Validation};
 use stridepose_train::{export, import};
 
 use super::data::DataArguments;
+use super::values;
 
 #[derive(clap::Args)]
 pub struct ValidateArguments {
@@ -26,7 +27,7 @@ pub struct ValidateArguments {
     #[arg(long, visible_alias = "lifter")]
     pub checkpoint: PathBuf,
     /// Scenes (cameras) drawn for each clip.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = values::at_least_one::<usize>)]
     pub scenes: usize,
     /// Take the weights of the last step rather than their moving average.
     #[arg(long)]
@@ -81,6 +82,10 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
     );
     let plain = Condition::hiding(Hidden::Share(0.0));
     for (people, of) in PEOPLE {
+        if !loaded.clips.iter().any(|clip| clip.split == Split::Validation && of(clip)) {
+            stridepose_train::say!("{people:<10} nobody of split val: nothing was measured");
+            continue;
+        }
         for (layout, hidden) in [
             (KeypointLayout::H36m17, Hidden::Share(0.0)),
             (KeypointLayout::H36m17, Hidden::Share(0.4)),
@@ -101,8 +106,7 @@ pub fn validate(arguments: &ValidateArguments) -> anyhow::Result<()> {
         print_row(&validation, source, |clip| clip.source == source, &plain);
     }
     print_look_ahead(&validation);
-    print_refinement(&validation);
-    Ok(())
+    print_refinement(&validation)
 }
 
 /// People that are measured apart: what they are called, and which clips are theirs.
@@ -111,10 +115,7 @@ type People = (&'static str, fn(&Clip) -> bool);
 const PEOPLE: [People; 2] = [("moving", Clip::is_moving), ("standing", |clip| !clip.is_moving())];
 
 fn print_row(validation: &Validation<'_>, people: &str, of: impl Fn(&Clip) -> bool, condition: &Condition) {
-    let score = validation.score(of, condition);
-    if score.poses == 0 {
-        return;
-    }
+    let Some(score) = validation.score(of, condition) else { return };
     let heads = |values: &[f64], digits: usize| {
         let columns: Vec<String> = values.iter().map(|value| format!("{value:7.digits$}")).collect();
         columns.concat()
@@ -157,8 +158,8 @@ fn print_look_ahead(validation: &Validation<'_>) {
 }
 
 /// What the pipeline's refinement makes of the answers.
-fn print_refinement(validation: &Validation<'_>) {
-    let calibration = calibrate::calibrate(validation);
+fn print_refinement(validation: &Validation<'_>) -> anyhow::Result<()> {
+    let calibration = calibrate::calibrate(validation)?;
     stridepose_train::say!("\nrefined, with the root that is found: MPJPE and root error in mm");
     stridepose_train::say!("{:<10} {:<14} {}  worst person by confidence", "persons", "hidden", refinement_columns());
     for (people, of) in PEOPLE {
@@ -175,6 +176,7 @@ fn print_refinement(validation: &Validation<'_>) {
             );
         }
     }
+    Ok(())
 }
 
 fn refinement_columns() -> String {
