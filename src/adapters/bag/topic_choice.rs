@@ -123,10 +123,19 @@ fn find<'a>(
         ([], _) => refuse_absent(format!("no topic of type {types_text}; the bag has {}", list(topics))),
         (_, []) => refuse_absent(format!("no message on any topic of type {types_text}; the bag has {}", list(topics))),
         (_, several) => refuse(format!(
-            "{} topics could be the {what} topic, name one of them: {}",
+            "{} topics could be the {what} topic, name one of them{}: {}",
             several.len(),
+            how_to_name(what),
             list(several.iter().copied())
         )),
+    }
+}
+
+/// How the program is told which topic is meant.
+fn how_to_name(what: &str) -> String {
+    match what {
+        "image" | "keypoints" | "camera_info" => format!(" with -p input.{what}_topic:=NAME"),
+        _ => String::new(),
     }
 }
 
@@ -212,6 +221,9 @@ mod tests {
         // What is there is there.
         let cut = Topics::new(stereo(), &[Loss::new(0, "a.mcap: ends at byte 9")]);
         let error = choose_image_topics(&cut, TopicRequest::default()).unwrap_err().to_string();
-        assert!(error.contains("name one of them") && !error.contains("damaged"), "{error}");
+        assert!(
+            error.contains("name one of them with -p input.image_topic:=NAME: ") && !error.contains("damaged"),
+            "{error}"
+        );
     }
 }
