@@ -18,7 +18,6 @@ use nalgebra::Point3;
 
 use crate::data::Stamp;
 use crate::metrics::{ImageReference, TruthPerson, TruthSequence};
-use crate::report::export::FRAME_COLUMN;
 use crate::skeleton::{JOINT_COUNT, Joint};
 
 /// A truth file that is refused.
@@ -64,6 +63,9 @@ pub enum TruthCsvError {
         lines: usize,
     },
 }
+
+/// The column that a truth must not have: `export` names another frame than the camera's in it.
+pub const FRAME_COLUMN: &str = "in_frame";
 
 const COLUMNS: &str = "image_index or stamp or stamp_ns, joint, x_m, y_m, z_m; person where there are several, action";
 

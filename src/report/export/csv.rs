@@ -5,14 +5,12 @@
 use std::fmt::Write;
 
 use super::{PlacedSequence, state_name};
+use crate::adapters::truth::csv::FRAME_COLUMN;
 use crate::skeleton::Joint;
 
 /// The first line.
 const HEADER: &str = "image_index,stamp_ns,person,joint,x_m,y_m,z_m,confidence,state,\
                       cov_xx_m2,cov_xy_m2,cov_xz_m2,cov_yy_m2,cov_yz_m2,cov_zz_m2";
-
-/// The column that a truth must not have.
-pub const FRAME_COLUMN: &str = "in_frame";
 
 /// The file.
 pub fn to_csv(placed: &PlacedSequence) -> String {

@@ -19,7 +19,7 @@ mod track;
 mod trc;
 
 pub use bvh::{Bvh, BvhError};
-pub use csv::{FRAME_COLUMN, to_csv};
+pub use csv::to_csv;
 pub use json::to_json;
 pub use placed::{PlacedSequence, Up};
 pub use track::{TrackSeries, tracks};
