@@ -11,7 +11,7 @@ use std::path::Path;
 
 use nalgebra::{Matrix3, Point2, Point3};
 
-use crate::adapters::bag::{Bag, BagError, Completeness, Topic, TopicList};
+use crate::adapters::bag::{Bag, BagError, Completeness, Topic};
 use crate::adapters::messages::sensor_msgs::CameraInfo;
 use crate::adapters::messages::stridepose::{Joint as JointMessage, Skeleton, SkeletonArray};
 use crate::adapters::messages::{Message, from_cdr};

@@ -7,6 +7,7 @@ use image::RgbImage;
 
 use crate::adapters::bag::BagError;
 use crate::adapters::bag::writer::{BagWriter, Qos, TopicId};
+use crate::adapters::messages::Encode;
 use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage};
 use crate::adapters::messages::std_msgs::Header;
 use crate::adapters::messages::stridepose::{JointSet, SkeletonArray};
@@ -86,7 +87,7 @@ impl ResultWriter {
             return Ok(());
         }
         let camera_info = CameraInfo { stamp, ..camera_info.clone() };
-        self.writer.write(self.camera_info, logged(stamp), &camera_info)?;
+        self.log(self.camera_info, stamp, &camera_info)?;
         self.last_camera = Some(camera_info);
         Ok(())
     }
@@ -99,7 +100,7 @@ impl ResultWriter {
     pub fn write(&mut self, estimates: &Estimates, frame_id: &str) -> Result<(), BagError> {
         let stamp = estimates.now.stamp;
         if let Some(topic) = self.joint_set.take() {
-            self.writer.write(topic, logged(stamp), &JointSet::internal())?;
+            self.log(topic, stamp, &JointSet::internal())?;
         }
         self.write_skeletons(self.skeletons, stamp, &estimates.now, frame_id, Duration::ZERO)?;
         if let Some(topic) = self.refined {
@@ -110,7 +111,7 @@ impl ResultWriter {
         self.last_image.0 = stamp;
         frame_id.clone_into(&mut self.last_image.1);
         if let Some(topic) = self.markers {
-            self.writer.write(topic, logged(stamp), &markers::markers(&estimates.now, frame_id))?;
+            self.log(topic, stamp, &markers::markers(&estimates.now, frame_id))?;
         }
         Ok(())
     }
@@ -125,6 +126,11 @@ impl ResultWriter {
         self.write_skeletons(self.skeletons, stamp, &nobody, &frame_id, Duration::ZERO)
     }
 
+    /// Writes `message` as logged at `stamp`; no log begins before 1970.
+    fn log(&mut self, topic: TopicId, stamp: Stamp, message: &impl Encode) -> Result<(), BagError> {
+        self.writer.write(topic, stamp.max(Stamp::default()), message)
+    }
+
     fn write_skeletons(
         &mut self,
         topic: TopicId,
@@ -133,7 +139,7 @@ impl ResultWriter {
         frame_id: &str,
         lookahead: Duration,
     ) -> Result<(), BagError> {
-        self.writer.write(topic, logged(log_time), &SkeletonArray::from_estimate(estimate, frame_id, lookahead))
+        self.log(topic, log_time, &SkeletonArray::from_estimate(estimate, frame_id, lookahead))
     }
 
     /// Writes an overlay picture as JPEG.
@@ -145,7 +151,7 @@ impl ResultWriter {
         // Encoding an RGB picture of a valid size into memory cannot fail; if it did, the picture is left out.
         let Some(data) = overlay::jpeg(picture, overlay::JPEG_QUALITY) else { return Ok(()) };
         let header = Header { stamp, frame_id };
-        self.writer.write(topic, logged(stamp), &CompressedImage { header, format: "jpeg", data: &data })
+        self.log(topic, stamp, &CompressedImage { header, format: "jpeg", data: &data })
     }
 
     /// Writes what the pipeline said last of earlier images ([`crate::pipeline::Pipeline::finish`]).
@@ -169,9 +175,4 @@ impl ResultWriter {
     pub fn finish(self) -> Result<(), BagError> {
         self.writer.finish()
     }
-}
-
-/// The log time of what is stamped `stamp`: no log begins before 1970.
-fn logged(stamp: Stamp) -> Stamp {
-    stamp.max(Stamp::default())
 }

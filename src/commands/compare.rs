@@ -51,7 +51,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Outcome> {
             "A and B hold numbers already: --truth, --topic and --stamp-tolerance-ms say how bags are evaluated",
         ));
     }
-    check_outputs(&[args.json.as_deref()], &[Some(&args.a), Some(&args.b), args.truth.as_deref()])?;
+    check_outputs(&args.json, [&args.a, &args.b].into_iter().chain(&args.truth))?;
     let (a, a_outcome) = read(&args.a, args)?;
     let (b, b_outcome) = read(&args.b, args)?;
     // All rules are read before anything is said.

@@ -112,10 +112,8 @@ pub fn run(args: &EvaluateArgs, console: ConsoleArgs) -> anyhow::Result<Outcome>
         }
         args.comparison.refuse_truth_options()?;
     }
-    let outputs = [&args.json, &args.samples, &args.report].map(Option::as_deref);
-    let inputs: Vec<Option<&Path>> =
-        args.results.iter().map(|path| Some(&**path)).chain([args.truth.as_deref()]).collect();
-    check_outputs(&outputs, &inputs)?;
+    let outputs = [&args.json, &args.samples, &args.report].into_iter().flatten();
+    check_outputs(outputs, args.results.iter().chain(&args.truth))?;
     if let Some(recordings) = evaluate_many::recordings(&args.results, args.truth.as_deref())? {
         return evaluate_many::run(args, &recordings, console);
     }

@@ -71,7 +71,7 @@ pub enum Format {
 /// # Errors
 /// A refusal when the bag has no such skeletons; an I/O error when a file cannot be written.
 pub fn run(args: &ExportArgs) -> anyhow::Result<Outcome> {
-    check_outputs(&[Some(&args.output)], &[Some(&args.result), args.tf.as_deref()])?;
+    check_outputs([&args.output], [&args.result].into_iter().chain(&args.tf))?;
     let mut result = read_result_bag(&args.result, args.topic.as_deref()).map_err(refuse_result)?;
     let mut is_damaged = report_damage(&args.result, &result.completeness, &result.problems);
     for image in &mut result.sequence.images {

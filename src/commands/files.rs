@@ -33,9 +33,12 @@ pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// [`Refused`] with the file.
-pub(super) fn check_outputs(outputs: &[Option<&Path>], inputs: &[Option<&Path>]) -> anyhow::Result<()> {
-    let outputs: Vec<(&Path, PathBuf)> = outputs.iter().flatten().map(|path| (*path, place(path))).collect();
-    let inputs: Vec<PathBuf> = inputs.iter().flatten().map(|path| place(path)).collect();
+pub(super) fn check_outputs<'a>(
+    outputs: impl IntoIterator<Item = &'a PathBuf>,
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+) -> anyhow::Result<()> {
+    let outputs: Vec<(&PathBuf, PathBuf)> = outputs.into_iter().map(|path| (path, place(path))).collect();
+    let inputs: Vec<PathBuf> = inputs.into_iter().map(|path| place(path)).collect();
     for (index, (path, output)) in outputs.iter().enumerate() {
         let is_of_bag = || {
             let is_recording = output
@@ -82,13 +85,8 @@ mod tests {
             fs::write(at(name), "x").unwrap();
         }
         let check = |outputs: &[&str], inputs: &[&str]| {
-            let [outputs, inputs] =
-                [outputs, inputs].map(|names| names.iter().map(|name| at(name)).collect::<Vec<_>>());
-            let some = |paths: &'_ [PathBuf]| paths.iter().map(|path| Some(path.clone())).collect::<Vec<_>>();
-            let [outputs, inputs] = [some(&outputs), some(&inputs)];
-            let [outputs, inputs] =
-                [&outputs, &inputs].map(|paths| paths.iter().map(|path| path.as_deref()).collect::<Vec<_>>());
-            check_outputs(&outputs, &inputs).map_err(|error| error.to_string())
+            let paths = |names: &[&str]| names.iter().map(|name| at(name)).collect::<Vec<_>>();
+            check_outputs(&paths(outputs), &paths(inputs)).map_err(|error| error.to_string())
         };
         assert!(check(&["a.json", "b.json"], &["bag", "truth.csv"]).is_ok());
         // A report in the result's folder is where people look for it.

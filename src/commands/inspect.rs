@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::adapters::bag::{
-    Bag, BagError, Completeness, Topic, TopicRequest, choose_image_topics, choose_keypoint_topics,
+    Bag, BagError, Completeness, Topic, TopicRequest, Topics, choose_image_topics, choose_keypoint_topics,
 };
 use crate::adapters::messages::from_cdr;
 use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
@@ -49,7 +49,8 @@ pub struct Inspection {
 /// [`BagError`] when the bag is refused or cannot be read.
 pub fn run(args: &InspectArgs) -> Result<Inspection, BagError> {
     let mut bag = Bag::open(&args.bag)?;
-    let topics = bag.topics().to_vec();
+    // What is lost of the bag is said apart.
+    let topics = Topics::from(bag.topics().to_vec());
     let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
     let mut first_images: BTreeMap<String, FirstImage> = BTreeMap::new();
@@ -222,7 +223,7 @@ fn cameras(text: &mut String, topics: &[Topic], seen: &BTreeMap<String, Seen>) {
 }
 
 /// What replay would read; false when it would refuse.
-fn uses(text: &mut String, topics: &[Topic], request: TopicRequest<'_>) -> bool {
+fn uses(text: &mut String, topics: &Topics, request: TopicRequest<'_>) -> bool {
     let images = choose_image_topics(topics, request);
     let keypoints = choose_keypoint_topics(topics, TopicRequest { source: None, ..request });
     line(text, format_args!("\nReplay"));

@@ -88,7 +88,7 @@ pub fn run(args: &ReplayArgs, console: ConsoleArgs) -> anyhow::Result<Outcome> {
         return replay_many::run(&jobs, &args.output, args.workers.map(usize::from), &config, &store, console);
     }
     let (bag, output) = (&args.bags[0], args.output.display());
-    check_outputs(&[args.summary.as_deref()], &[Some(bag), args.setup.config.as_deref()])?;
+    check_outputs(&args.summary, [bag].into_iter().chain(&args.setup.config))?;
     if args.resume {
         if let Some(kept) = finished_result(bag, &args.output, &config)? {
             if let Some(path) = &args.summary {

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 pub use self::jobs::{Job, jobs};
 use super::evaluate_many::path_under;
+use super::files::write_file;
 use super::parallel::{cores, in_parallel};
 use super::replay::{Overlap, Progress, SUMMARY_FILE, finished_result, remove_half_result, replay};
 use super::{ConsoleArgs, Outcome, print};
@@ -72,7 +73,7 @@ pub fn run(
     finished.sort_by(|a, b| a.bag.cmp(&b.bag));
     let path = output.join(BATCH_FILE);
     let text = serde_json::to_string_pretty(&with_earlier(&finished, output))? + "\n";
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    write_file(&path, &text)?;
     print(&table(&finished, output))?;
     let failed: BTreeSet<String> =
         finished.iter().filter(|done| done.error.is_some()).map(|done| done.bag.display().to_string()).collect();

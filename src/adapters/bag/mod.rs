@@ -30,7 +30,7 @@ pub use image_source::{CameraImage, ImageSource, ImageVisitor};
 pub use keypoint_source::{CameraKeypoints, KeypointSource, KeypointVisitor};
 pub use storage::{BagMessage, Topic};
 pub use topic_choice::{CameraTopics, TopicRequest, choose_image_topics, choose_keypoint_topics};
-pub use topics::{TopicList, Topics};
+pub use topics::Topics;
 pub use transform_source::{
     LONGEST_GAP_SECS, RecordedTransforms, is_static_transforms, read_transforms, take_in_transforms, transform_topics,
 };
@@ -140,7 +140,7 @@ impl Bag {
             return Err(refusal);
         }
         opened.sort_by_key(|&(_, start)| start);
-        let topics = Topics::new(topics, &[losses.as_slice(), &within].concat());
+        let topics = Topics::new(topics, [losses.as_slice(), &within].concat());
         Ok(Self { path: path.to_owned(), files: opened, metadata: found.metadata, topics, losses, only_file })
     }
 
@@ -271,12 +271,7 @@ impl Reading {
             bag.files.iter().filter_map(|(path, _)| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
         let lost: u64 = self.losses.iter().map(|loss| loss.bytes_in_file).sum();
         let beyond_end: u64 = self.losses.iter().map(|loss| loss.bytes_beyond_end).sum();
-        let mut reasons: Vec<String> = Vec::new();
-        for loss in self.losses {
-            if !reasons.contains(&loss.reason) {
-                reasons.push(loss.reason);
-            }
-        }
+        let mut reasons = storage::reasons(self.losses);
         let more = reasons.len().saturating_sub(MAX_REASONS);
         reasons.truncate(MAX_REASONS);
         let mut reason = reasons.join("; ");

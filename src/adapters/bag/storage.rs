@@ -60,6 +60,17 @@ impl Loss {
     }
 }
 
+/// What is wrong with a bag of these losses, each thing once.
+pub fn reasons(losses: Vec<Loss>) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for loss in losses {
+        if !reasons.contains(&loss.reason) {
+            reasons.push(loss.reason);
+        }
+    }
+    reasons
+}
+
 /// An open file of a bag, read in log-time order.
 pub trait Storage: Send {
     /// The topics of this file.

@@ -1,7 +1,7 @@
 //! Which topics of a bag to use: the named ones, or the only ones of the right type. Nothing is preferred silently:
 //! where more than one could be meant, the choice is refused with the list.
 
-use super::topics::TopicList;
+use super::topics::Topics;
 use super::{BagError, Refusal, Topic};
 use crate::adapters::messages::Message;
 use crate::adapters::messages::sensor_msgs::{CameraInfo, CompressedImage, Image};
@@ -33,10 +33,7 @@ pub struct CameraTopics {
 ///
 /// # Errors
 /// [`Refusal::Topic`] with the candidates when there is none or more than one, or a named one is not there.
-pub fn choose_image_topics(
-    topics: &(impl TopicList + ?Sized),
-    request: TopicRequest<'_>,
-) -> Result<CameraTopics, BagError> {
+pub fn choose_image_topics(topics: &Topics, request: TopicRequest<'_>) -> Result<CameraTopics, BagError> {
     choose(topics, request, "image", &[Image::TYPE, CompressedImage::TYPE])
 }
 
@@ -44,10 +41,7 @@ pub fn choose_image_topics(
 ///
 /// # Errors
 /// [`Refusal::Topic`] with the candidates when there is none or more than one, or a named one is not there.
-pub fn choose_keypoint_topics(
-    topics: &(impl TopicList + ?Sized),
-    request: TopicRequest<'_>,
-) -> Result<CameraTopics, BagError> {
+pub fn choose_keypoint_topics(topics: &Topics, request: TopicRequest<'_>) -> Result<CameraTopics, BagError> {
     choose(topics, request, "keypoints", &[KeypointArray::TYPE])
 }
 
@@ -55,19 +49,11 @@ pub fn choose_keypoint_topics(
 ///
 /// # Errors
 /// [`Refusal::Topic`] with the candidates when there is none or more than one, or a named one is not there.
-pub fn choose_skeleton_topics(
-    topics: &(impl TopicList + ?Sized),
-    request: TopicRequest<'_>,
-) -> Result<CameraTopics, BagError> {
+pub fn choose_skeleton_topics(topics: &Topics, request: TopicRequest<'_>) -> Result<CameraTopics, BagError> {
     choose(topics, request, "skeletons", &[SkeletonArray::TYPE])
 }
 
-fn choose(
-    topics: &(impl TopicList + ?Sized),
-    request: TopicRequest<'_>,
-    what: &str,
-    types: &[&str],
-) -> Result<CameraTopics, BagError> {
+fn choose(topics: &Topics, request: TopicRequest<'_>, what: &str, types: &[&str]) -> Result<CameraTopics, BagError> {
     let source = find(topics, request.source, what, types, |_| true)?;
     let camera_info_types = &[CameraInfo::TYPE];
     let camera_info = match find(topics, request.camera_info, "camera_info", camera_info_types, |_| true) {
@@ -93,7 +79,7 @@ fn choose(
 }
 
 fn find<'a>(
-    topics: &'a (impl TopicList + ?Sized),
+    topics: &'a Topics,
     name: Option<&str>,
     what: &str,
     types: &[&str],
@@ -102,12 +88,11 @@ fn find<'a>(
     // What is not there may be what is lost.
     let refuse_absent = |text: String| Err(Refusal::Topic(text + &topics.but_damaged()).into());
     let refuse = |text: String| Err(Refusal::Topic(text).into());
-    let topics = topics.topics();
     let types_text = types.join(" or ");
     let usable = |topic: &&Topic| topic.serialization == "cdr" && types.contains(&topic.type_name.as_str());
     if let Some(name) = name {
         return match topics.iter().find(|topic| topic.name == name) {
-            None => refuse_absent(format!("there is no topic {name}; the bag has {}", list(topics))),
+            None => refuse_absent(format!("there is no topic {name}; the bag has {}", list(topics.iter()))),
             Some(topic) if usable(&topic) => Ok(topic),
             Some(topic) => refuse(format!(
                 "topic {name} is of type {} ({}), {what} needs {types_text} (cdr)",
@@ -120,8 +105,10 @@ fn find<'a>(
     let filled: Vec<&Topic> = candidates.iter().copied().filter(|topic| topic.message_count != Some(0)).collect();
     match (candidates.as_slice(), filled.as_slice()) {
         (_, [only]) => Ok(only),
-        ([], _) => refuse_absent(format!("no topic of type {types_text}; the bag has {}", list(topics))),
-        (_, []) => refuse_absent(format!("no message on any topic of type {types_text}; the bag has {}", list(topics))),
+        ([], _) => refuse_absent(format!("no topic of type {types_text}; the bag has {}", list(topics.iter()))),
+        (_, []) => {
+            refuse_absent(format!("no message on any topic of type {types_text}; the bag has {}", list(topics.iter())))
+        }
         (_, several) => refuse(format!(
             "{} topics could be the {what} topic, name one of them{}: {}",
             several.len(),
@@ -156,7 +143,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::super::storage::Loss;
-    use super::super::topics::Topics;
     use super::*;
 
     fn topic(name: &str, type_name: &str, count: u64) -> Topic {
@@ -177,7 +163,7 @@ mod tests {
     #[test]
     fn the_only_ones_are_found_and_empty_topics_do_not_count() {
         let topics = [&stereo()[..2], &[topic("/other", Image::TYPE, 0)]].concat();
-        let chosen = choose_image_topics(topics.as_slice(), TopicRequest::default()).unwrap();
+        let chosen = choose_image_topics(&Topics::from(topics), TopicRequest::default()).unwrap();
         assert_eq!(
             (chosen.source.as_str(), chosen.camera_info.as_str()),
             ("/left/image_raw/compressed", "/left/camera_info")
@@ -186,40 +172,42 @@ mod tests {
 
     #[test]
     fn several_are_refused_with_the_list_until_one_is_named() {
-        let error = choose_image_topics(stereo().as_slice(), TopicRequest::default()).unwrap_err();
+        let error = choose_image_topics(&stereo().into(), TopicRequest::default()).unwrap_err();
         assert!(error.is_refusal());
         let text = error.to_string();
         assert!(text.contains("/left/image_raw/compressed (sensor_msgs/msg/CompressedImage, 5 messages)"), "{text}");
         assert!(text.contains("/right/image_raw") && !text.contains("/imu"), "{text}");
         let named = TopicRequest { source: Some("/right/image_raw"), camera_info: None };
-        assert_eq!(choose_image_topics(stereo().as_slice(), named).unwrap().camera_info, "/right/camera_info");
+        assert_eq!(choose_image_topics(&stereo().into(), named).unwrap().camera_info, "/right/camera_info");
     }
 
     #[test]
     fn what_is_not_there_or_of_another_type_is_refused() {
         let refuse = |source, camera_info| {
-            choose_image_topics(stereo().as_slice(), TopicRequest { source: Some(source), camera_info })
+            choose_image_topics(&stereo().into(), TopicRequest { source: Some(source), camera_info })
                 .unwrap_err()
                 .to_string()
         };
         assert!(refuse("/front", None).starts_with("there is no topic /front; the bag has /left/"));
         assert!(refuse("/imu", None).contains("is of type sensor_msgs/msg/Imu"));
         assert!(refuse("/right/image_raw", Some("/imu")).contains("camera_info needs sensor_msgs/msg/CameraInfo"));
-        let error = choose_image_topics(&stereo()[4..], TopicRequest::default()).unwrap_err().to_string();
+        let error = choose_image_topics(&Topics::from(stereo()[4..].to_vec()), TopicRequest::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no topic of type sensor_msgs/msg/Image or sensor_msgs/msg/CompressedImage"), "{error}");
-        let error = choose_keypoint_topics(stereo().as_slice(), TopicRequest::default()).unwrap_err().to_string();
+        let error = choose_keypoint_topics(&stereo().into(), TopicRequest::default()).unwrap_err().to_string();
         assert!(error.contains("no topic of type stridepose/msg/KeypointArray"), "{error}");
     }
 
     #[test]
     fn a_topic_that_may_be_lost_is_refused_with_the_damage() {
-        let cut = Topics::new(stereo()[4..].to_vec(), &[Loss::new(0, "a.mcap: ends at byte 9")]);
+        let cut = Topics::new(stereo()[4..].to_vec(), vec![Loss::new(0, "a.mcap: ends at byte 9")]);
         for request in [TopicRequest::default(), TopicRequest { source: Some("/left/image_raw"), camera_info: None }] {
             let error = choose_image_topics(&cut, request).unwrap_err().to_string();
             assert!(error.ends_with("; the bag is damaged: a.mcap: ends at byte 9"), "{error}");
         }
         // What is there is there.
-        let cut = Topics::new(stereo(), &[Loss::new(0, "a.mcap: ends at byte 9")]);
+        let cut = Topics::new(stereo(), vec![Loss::new(0, "a.mcap: ends at byte 9")]);
         let error = choose_image_topics(&cut, TopicRequest::default()).unwrap_err().to_string();
         assert!(
             error.contains("name one of them with -p input.image_topic:=NAME: ") && !error.contains("damaged"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, UnitVector3, Vector3};
+use nalgebra::{Isometry3, Translation3, UnitQuaternion, UnitVector3, Vector3};
 use tracing::warn;
 
 use super::ExportArgs;
@@ -99,9 +99,5 @@ fn level_from_camera(down: &UnitVector3<f64>) -> UnitQuaternion<f64> {
     let forward = Vector3::z() - down.scale(down.z);
     // Who looks straight down keeps what is up in the image ahead.
     let forward = if forward.norm() > 1e-6 { forward } else { Vector3::y().scale(-down.z.signum()) };
-    let forward = forward.normalize();
-    let right = down.cross(&forward);
-    let camera_from_level =
-        Rotation3::from_matrix_unchecked(Matrix3::from_columns(&[right, down.into_inner(), forward]));
-    UnitQuaternion::from_rotation_matrix(&camera_from_level).inverse()
+    UnitQuaternion::face_towards(&forward, down).inverse()
 }
