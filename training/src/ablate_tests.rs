@@ -12,8 +12,15 @@ use crate::test_people::{self, clips, noise};
 use crate::trainer::LearnSettings;
 
 fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings {
-    let scene =
-        SceneSettings { speed: (0.5, 2.0), retarget_share: 0.5, stamp_jitter: 0.3, posture_share: 0.5, mirror: true };
+    let scene = SceneSettings {
+        speed: (0.5, 2.0),
+        retarget_share: 0.5,
+        recorded_body_share: 0.5,
+        recombined_share: 0.3,
+        stamp_jitter: 0.3,
+        posture_share: 0.5,
+        mirror: true,
+    };
     let batch = BatchSettings { samples: 48, ..test_people::batch(scene) };
     let learn = LearnSettings {
         size: LifterSize {
@@ -27,6 +34,7 @@ fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings 
         loss: LossWeights::default(),
         is_orthogonalised: true,
         average_decay: 0.9,
+        cycles: 1,
         discriminator: None,
         adversarial_weight: 0.0,
         start_from: None,

@@ -146,6 +146,7 @@ fn train_settings(settings: &AdaptSettings, size: &LifterSize) -> TrainSettings 
             loss: LossWeights::default(),
             is_orthogonalised: true,
             average_decay: AVERAGE_DECAY,
+            cycles: 1,
             discriminator: None,
             adversarial_weight: 0.0,
             start_from: Some(settings.lifter.clone()),

@@ -23,8 +23,15 @@ fn recording(samples: usize) -> KeypointsOnly {
 }
 
 fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
-    let scene =
-        SceneSettings { speed: (0.5, 2.0), retarget_share: 0.0, stamp_jitter: 0.0, posture_share: 0.0, mirror: true };
+    let scene = SceneSettings {
+        speed: (0.5, 2.0),
+        retarget_share: 0.0,
+        recorded_body_share: 0.5,
+        recombined_share: 0.3,
+        stamp_jitter: 0.0,
+        posture_share: 0.0,
+        mirror: true,
+    };
     let batch = BatchSettings { samples: 96, ..test_people::batch(scene) };
     AdaptSettings {
         lifter: lifter.to_owned(),

@@ -42,6 +42,38 @@ impl<M: Module> WeightAverage<M> {
     }
 }
 
+/// Even mean of the weights at the ends of the cycles of a schedule: wider valleys than any end (stochastic weight averaging,
+/// Izmailov et al. 2018, arXiv 1803.05407).
+pub struct MeanOfEnds<M: Module> {
+    mean: M,
+    ends: u64,
+}
+
+impl<M: Module> MeanOfEnds<M> {
+    /// The mean of `ends` ends, `mean`, a network without gradients; any network of the right parameters if there are none yet.
+    pub fn new(mean: M, ends: u64) -> Self {
+        Self { mean, ends }
+    }
+
+    /// Takes in the weights of `network` at the end of a cycle.
+    pub fn take(&mut self, network: &M) {
+        let mut weights = Weights(GradientsParams::new());
+        network.valid().visit(&mut weights);
+        self.ends += 1;
+        self.mean = self.mean.clone().map(&mut Blend { towards: weights.0, share: 1.0 / self.ends as f32 });
+    }
+
+    /// The mean, without gradients.
+    pub fn network(&self) -> &M {
+        &self.mean
+    }
+
+    /// Ends taken in.
+    pub fn ends(&self) -> u64 {
+        self.ends
+    }
+}
+
 /// `network` with `share` of the weights of `other`, which has the same sizes.
 pub fn blended<M: Module>(network: M, other: &M, share: f32) -> M {
     let ids = list_param_ids(&network).into_iter();
@@ -121,6 +153,18 @@ mod tests {
             }
         }
         assert_eq!(average.updates(), 11);
+    }
+
+    #[test]
+    fn every_end_counts_as_much() {
+        let device = Device::flex().autodiff();
+        let network: Linear = LinearConfig::new(2, 3).init(&device);
+        let mut mean = MeanOfEnds::new(network.valid(), 0);
+        for weight in [1.0, 4.0, -2.0, 5.0] {
+            mean.take(&constant(&network, weight));
+        }
+        assert_eq!(mean.ends(), 4);
+        assert!(values(mean.network()).iter().all(|value| (value - 2.0).abs() < 1e-6));
     }
 
     #[test]

@@ -159,8 +159,8 @@ pub(crate) fn draw_part(draw: &Draw<'_>, of_batch: Range<usize>) -> Batch {
                 DrawnClip::Unlabelled { rows: watch(&hide(&detected, &mut rng), &step_secs, None), detected }
             }
             _ => {
-                let drawn = corpus.draw(settings.standing_share, &mut rng);
-                let scene = scene::draw(drawn, length, &settings.scene, &mut rng);
+                let cast = corpus.draw_cast(settings, &mut rng);
+                let scene = scene::draw(&cast, length, &settings.scene, &mut rng);
                 let detected = detect(&scene, noise, settings, &mut rng);
                 let seen = hide(&detected, &mut rng);
                 let gravity = rng.random_bool(settings.gravity_share).then(|| scene.known_gravity(&mut rng));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::scene::Cast;
 use crate::corpus::{KeypointsOnly, unlabelled_scene};
 use crate::keypoint_sequence::KeypointSequence;
 use crate::mocap::{Clip, Split, WorldPose};
@@ -36,8 +37,15 @@ fn noise() -> DetectorNoise {
 }
 
 fn settings(semi_supervised: bool) -> BatchSettings {
-    let scene =
-        SceneSettings { speed: (0.5, 2.0), retarget_share: 0.5, stamp_jitter: 0.3, posture_share: 0.5, mirror: true };
+    let scene = SceneSettings {
+        speed: (0.5, 2.0),
+        retarget_share: 0.5,
+        recorded_body_share: 0.5,
+        recombined_share: 0.3,
+        stamp_jitter: 0.3,
+        posture_share: 0.5,
+        mirror: true,
+    };
     BatchSettings { samples: 120, semi_supervised, ..test_people::batch(scene) }
 }
 
@@ -139,7 +147,7 @@ fn the_truth_projects_onto_the_keypoints() {
         let mut rng = ChaCha8Rng::seed_from_u64(3 ^ ((clip as u64) << 48));
         let unlabelled = corpus.unlabelled.as_ref().unwrap();
         let drawn = unlabelled.clips.draw(0.0, &mut rng);
-        let scene = scene::draw(drawn, batch.length, &unlabelled_scene(&settings.scene), &mut rng);
+        let scene = scene::draw(&Cast::alone(drawn), batch.length, &unlabelled_scene(&settings.scene), &mut rng);
         let mut seen = detect(&scene, &noise(), &settings, &mut rng);
         if rng.random_bool(settings.occluded_share) {
             occlusion::occlude(&mut seen, 0.0, &mut rng);

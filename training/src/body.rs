@@ -30,16 +30,36 @@ impl Body {
     pub fn draw(rng: &mut impl Rng) -> Self {
         let stature = sample(rng, MEAN_STATURE_M, STATURE_SPREAD_M).clamp(STATURE_RANGE_M.0, STATURE_RANGE_M.1);
         let scale = stature / MEAN_STATURE_M;
+        Self::of_bones(|bone| {
+            let (mean, spread) = mean_length_m(BONES[bone].1);
+            mean * scale * sample(rng, 1.0, spread).clamp(0.6, 1.4)
+        })
+    }
+
+    /// The body whose bones have the lengths that `length` gives, those of the left as those of the right.
+    fn of_bones(mut length: impl FnMut(usize) -> f64) -> Self {
         let mut lengths = [0.0; JOINT_COUNT - 1];
         for (bone, (_, child)) in BONES.into_iter().enumerate() {
-            let (mean, spread) = mean_length_m(child);
             let mirrored = BONES.iter().position(|&(_, other)| other == child.mirrored());
             lengths[bone] = match mirrored {
                 Some(twin) if twin < bone => lengths[twin],
-                _ => mean * scale * sample(rng, 1.0, spread).clamp(0.6, 1.4),
+                _ => length(bone),
             };
         }
         Self { lengths }
+    }
+
+    /// Draws somebody built much like the person of `pose`: each bone a little longer or shorter, left and right alike.
+    ///
+    /// Recorded bodies differ from measured adults, and by source: where a shoulder or a nose is, each definition says otherwise.
+    pub fn draw_like(pose: &WorldPose, rng: &mut impl Rng) -> Self {
+        let scale = sample(rng, 1.0, STATURE_SPREAD_M / MEAN_STATURE_M).clamp(0.8, 1.2);
+        Self::of_bones(|bone| {
+            let (parent, child) = BONES[bone];
+            let (_, spread) = mean_length_m(child);
+            let length = (pose[child.index()] - pose[parent.index()]).norm();
+            length * scale * sample(rng, 1.0, spread).clamp(0.6, 1.4)
+        })
     }
 
     /// The same posture with this body. The pelvis's way over the ground is scaled with the legs.
@@ -108,11 +128,30 @@ mod tests {
     }
 
     #[test]
-    fn left_and_right_are_alike() {
-        let body = Body::draw(&mut ChaCha8Rng::seed_from_u64(2));
+    fn somebody_s_like_has_about_their_bones() {
+        let model = Body { lengths: std::array::from_fn(|bone| 0.1 + 0.02 * bone as f64) };
+        let pose = model.retarget(&some_pose());
+        let likes: Vec<Body> =
+            (0..400).map(|seed| Body::draw_like(&pose, &mut ChaCha8Rng::seed_from_u64(seed))).collect();
         for (bone, (_, child)) in BONES.into_iter().enumerate() {
+            // Of a pair the first bone counts for both.
             let twin = BONES.iter().position(|&(_, other)| other == child.mirrored());
-            assert!(twin.is_some_and(|twin| (body.lengths[twin] - body.lengths[bone]).abs() < 1e-12));
+            let own = model.lengths[twin.map_or(bone, |twin| twin.min(bone))];
+            let ratios: Vec<f64> = likes.iter().map(|body| body.lengths[bone] / own).collect();
+            let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+            assert!((mean - 1.0).abs() < 0.03, "{child:?}: {mean}");
+            assert!(ratios.iter().any(|ratio| (ratio - 1.0).abs() > 0.05), "{child:?}");
+        }
+    }
+
+    #[test]
+    fn left_and_right_are_alike() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        for body in [Body::draw(&mut rng), Body::draw_like(&some_pose(), &mut rng)] {
+            for (bone, (_, child)) in BONES.into_iter().enumerate() {
+                let twin = BONES.iter().position(|&(_, other)| other == child.mirrored());
+                assert!(twin.is_some_and(|twin| (body.lengths[twin] - body.lengths[bone]).abs() < 1e-12));
+            }
         }
     }
 }

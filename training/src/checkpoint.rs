@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! run/state.json             how far the run has come, and which folder holds its files
-//! run/step-1250/network.bpk  weights;  average.bpk  their moving average;  optimizer.bpk  the optimiser
+//! run/step-1250/network.bpk  weights;  average.bpk  their moving average;  ends.bpk  the mean of the ends of the cycles;
+//!               optimizer.bpk  the optimiser
 //! ```
 //! Everything is written into a new folder and reaches the disk before `state.json` is replaced, by a rename, to
 //! name it; only then is the folder before it removed. So a full disk or a kill at any moment leaves the
@@ -51,6 +52,9 @@ pub struct CheckpointState {
     /// Updates of the average of the weights; absent where the run keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_updates: Option<u64>,
+    /// Ends of cycles that are averaged; absent where the schedule is a single cycle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle_ends: Option<u64>,
     /// What the discriminator looks at; absent where the run has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discriminator: Option<DiscriminatorKind>,
@@ -66,7 +70,7 @@ impl CheckpointState {
     /// The state after `step` steps.
     pub(crate) fn new(step: u64, size: LifterSize) -> Self {
         let folder = Some(format!("{FOLDER_PREFIX}{step}"));
-        Self { step, size, average_updates: None, discriminator: None, started_from: None, folder }
+        Self { step, size, average_updates: None, cycle_ends: None, discriminator: None, started_from: None, folder }
     }
 
     /// Refuses to go on with other networks than those of this checkpoint of `run`.
@@ -119,7 +123,8 @@ impl RunState for CheckpointState {
 /// Which weights of a checkpoint to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// Their moving average where the run keeps one, else the weights themselves.
+    /// The mean of the ends of the cycles where two are done, their moving average where the run keeps one, else the weights
+    /// themselves.
     Averaged,
     /// The weights of the last step.
     Raw,
@@ -132,8 +137,9 @@ pub enum Weights {
 pub fn load(run: &Path, weights: Weights) -> anyhow::Result<(LifterNetwork, CheckpointState)> {
     let state: CheckpointState =
         read_state(run)?.with_context(|| format!("{} holds no checkpoint (no {STATE_FILE})", run.display()))?;
-    let name = match (weights, state.average_updates) {
-        (Weights::Averaged, Some(_)) => "average",
+    let name = match weights {
+        Weights::Averaged if state.cycle_ends.is_some_and(|ends| ends >= 2) => "ends",
+        Weights::Averaged if state.average_updates.is_some() => "average",
         _ => "network",
     };
     let network = load_module(LifterNetwork::new(&state.size, &Device::flex()), &state.files(run), name)?;

@@ -10,7 +10,7 @@ use crate::batch::{self, BatchSettings};
 use crate::keypoint_sequence::{Cut, KeypointSequence};
 use crate::mocap::{Clip, Split};
 use crate::noise::DetectorNoise;
-use crate::scene::{self, SceneSettings};
+use crate::scene::{self, Cast, SceneSettings};
 
 /// Sets the draw of labelled persons apart from all others.
 const LABEL_SEED: u64 = 0x6c61_6265;
@@ -60,6 +60,15 @@ impl<'a> Corpus<'a> {
     pub fn poses(&self) -> (usize, usize) {
         let labelled = end(&self.moving) + end(&self.standing);
         (labelled, self.unlabelled.as_ref().map_or(0, |unlabelled| unlabelled.samples()))
+    }
+
+    /// A clip, longer ones more often, and from whom parts of it are to come.
+    pub(crate) fn draw_cast(&self, settings: &BatchSettings, rng: &mut impl Rng) -> Cast<'a> {
+        let mut draw = |share: f64, standing_share: f64| rng.random_bool(share).then(|| self.draw(standing_share, rng));
+        let (scene, standing_share) = (&settings.scene, settings.standing_share);
+        let upper_body = draw(scene.recombined_share, 0.0);
+        let built_like = draw(scene.recorded_body_share, standing_share);
+        Cast { clip: self.draw(standing_share, rng), upper_body, built_like }
     }
 
     /// A clip, longer ones more often.
@@ -121,7 +130,7 @@ impl<'a> Unlabelled<'a> {
             return draw_by_length(&self.sequences, rng).draw(length, settings.scene.mirror, rng);
         }
         let clip = self.clips.draw(settings.standing_share, rng);
-        let scene = scene::draw(clip, length, &unlabelled_scene(&settings.scene), rng);
+        let scene = scene::draw(&Cast::alone(clip), length, &unlabelled_scene(&settings.scene), rng);
         (batch::detect(&scene, noise, settings, rng), scene.step_secs)
     }
 }
@@ -149,5 +158,5 @@ fn labelled_persons<'a>(clips: impl Iterator<Item = &'a Clip>, share: f64, seed:
 
 /// What is drawn of clips without labels: nothing that needs their 3D, no body or posture but their own.
 pub(crate) fn unlabelled_scene(settings: &SceneSettings) -> SceneSettings {
-    SceneSettings { retarget_share: 0.0, posture_share: 0.0, ..*settings }
+    SceneSettings { retarget_share: 0.0, recombined_share: 0.0, posture_share: 0.0, ..*settings }
 }

@@ -4,7 +4,7 @@
 //! mocap      motion capture on disk -> clips of joints in the world
 //! bvh        BVH files; bvh_clip  their names, units and axes -> clips
 //! body       one body -> another: limb directions kept, bone lengths drawn
-//! posture    recorded postures turned into others
+//! posture    recorded postures turned into others; recombine  trunk and arms of one above the legs of another
 //! scene      clip + body + camera -> joints in the camera frame, true keypoints on the z = 1 plane
 //! noise      true keypoints -> keypoints of a real detector (jitter, jumps, swaps, scores)
 //! occlusion  keypoints hidden from minor to severe
@@ -106,6 +106,7 @@ pub mod pictures;
 pub mod posture;
 mod product;
 mod progress;
+pub mod recombine;
 pub mod refinement;
 mod run_settings;
 pub mod runtime;

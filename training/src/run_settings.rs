@@ -26,6 +26,7 @@ impl RunSettings {
             format!("{} {}", fingerprint::of_clips(&people.clips), fingerprint::of_sequences(&people.sequences));
         let entries = [
             (STEPS, settings.steps.to_string()),
+            ("cycles", settings.learn.cycles.to_string()),
             ("seed", settings.seed.to_string()),
             ("learning rate", settings.learning_rate.to_string()),
             ("samples", settings.batch.samples.to_string()),

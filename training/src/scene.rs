@@ -13,6 +13,7 @@ use stridepose::stages::window::MODEL_RATE_HZ;
 use crate::body::Body;
 use crate::mocap::{Clip, MOCAP_RATE_HZ, WorldPose};
 use crate::posture::PostureChange;
+use crate::recombine::Recombination;
 
 /// Nearer than this to the camera plane nothing is projected, m.
 pub(crate) const NEAREST_M: f64 = 0.2;
@@ -28,6 +29,10 @@ pub struct SceneSettings {
     pub retarget_share: f64,
     /// Standard deviation of the sample times, in model periods, for half of the clips.
     pub stamp_jitter: f64,
+    /// Share of the drawn bodies that are much like a recorded person's; the others are as adults are.
+    pub recorded_body_share: f64,
+    /// Share of clips that have trunk or arms of another.
+    pub recombined_share: f64,
     /// Share of clips whose posture is changed.
     pub posture_share: f64,
     /// Whether clips may be mirrored.
@@ -57,20 +62,52 @@ impl Scene {
     }
 }
 
-/// Draws `length` samples of `clip`.
-pub fn draw(clip: &Clip, length: usize, settings: &SceneSettings, rng: &mut impl Rng) -> Scene {
+/// Whose movements and whose body a scene has.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast<'a> {
+    /// Who moves.
+    pub clip: &'a Clip,
+    /// Whose trunk or arms are above the legs of `clip`; absent: its own.
+    pub upper_body: Option<&'a Clip>,
+    /// Like whom the drawn body is built; absent: as adults are.
+    pub built_like: Option<&'a Clip>,
+}
+
+impl<'a> Cast<'a> {
+    /// Nobody but the one of `clip`.
+    pub fn alone(clip: &'a Clip) -> Self {
+        Self { clip, upper_body: None, built_like: None }
+    }
+}
+
+/// Draws `length` samples of `cast`.
+pub fn draw(cast: &Cast<'_>, length: usize, settings: &SceneSettings, rng: &mut impl Rng) -> Scene {
+    let clip = cast.clip;
     let step_secs = draw_steps(length, settings, rng);
     let (low, high) = settings.speed;
     let speed = low * (high / low).powf(rng.random::<f64>());
-    let body = rng.random_bool(settings.retarget_share).then(|| Body::draw(rng));
+    // Bones of two people make no body of one of them.
+    let has_drawn_body = rng.random_bool(settings.retarget_share) || cast.upper_body.is_some();
+    let body = has_drawn_body.then(|| match cast.built_like {
+        Some(other) => Body::draw_like(&other.poses[other.poses.len() / 2], rng),
+        None => Body::draw(rng),
+    });
     let mirror = settings.mirror && rng.random_bool(0.5);
     let posture = rng.random_bool(settings.posture_share).then(|| PostureChange::draw(rng));
     let start = rng.random_range(0.0..clip.poses.len() as f64);
+    let upper_body = cast.upper_body.map(|other| {
+        let start = rng.random_range(0.0..other.poses.len() as f64);
+        (Recombination::draw(rng), other, start)
+    });
     let mut elapsed = 0.0;
     let world: Vec<WorldPose> = step_secs
         .iter()
         .map(|step| {
-            let pose = pose_at(clip, start + elapsed * speed * MOCAP_RATE_HZ);
+            let played = elapsed * speed * MOCAP_RATE_HZ;
+            let pose = pose_at(clip, start + played);
+            let pose = upper_body.as_ref().map_or(pose, |(recombination, other, start)| {
+                recombination.apply(&pose, &pose_at(other, start + played))
+            });
             let pose = posture.as_ref().map_or(pose, |posture| posture.apply(&pose, elapsed));
             elapsed += step;
             let pose = body.as_ref().map_or(pose, |body| body.retarget(&pose));
@@ -214,14 +251,21 @@ mod tests {
         Clip { source: "test".into(), subject: "test".into(), split: Split::Train, poses: vec![pose; 10] }
     }
 
-    const SETTINGS: SceneSettings =
-        SceneSettings { speed: (0.5, 2.0), retarget_share: 0.0, stamp_jitter: 0.3, posture_share: 0.0, mirror: true };
+    const SETTINGS: SceneSettings = SceneSettings {
+        speed: (0.5, 2.0),
+        retarget_share: 0.0,
+        recorded_body_share: 0.0,
+        recombined_share: 0.0,
+        stamp_jitter: 0.3,
+        posture_share: 0.0,
+        mirror: true,
+    };
 
     #[test]
     fn the_camera_is_a_rigid_motion_and_sees_the_person_upright() {
         let mut upright = 0;
         for seed in 0..50 {
-            let scene = draw(&standing(), 20, &SETTINGS, &mut ChaCha8Rng::seed_from_u64(seed));
+            let scene = draw(&Cast::alone(&standing()), 20, &SETTINGS, &mut ChaCha8Rng::seed_from_u64(seed));
             for joints in &scene.joints_in_camera {
                 // The head stays itself when the clip is mirrored.
                 let height = joints[Joint::Head.index()] - joints[0];
@@ -243,7 +287,7 @@ mod tests {
         let mut errors = Vec::new();
         for seed in 0..200 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let scene = draw(&clip, 20, &SETTINGS, &mut rng);
+            let scene = draw(&Cast::alone(&clip), 20, &SETTINGS, &mut rng);
             for (joints, gravity) in scene.joints_in_camera.iter().zip(&scene.gravity_in_camera) {
                 let down = (joints[0] - joints[Joint::Head.index()]).normalize();
                 assert!((down - gravity.into_inner()).norm() < 1e-9);
@@ -261,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_scene() {
-        let draw = || draw(&standing(), 20, &SETTINGS, &mut ChaCha8Rng::seed_from_u64(3));
+        let draw = || draw(&Cast::alone(&standing()), 20, &SETTINGS, &mut ChaCha8Rng::seed_from_u64(3));
         assert_eq!(draw().joints_in_camera, draw().joints_in_camera);
     }
 

@@ -78,13 +78,17 @@ pub fn train<N: TemporalNetwork>(settings: &TrainSettings, data: &TrainData<'_>)
     }
     let mut progress = Progress::new(&settings.folder, first_step, settings.steps)?;
     for step in first_step..settings.steps {
-        let severity = severity(step, settings.steps);
+        let (in_cycle, cycle) = in_cycle(step, settings.steps, settings.learn.cycles);
+        let severity = severity(in_cycle, cycle);
         let (corpus, noise, seed) = (&corpus, data.noise, settings.seed);
         let draw = Draw { corpus, noise, settings: &settings.batch, severity, seed, step };
-        let rate = learning_rate(step, settings.steps, settings.learning_rate);
+        let rate = learning_rate(in_cycle, cycle, settings.learning_rate);
         let done = step as f64 / settings.steps as f64;
         let parts = settings.batch.parts(step, settings.hardware.part_samples());
         let report = trainer.step(&parts, |clips| batch::draw_part(&draw, clips), rate, done)?;
+        if in_cycle + 1 == cycle {
+            trainer.end_cycle();
+        }
         progress.step(trainer.step, rate, &report)?;
         let is_due = |every: u64| every > 0 && (trainer.step.is_multiple_of(every) || trainer.step == settings.steps);
         if is_due(settings.validate_every)
@@ -131,9 +135,16 @@ fn score<N: TemporalNetwork>(network: &N, settings: &TrainSettings, data: &Train
     validation.score(Clip::is_moving, &condition)
 }
 
-/// Severity of occlusions at `step`: from minor to severe over the first half.
+/// Severity of occlusions at `step` of a cycle: from minor to severe over the first half.
 fn severity(step: u64, steps: u64) -> f64 {
     (0.2 + 1.6 * step as f64 / steps as f64).min(1.0)
+}
+
+/// Where `step` lies in its cycle, and how long that is. Cycles are of equal length but for the last, which ends with the schedule.
+fn in_cycle(step: u64, steps: u64, cycles: u64) -> (u64, u64) {
+    let length = steps.div_ceil(cycles.max(1)).max(1);
+    let start = step / length * length;
+    (step - start, length.min(steps - start))
 }
 
 /// Linear warm-up, then linear to zero over the last 95 %.
@@ -141,4 +152,31 @@ fn learning_rate(step: u64, steps: u64, peak: f64) -> f64 {
     let warm_up = (step as f64 + 1.0) / (0.02 * steps as f64).max(1.0);
     let cool_down = (steps - step) as f64 / (0.95 * steps as f64);
     peak * warm_up.min(cool_down).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_divided_into_cycles_that_end_with_it() {
+        assert_eq!(
+            (0..10).map(|step| in_cycle(step, 10, 1)).collect::<Vec<_>>(),
+            (0..10).map(|step| (step, 10)).collect::<Vec<_>>()
+        );
+        let cycles: Vec<_> = (0..10).map(|step| in_cycle(step, 10, 3)).collect();
+        assert_eq!(cycles, [(0, 4), (1, 4), (2, 4), (3, 4), (0, 4), (1, 4), (2, 4), (3, 4), (0, 2), (1, 2)]);
+        assert_eq!(in_cycle(2, 3, 8), (0, 1));
+    }
+
+    #[test]
+    fn every_cycle_takes_the_rate_from_its_peak_to_zero() {
+        let rate = |step| {
+            let (step, steps) = in_cycle(step, 2000, 2);
+            learning_rate(step, steps, 1.0)
+        };
+        for start in [0, 1000] {
+            assert!(rate(start) < 0.1 && rate(start + 50) > 0.99 && rate(start + 999) < 0.01);
+        }
+    }
 }

@@ -11,7 +11,7 @@ use burn::prelude::*;
 use stridepose::stages::window::FEATURE_COUNT;
 
 use crate::adversary::{self, Adversary, Judge};
-use crate::average::WeightAverage;
+use crate::average::{MeanOfEnds, WeightAverage};
 use crate::batch::{Batch, POSE_VALUES};
 use crate::checkpoint::{self, CheckpointState};
 use crate::discriminator::DiscriminatorKind;
@@ -61,6 +61,9 @@ pub struct LearnSettings {
     pub is_orthogonalised: bool,
     /// Decay of the moving average of the weights; 0 for none.
     pub average_decay: f64,
+    /// How many times the learning rate goes from its peak to zero. With more than one, the mean of the weights at the ends of
+    /// the cycles is what comes of it.
+    pub cycles: u64,
     /// The discriminator; absent for none.
     pub discriminator: Option<DiscriminatorKind>,
     /// Weight of the discriminator's judgement in the lifter's loss, m; 0 trains the discriminator alone.
@@ -77,6 +80,7 @@ pub(crate) struct Trainer<N: TemporalNetwork = LifterNetwork> {
     network: N,
     optimizer: ModuleOptimizer,
     average: Option<WeightAverage<N>>,
+    ends: Option<MeanOfEnds<N>>,
     adversary: Option<Adversary>,
     /// SHA-256 of the graph whose weights the run started from.
     started_from: Option<String>,
@@ -109,6 +113,7 @@ impl<N: TemporalNetwork> Trainer<N> {
             loss: settings.loss,
             optimizer: optimizer(settings.is_orthogonalised)?,
             average: average(network.valid(), 0),
+            ends: (settings.cycles > 1).then(|| MeanOfEnds::new(network.valid(), 0)),
             adversary: settings.discriminator.map(|kind| Adversary::new(kind, settings.adversarial_weight, &device)),
             network,
             device,
@@ -125,6 +130,13 @@ impl<N: TemporalNetwork> Trainer<N> {
         trainer.average = match state.average_updates {
             Some(updates) => average(checkpoint::load_module(trainer.network.valid(), &files, "average")?, updates),
             None => average(trainer.network.valid(), 0),
+        };
+        trainer.ends = match (trainer.ends, state.cycle_ends) {
+            (Some(_), Some(ends)) => {
+                Some(MeanOfEnds::new(checkpoint::load_module(trainer.network.valid(), &files, "ends")?, ends))
+            }
+            (Some(_), None) => Some(MeanOfEnds::new(trainer.network.valid(), 0)),
+            (None, _) => None,
         };
         if state.discriminator.is_some() {
             trainer.adversary = trainer.adversary.map(|adversary| adversary.load(&files)).transpose()?;
@@ -176,16 +188,26 @@ impl<N: TemporalNetwork> Trainer<N> {
         Ok(report)
     }
 
-    /// The network for use, on the CPU: the average of the weights where one is kept.
+    /// Takes the weights of now in as those of the end of a cycle.
+    pub(crate) fn end_cycle(&mut self) {
+        if let Some(ends) = &mut self.ends {
+            ends.take(&self.network);
+        }
+    }
+
+    /// The network for use, on the CPU: the mean of the ends of the cycles once there are two, else the average of the weights
+    /// where one is kept.
     pub(crate) fn network(&self) -> N {
-        let network = self.average.as_ref().map_or_else(|| self.network.valid(), |average| average.network().clone());
-        network.to_device(&Device::flex())
+        let ends = self.ends.as_ref().filter(|ends| ends.ends() >= 2).map(MeanOfEnds::network);
+        let average = ends.or(self.average.as_ref().map(WeightAverage::network));
+        average.cloned().unwrap_or_else(|| self.network.valid()).to_device(&Device::flex())
     }
 
     /// Writes a checkpoint.
     pub(crate) fn save(&self, folder: &Path) -> anyhow::Result<()> {
         let mut state = CheckpointState::new(self.step, self.size.clone());
         state.average_updates = self.average.as_ref().map(WeightAverage::updates);
+        state.cycle_ends = self.ends.as_ref().map(MeanOfEnds::ends);
         state.discriminator = self.adversary.as_ref().map(Adversary::kind);
         state.started_from.clone_from(&self.started_from);
         checkpoint::commit(folder, &state, |files| {
@@ -193,6 +215,9 @@ impl<N: TemporalNetwork> Trainer<N> {
             checkpoint::save_optimizer(&self.optimizer, files, "optimizer")?;
             if let Some(average) = &self.average {
                 checkpoint::save_module(average.network(), files, "average")?;
+            }
+            if let Some(ends) = &self.ends {
+                checkpoint::save_module(ends.network(), files, "ends")?;
             }
             self.adversary.as_ref().map_or(Ok(()), |adversary| adversary.save(files))
         })
@@ -302,6 +327,7 @@ mod tests {
             loss: LossWeights::default(),
             is_orthogonalised: true,
             average_decay,
+            cycles: 1,
             discriminator: None,
             adversarial_weight: 0.0,
             start_from: None,
@@ -373,6 +399,37 @@ mod tests {
             LearnSettings { discriminator: Some(DiscriminatorKind::Spatial), adversarial_weight: 0.1, ..settings(0.9) };
         let error = Resumed::resume(run.path(), &other, 1, &Hardware::cpu(1)).err().unwrap().to_string();
         assert!(error.contains("SpatioTemporal"), "{error}");
+    }
+
+    #[test]
+    fn cycles_end_in_the_mean_of_their_ends_taken_up_again_or_not() {
+        let run = tempfile::tempdir().unwrap();
+        let cyclic = LearnSettings { cycles: 3, ..settings(0.9) };
+        let mut whole = Resumed::resume(run.path(), &cyclic, 1, &Hardware::cpu(1)).unwrap();
+        whole.save(run.path()).unwrap();
+        let learn = |trainer: &mut Resumed, to: u64| {
+            for step in trainer.step..to {
+                trainer.step(&PARTS, |clips| batch(step, clips), 1e-2, 0.5).unwrap();
+                if step % 2 == 1 {
+                    trainer.end_cycle();
+                }
+            }
+        };
+        learn(&mut whole, 2);
+        assert_eq!(answers(&whole.network()), answers(whole.average.as_ref().unwrap().network()), "one end is no mean");
+        learn(&mut whole, 6);
+        for stop in [3, 6] {
+            let mut part = Resumed::resume(run.path(), &cyclic, 1, &Hardware::cpu(1)).unwrap();
+            learn(&mut part, stop);
+            part.save(run.path()).unwrap();
+        }
+        let (averaged, state) = checkpoint::load(run.path(), Weights::Averaged).unwrap();
+        assert_eq!(state.cycle_ends, Some(3));
+        assert_eq!(answers(&averaged), answers(&whole.network()));
+        assert_ne!(answers(&averaged), answers(&whole.network.valid()));
+        // Whoever asks for a single cycle goes on with the weights of the last step, and their moving average.
+        let single = Resumed::resume(run.path(), &settings(0.9), 1, &Hardware::cpu(1)).unwrap();
+        assert_eq!(answers(&single.network()), answers(whole.average.as_ref().unwrap().network()));
     }
 
     /// The GPU of this machine; a driver that computes on the CPU will do. Says so where there is none.

@@ -16,7 +16,7 @@ use crate::mocap::{Clip, Split};
 use crate::network::{HEAD_VALUES, LOOKAHEADS, LifterNetwork, LifterSize, Rows, TemporalNetwork};
 use crate::noise::{self, DetectorNoise, NoiseSettings};
 use crate::occlusion;
-use crate::scene::{self, Scene, SceneSettings};
+use crate::scene::{self, Cast, Scene, SceneSettings};
 
 /// Samples of a validation scene; the first [`WARM_UP`] are not scored.
 const LENGTH: usize = 120;
@@ -175,6 +175,8 @@ impl<N: TemporalNetwork> Validation<'_, N> {
         let settings = SceneSettings {
             speed: (condition.speed, condition.speed * (1.0 + 1e-9)),
             retarget_share: 0.0,
+            recorded_body_share: 0.0,
+            recombined_share: 0.0,
             stamp_jitter: 0.0,
             posture_share: 0.0,
             mirror: false,
@@ -185,7 +187,7 @@ impl<N: TemporalNetwork> Validation<'_, N> {
             move |(index, clip, scene_index)| {
                 let seed = 1_000_003 * index as u64 + scene_index as u64;
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                let scene = scene::draw(clip, LENGTH, &settings, &mut rng);
+                let scene = scene::draw(&Cast::alone(clip), LENGTH, &settings, &mut rng);
                 let mut keypoints = noise::detect(&scene, self.noise, &condition.detector, &mut rng);
                 occlusion::mask_layout(&mut keypoints, condition.layout);
                 match condition.hidden {

@@ -63,6 +63,7 @@ pub fn ablate(arguments: &AblateArguments) -> anyhow::Result<()> {
         loss: LossWeights::default(),
         is_orthogonalised: true,
         average_decay: 0.999,
+        cycles: 1,
         discriminator: None,
         adversarial_weight: 0.0,
         start_from: None,

@@ -53,12 +53,25 @@ pub struct LifterArguments {
     /// Decay of the exponential moving average of the weights; 0 turns it off.
     #[arg(long, default_value_t = 0.999)]
     ema_decay: f64,
+    /// How many times the learning rate goes from its peak to zero. With more than one, the even mean of the weights at the ends of
+    /// the cycles is what is measured and exported.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    cycles: u64,
     /// Share of clips of people who mostly stand, where there are any.
     #[arg(long, default_value_t = training_draw().standing_share)]
     standing_share: f64,
     /// Share of clips whose postures are changed beyond what was recorded.
     #[arg(long, default_value_t = training_draw().scene.posture_share)]
     posture_share: f64,
+    /// Share of clips that have the trunk or the arms of another clip.
+    #[arg(long, default_value_t = training_draw().scene.recombined_share)]
+    recombined_share: f64,
+    /// Share of clips whose person gets another body than the recorded one.
+    #[arg(long, default_value_t = training_draw().scene.retarget_share)]
+    retarget_share: f64,
+    /// Share of these bodies that are built much like another recorded person; the others are as adults are.
+    #[arg(long, default_value_t = training_draw().scene.recorded_body_share)]
+    recorded_body_share: f64,
     /// Share of clips in which keypoints are hidden.
     #[arg(long, default_value_t = training_draw().occluded_share)]
     occluded_share: f64,
@@ -145,6 +158,9 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
     for (name, share) in [
         ("--standing-share", arguments.standing_share),
         ("--posture-share", arguments.posture_share),
+        ("--recombined-share", arguments.recombined_share),
+        ("--retarget-share", arguments.retarget_share),
+        ("--recorded-body-share", arguments.recorded_body_share),
         ("--occluded-share", arguments.occluded_share),
         ("--gravity-share", arguments.gravity_share),
         ("--other-detectors-share", arguments.other_detectors_share),
@@ -169,6 +185,7 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
             },
             is_orthogonalised: true,
             average_decay: arguments.ema_decay,
+            cycles: arguments.cycles,
             discriminator: arguments.discriminator.kind(),
             adversarial_weight: arguments.adversarial_weight,
             start_from: arguments.start_from.clone(),
@@ -178,7 +195,13 @@ pub fn lifter(arguments: &LifterArguments) -> anyhow::Result<()> {
             lengths: arguments.lengths.clone(),
             semi_supervised: arguments.semi_supervised || !arguments.unlabelled.is_empty(),
             standing_share: arguments.standing_share,
-            scene: SceneSettings { posture_share: arguments.posture_share, ..training_draw().scene },
+            scene: SceneSettings {
+                posture_share: arguments.posture_share,
+                recombined_share: arguments.recombined_share,
+                retarget_share: arguments.retarget_share,
+                recorded_body_share: arguments.recorded_body_share,
+                ..training_draw().scene
+            },
             occluded_share: arguments.occluded_share,
             gravity_share: arguments.gravity_share,
             noise: NoiseSettings { variety_share: arguments.other_detectors_share, ..training_draw().noise },

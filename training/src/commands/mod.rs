@@ -30,6 +30,8 @@ fn training_draw() -> BatchSettings {
         scene: SceneSettings {
             speed: (0.4, 2.5),
             retarget_share: 0.75,
+            recorded_body_share: 0.5,
+            recombined_share: 0.3,
             stamp_jitter: 0.4,
             posture_share: 0.5,
             mirror: true,
