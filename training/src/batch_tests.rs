@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::scene::Cast;
 use crate::corpus::{KeypointsOnly, unlabelled_scene};
 use crate::keypoint_sequence::KeypointSequence;
 use crate::mocap::{Clip, Split, WorldPose};
+use crate::scene::Cast;
 use crate::test_people;
 use std::collections::BTreeSet;
 use std::io::Write;

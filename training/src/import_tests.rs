@@ -5,6 +5,7 @@ use super::*;
 use crate::calibrate;
 use crate::export;
 use crate::network::Rows;
+use burn::module::ModuleMapper;
 use serde::Deserialize;
 use stridepose::stages::window::{FEATURE_COUNT, FEATURE_COUNT_WITHOUT_GRAVITY};
 
@@ -183,4 +184,30 @@ fn a_lifter_in_8_bits_is_refused_as_such() {
     replace_graph(folder.path(), &crate::export_int8::streaming(&network, &size()));
     let error = refusal(folder.path());
     assert!(error.contains("in 8 bits") && error.contains("32 bits"), "{error}");
+}
+
+#[test]
+fn a_lifter_is_mixed_with_one_of_a_folder() {
+    let (folder, other) = exported();
+    let own = other.clone().map(&mut Halved);
+    let mixed = |share: f64| crate::mix::lifter(own.clone(), &size(), folder.path(), share);
+    let head = |network: &LifterNetwork| export::floats(network.head.weight.val());
+    assert_eq!(head(&mixed(0.0).unwrap()), head(&own));
+    for (mean, other) in head(&mixed(0.5).unwrap()).iter().zip(head(&other)) {
+        assert!((mean - 0.75 * other).abs() < 1e-6, "{mean} of {other}");
+    }
+    let wider = LifterSize { encoder: 32, ..size() };
+    let error =
+        crate::mix::lifter(LifterNetwork::new(&wider, &Device::flex()), &wider, folder.path(), 0.5).err().unwrap();
+    assert!(error.to_string().contains("cannot be mixed in"), "{error}");
+    assert!(mixed(-0.1).err().unwrap().to_string().contains("a share of -0.1: it must be 0 to 1"));
+}
+
+/// All weights, halved.
+struct Halved;
+
+impl ModuleMapper for Halved {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|weights| weights.mul_scalar(0.5))
+    }
 }

@@ -3,13 +3,18 @@
 //! Two runs from the same weights end on two sides of one valley; what lies between them is often better than either end
 //! (Wortsman et al. 2022, arXiv 2203.05482), and costs nothing in use.
 
+use std::fmt::Debug;
 use std::path::Path;
 
+use burn::prelude::*;
+
 use crate::average;
+use crate::import;
 use crate::import_multi_scale;
 use crate::multi_scale::{MultiScaleNetwork, MultiScaleSize};
+use crate::network::{LifterNetwork, LifterSize};
 
-/// `network` with `share` of the weights of the network in the model folder `other`, 0 to 1.
+/// The 2D `network` with `share` of the weights of the network in the model folder `other`, 0 to 1.
 ///
 /// # Errors
 /// When the share is none, or the folder holds no 2D network of these sizes, whatever its pictures' size.
@@ -19,22 +24,42 @@ pub fn mixed(
     other: &Path,
     share: f64,
 ) -> anyhow::Result<MultiScaleNetwork> {
-    anyhow::ensure!((0.0..=1.0).contains(&share), "a share of {share}: it must be 0 to 1");
     let (from, found) = import_multi_scale::model(other)?;
     let found = MultiScaleSize { width_px: size.width_px, height_px: size.height_px, ..found };
+    blended(network, &from, (size, &found), other, share)
+}
+
+/// The lifter `network` with `share` of the weights of the lifter in the model folder `other`, 0 to 1.
+///
+/// # Errors
+/// When the share is none, or the folder holds no lifter of these sizes.
+pub fn lifter(network: LifterNetwork, size: &LifterSize, other: &Path, share: f64) -> anyhow::Result<LifterNetwork> {
+    let from = import::lifter(other, &Device::flex())?;
+    blended(network, &from.network, (size, &from.size), other, share)
+}
+
+/// `sizes` are the wanted one and that of `from`, which lay in the folder `other`.
+fn blended<M: Module, S: PartialEq + Debug>(
+    network: M,
+    from: &M,
+    sizes: (&S, &S),
+    other: &Path,
+    share: f64,
+) -> anyhow::Result<M> {
+    anyhow::ensure!((0.0..=1.0).contains(&share), "a share of {share}: it must be 0 to 1");
+    let (size, found) = sizes;
     anyhow::ensure!(
-        found == *size,
+        found == size,
         "{} has another size and cannot be mixed in: it is {found:?}, wanted is {size:?}",
         other.display()
     );
-    Ok(average::blended(network, &from, share as f32))
+    Ok(average::blended(network, from, share as f32))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use burn::prelude::*;
 
     use crate::export::floats;
     use crate::export_model;

@@ -13,7 +13,7 @@ use stridepose_train::network::{LifterNetwork, LifterSize};
 use stridepose_train::noise::{DetectorNoise, NoiseSettings};
 use stridepose_train::refinement;
 use stridepose_train::validate::{Condition, Hidden, Validation};
-use stridepose_train::{export, import};
+use stridepose_train::{export, import, mix};
 
 use super::data::DataArguments;
 use super::values;
@@ -32,6 +32,12 @@ pub struct ValidateArguments {
     /// Take the weights of the last step rather than their moving average.
     #[arg(long)]
     pub raw_weights: bool,
+    /// Folder of the lifter whose weights are mixed in, as those that the run started from: the mean of both is often better.
+    #[arg(long, value_name = "FOLDER")]
+    pub mix: Option<PathBuf>,
+    /// What these count in the mean, 0 to 1.
+    #[arg(long, default_value_t = 0.5, requires = "mix")]
+    pub mix_share: f64,
 }
 
 /// What is validated, and with what.
@@ -47,13 +53,19 @@ pub struct Loaded {
 impl Loaded {
     pub fn new(arguments: &ValidateArguments) -> anyhow::Result<Self> {
         let (clips, noise) = arguments.data.load()?;
-        if arguments.checkpoint.join(export::CONTRACT_FILE).exists() {
+        let (network, size, step) = if arguments.checkpoint.join(export::CONTRACT_FILE).exists() {
             let imported = import::lifter(&arguments.checkpoint, &Device::flex())?;
-            return Ok(Self { clips, noise, network: imported.network, size: imported.size, step: None });
-        }
-        let weights = if arguments.raw_weights { Weights::Raw } else { Weights::Averaged };
-        let (network, state) = checkpoint::load(&arguments.checkpoint, weights)?;
-        Ok(Self { clips, noise, network, size: state.size, step: Some(state.step) })
+            (imported.network, imported.size, None)
+        } else {
+            let weights = if arguments.raw_weights { Weights::Raw } else { Weights::Averaged };
+            let (network, state) = checkpoint::load(&arguments.checkpoint, weights)?;
+            (network, state.size, Some(state.step))
+        };
+        let network = match &arguments.mix {
+            Some(other) => mix::lifter(network, &size, other, arguments.mix_share)?,
+            None => network,
+        };
+        Ok(Self { clips, noise, network, size, step })
     }
 
     pub fn validation(&self, scenes_per_clip: usize) -> Validation<'_> {
