@@ -7,21 +7,11 @@ use crate::batch::BatchSettings;
 use crate::corpus::KeypointsOnly;
 use crate::hardware::Hardware;
 use crate::loss::LossWeights;
-use crate::scene::SceneSettings;
 use crate::test_people::{self, clips, noise};
 use crate::trainer::LearnSettings;
 
 fn settings(folder: &Path, seeds: &[u64], questions: &[&str]) -> AblateSettings {
-    let scene = SceneSettings {
-        speed: (0.5, 2.0),
-        retarget_share: 0.5,
-        recorded_body_share: 0.5,
-        recombined_share: 0.3,
-        stamp_jitter: 0.3,
-        posture_share: 0.5,
-        mirror: true,
-    };
-    let batch = BatchSettings { samples: 48, ..test_people::batch(scene) };
+    let batch = BatchSettings { samples: 48, ..test_people::batch(test_people::changed()) };
     let learn = LearnSettings {
         size: LifterSize {
             image_strides: vec![1, 2, 4, 8],

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::*;
 use crate::calibrate;
-use crate::scene::SceneSettings;
 use crate::test_people::{self, clips, noise};
 use nalgebra::Point2;
 use stridepose::stages::window::KeypointOnPlane;
@@ -23,16 +22,7 @@ fn recording(samples: usize) -> KeypointsOnly {
 }
 
 fn settings(folder: &Path, lifter: &Path) -> AdaptSettings {
-    let scene = SceneSettings {
-        speed: (0.5, 2.0),
-        retarget_share: 0.0,
-        recorded_body_share: 0.5,
-        recombined_share: 0.3,
-        stamp_jitter: 0.0,
-        posture_share: 0.0,
-        mirror: true,
-    };
-    let batch = BatchSettings { samples: 96, ..test_people::batch(scene) };
+    let batch = BatchSettings { samples: 96, ..test_people::batch(test_people::unchanged()) };
     AdaptSettings {
         lifter: lifter.to_owned(),
         folder: folder.to_owned(),

@@ -23,11 +23,9 @@ impl<M: Module> WeightAverage<M> {
 
     /// Takes in the weights of `network`, whose parameters are those of the average (the same ids).
     pub fn update(&mut self, network: &M) {
-        let mut weights = Weights(GradientsParams::new());
-        network.valid().visit(&mut weights);
         let n = self.updates as f64;
         let decay = self.decay.min((1.0 + n) / (10.0 + n));
-        self.average = self.average.clone().map(&mut Blend { towards: weights.0, share: (1.0 - decay) as f32 });
+        self.average = moved(&self.average, network, (1.0 - decay) as f32);
         self.updates += 1;
     }
 
@@ -41,6 +39,9 @@ impl<M: Module> WeightAverage<M> {
         self.updates
     }
 }
+
+/// Ends of cycles from which on their mean is used: one is no mean.
+pub const ENDS_OF_A_MEAN: u64 = 2;
 
 /// Even mean of the weights at the ends of the cycles of a schedule: wider valleys than any end (stochastic weight averaging,
 /// Izmailov et al. 2018, arXiv 1803.05407).
@@ -57,10 +58,8 @@ impl<M: Module> MeanOfEnds<M> {
 
     /// Takes in the weights of `network` at the end of a cycle.
     pub fn take(&mut self, network: &M) {
-        let mut weights = Weights(GradientsParams::new());
-        network.valid().visit(&mut weights);
         self.ends += 1;
-        self.mean = self.mean.clone().map(&mut Blend { towards: weights.0, share: 1.0 / self.ends as f32 });
+        self.mean = moved(&self.mean, network, 1.0 / self.ends as f32);
     }
 
     /// The mean, without gradients.
@@ -72,6 +71,13 @@ impl<M: Module> MeanOfEnds<M> {
     pub fn ends(&self) -> u64 {
         self.ends
     }
+}
+
+/// `average` with `share` of the weights of `network`, a network that is being trained and has the same parameter ids.
+fn moved<M: Module>(average: &M, network: &M, share: f32) -> M {
+    let mut weights = Weights(GradientsParams::new());
+    network.valid().visit(&mut weights);
+    average.clone().map(&mut Blend { towards: weights.0, share })
 }
 
 /// `network` with `share` of the weights of `other`, which has the same sizes.

@@ -37,16 +37,7 @@ fn noise() -> DetectorNoise {
 }
 
 fn settings(semi_supervised: bool) -> BatchSettings {
-    let scene = SceneSettings {
-        speed: (0.5, 2.0),
-        retarget_share: 0.5,
-        recorded_body_share: 0.5,
-        recombined_share: 0.3,
-        stamp_jitter: 0.3,
-        posture_share: 0.5,
-        mirror: true,
-    };
-    BatchSettings { samples: 120, semi_supervised, ..test_people::batch(scene) }
+    BatchSettings { samples: 120, semi_supervised, ..test_people::batch(test_people::changed()) }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use burn::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::average::ENDS_OF_A_MEAN;
 use crate::discriminator::DiscriminatorKind;
 use crate::finite;
 use crate::network::{LifterNetwork, LifterSize, TemporalNetwork};
@@ -138,7 +139,7 @@ pub fn load(run: &Path, weights: Weights) -> anyhow::Result<(LifterNetwork, Chec
     let state: CheckpointState =
         read_state(run)?.with_context(|| format!("{} holds no checkpoint (no {STATE_FILE})", run.display()))?;
     let name = match weights {
-        Weights::Averaged if state.cycle_ends.is_some_and(|ends| ends >= 2) => "ends",
+        Weights::Averaged if state.cycle_ends.is_some_and(|ends| ends >= ENDS_OF_A_MEAN) => "ends",
         Weights::Averaged if state.average_updates.is_some() => "average",
         _ => "network",
     };

@@ -59,15 +59,7 @@ fn a_short_training_tells_broken_movements_from_whole_ones() {
     let size =
         LifterSize { image_strides: vec![1, 2], encoder: 16, branch: 8, fuse: 16, fuse_residuals: 2, hindsight: 8 };
     let lifter = LifterNetwork::new(&size, &Device::flex());
-    let scene = SceneSettings {
-        speed: (0.8, 1.2),
-        retarget_share: 0.0,
-        recorded_body_share: 0.5,
-        recombined_share: 0.3,
-        stamp_jitter: 0.0,
-        posture_share: 0.0,
-        mirror: true,
-    };
+    let scene = SceneSettings { speed: (0.8, 1.2), ..test_people::unchanged() };
     let batch = BatchSettings { samples: 24 * 16, occluded_share: 0.0, ..test_people::batch(scene) };
     let settings = JudgeSettings {
         kind: DiscriminatorKind::SpatioTemporal,

@@ -31,6 +31,24 @@ pub(crate) fn clips(poses: usize) -> Vec<Clip> {
         .collect()
 }
 
+/// Half of the clips get another body or posture.
+pub(crate) fn changed() -> SceneSettings {
+    SceneSettings {
+        speed: (0.5, 2.0),
+        retarget_share: 0.5,
+        recorded_body_share: 0.5,
+        recombined_share: 0.3,
+        stamp_jitter: 0.3,
+        posture_share: 0.5,
+        mirror: true,
+    }
+}
+
+/// People keep their bodies and postures, but for the trunk or arms of another.
+pub(crate) fn unchanged() -> SceneSettings {
+    SceneSettings { retarget_share: 0.0, stamp_jitter: 0.0, posture_share: 0.0, ..changed() }
+}
+
 /// Short clips of `scene`; keypoints are hidden in most of them.
 pub(crate) fn batch(scene: SceneSettings) -> BatchSettings {
     BatchSettings {

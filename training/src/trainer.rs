@@ -11,7 +11,7 @@ use burn::prelude::*;
 use stridepose::stages::window::FEATURE_COUNT;
 
 use crate::adversary::{self, Adversary, Judge};
-use crate::average::{MeanOfEnds, WeightAverage};
+use crate::average::{ENDS_OF_A_MEAN, MeanOfEnds, WeightAverage};
 use crate::batch::{Batch, POSE_VALUES};
 use crate::checkpoint::{self, CheckpointState};
 use crate::discriminator::DiscriminatorKind;
@@ -198,7 +198,7 @@ impl<N: TemporalNetwork> Trainer<N> {
     /// The network for use, on the CPU: the mean of the ends of the cycles once there are two, else the average of the weights
     /// where one is kept.
     pub(crate) fn network(&self) -> N {
-        let ends = self.ends.as_ref().filter(|ends| ends.ends() >= 2).map(MeanOfEnds::network);
+        let ends = self.ends.as_ref().filter(|ends| ends.ends() >= ENDS_OF_A_MEAN).map(MeanOfEnds::network);
         let average = ends.or(self.average.as_ref().map(WeightAverage::network));
         average.cloned().unwrap_or_else(|| self.network.valid()).to_device(&Device::flex())
     }
