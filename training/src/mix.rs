@@ -24,9 +24,10 @@ pub fn mixed(
     other: &Path,
     share: f64,
 ) -> anyhow::Result<MultiScaleNetwork> {
-    let (from, found) = import_multi_scale::model(other)?;
-    let found = MultiScaleSize { width_px: size.width_px, height_px: size.height_px, ..found };
-    blended(network, &from, (size, &found), other, share)
+    blended(network, size, other, share, || {
+        let (from, found) = import_multi_scale::model(other)?;
+        Ok((from, MultiScaleSize { width_px: size.width_px, height_px: size.height_px, ..found }))
+    })
 }
 
 /// The lifter `network` with `share` of the weights of the lifter in the model folder `other`, 0 to 1.
@@ -34,26 +35,28 @@ pub fn mixed(
 /// # Errors
 /// When the share is none, or the folder holds no lifter of these sizes.
 pub fn lifter(network: LifterNetwork, size: &LifterSize, other: &Path, share: f64) -> anyhow::Result<LifterNetwork> {
-    let from = import::lifter(other, &Device::flex())?;
-    blended(network, &from.network, (size, &from.size), other, share)
+    blended(network, size, other, share, || {
+        let from = import::lifter(other, &Device::flex())?;
+        Ok((from.network, from.size))
+    })
 }
 
-/// `sizes` are the wanted one and that of `from`, which lay in the folder `other`.
+/// `load` brings what lies in the folder `other`.
 fn blended<M: Module, S: PartialEq + Debug>(
     network: M,
-    from: &M,
-    sizes: (&S, &S),
+    size: &S,
     other: &Path,
     share: f64,
+    load: impl FnOnce() -> anyhow::Result<(M, S)>,
 ) -> anyhow::Result<M> {
     anyhow::ensure!((0.0..=1.0).contains(&share), "a share of {share}: it must be 0 to 1");
-    let (size, found) = sizes;
+    let (from, found) = load()?;
     anyhow::ensure!(
-        found == size,
+        found == *size,
         "{} has another size and cannot be mixed in: it is {found:?}, wanted is {size:?}",
         other.display()
     );
-    Ok(average::blended(network, from, share as f32))
+    Ok(average::blended(network, &from, share as f32))
 }
 
 #[cfg(test)]
